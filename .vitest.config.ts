@@ -1,0 +1,44 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const packages = fileURLToPath(new URL('./packages/', import.meta.url))
+
+// Tests import the packages by name and get their sources, so a test never runs against a stale build.
+const alias = [
+  { find: /^@spectrum\/([^/]+)$/, replacement: `${packages}$1/src/index.ts` },
+  {
+    find: /^@spectrum\/([^/]+)\/([^/]+)$/,
+    replacement: `${packages}$1/src/$2.ts`,
+  },
+]
+
+export default defineConfig({
+  resolve: { alias },
+  test: {
+    reporters: ['default'],
+    passWithNoTests: false,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'fast',
+          include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts'],
+          exclude: ['**/node_modules/**', '**/test/guest/**'],
+        },
+      },
+      {
+        // Tests that boot a virtual machine or drive nix: one file at a time, because two emulated
+        // machines on two cores would measure each other.
+        extends: true,
+        test: {
+          name: 'guest',
+          include: ['packages/*/test/guest/**/*.test.ts', 'examples/*/test/guest/**/*.test.ts'],
+          exclude: ['**/node_modules/**'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+        },
+      },
+    ],
+  },
+})

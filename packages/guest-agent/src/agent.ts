@@ -1,0 +1,126 @@
+import type { ResultAsync } from 'neverthrow'
+import type { AgentError } from './errors.js'
+
+/** The agent's first message: readiness is this answer, never the existence of a socket. */
+export interface AgentHello {
+  /** The protocol version both sides will speak: the lower of the two offers. */
+  readonly version: number
+  /** The guest kernel's random boot id, 36 characters; it changes with every boot. */
+  readonly bootId: string
+  /** `uname -r` of the guest, escaped and bounded. */
+  readonly kernelRelease: string
+  /** Machine name as `uname -m` prints it. */
+  readonly machine: string
+}
+
+/** A command by argument vector. There is no shell anywhere on its way. */
+export interface GuestCommand {
+  /** `argv[0]` is the absolute path of the program inside the unit. */
+  readonly argv: readonly string[]
+  /** The whole environment of the command; empty by default. */
+  readonly env?: Readonly<Record<string, string>> | undefined
+  /** Absolute path inside the unit; `/` by default. */
+  readonly cwd?: string | undefined
+  /** `closed` (default): the command reads end-of-file at once. */
+  readonly stdin?: 'closed' | 'open' | undefined
+}
+
+/** How a command ended. A command that fails is an outcome, not an error. */
+export type ExecOutcome =
+  | { readonly kind: 'exited'; readonly code: number }
+  | { readonly kind: 'signalled'; readonly signal: string; readonly coreDumped: boolean }
+  /** The unit could not start it: no such file, not executable, a bad working directory … */
+  | { readonly kind: 'not-started'; readonly reason: NotStartedReason; readonly message: string }
+  /** The guest kernel's out-of-memory killer ended it. */
+  | { readonly kind: 'oom' }
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'timed-out' }
+  | { readonly kind: 'unit-lost'; readonly message: string }
+
+export type NotStartedReason =
+  | 'not-found'
+  | 'not-executable'
+  | 'permission'
+  | 'bad-cwd'
+  | 'resources'
+  | 'other'
+
+/** A command that runs in a unit. */
+export interface GuestProcess {
+  readonly id: number
+  /** Present when the command was started with `stdin: 'open'`. */
+  readonly stdin: GuestStdin | undefined
+  /** Byte-exact; one consumer each; not reading one of them stops neither the other nor other commands. */
+  readonly stdout: AsyncIterable<Uint8Array>
+  readonly stderr: AsyncIterable<Uint8Array>
+  /** Resolves once; never rejects. Settles only when the unit has reported it or is lost. */
+  readonly outcome: Promise<ExecOutcome>
+  /** Sends a signal by number to the command's process group. */
+  signal(number: number): ResultAsync<void, AgentError>
+}
+
+export interface GuestStdin {
+  /** Resolves when the unit has granted credit for the bytes. */
+  write(bytes: Uint8Array): Promise<void>
+  end(): Promise<void>
+}
+
+/** What to mount: one EROFS metadata image over blob devices, and which of its entries become visible. */
+export interface StoreMount {
+  /** Id in the trailer of the device that holds the metadata image. */
+  readonly image: string
+  /** Ids of the blob devices, in the order of the image's device table. */
+  readonly devices: readonly string[]
+  /** Base names (`HASH-NAME`) in the image's root to bind into `/nix/store`. Already bound names are kept. */
+  readonly paths: readonly string[]
+}
+
+export interface StoreMountReport {
+  /** Whether the guest kernel really maps file data directly (`dax=always` stuck and a file proves it). */
+  readonly dax: boolean
+  /** Names that were bound by this call. */
+  readonly bound: readonly string[]
+}
+
+export interface AgentOptions {
+  readonly signal?: AbortSignal | undefined
+  readonly deadlineMs?: number | undefined
+}
+
+/** The host's end of one unit's control channel. Disposing it closes the channel. */
+export interface Agent extends AsyncDisposable {
+  readonly hello: AgentHello
+  /** Resolves when the command was started or could not be; aborting later cancels the command. */
+  exec(command: GuestCommand, options?: AgentOptions): ResultAsync<GuestProcess, AgentError>
+  mountStore(mount: StoreMount, options?: AgentOptions): ResultAsync<StoreMountReport, AgentError>
+  /** Asks the unit to kill its processes, sync, and power off. Resolves when the unit has acknowledged. */
+  powerOff(options?: AgentOptions): ResultAsync<void, AgentError>
+  /** Resolves once, with why the channel ended. Never rejects. */
+  readonly closed: Promise<AgentClosed>
+}
+
+export type AgentClosed =
+  | { readonly kind: 'closed-by-host' }
+  | { readonly kind: 'closed-by-unit' }
+  /** The unit broke the protocol; it is cut off alone. */
+  | { readonly kind: 'protocol-violation'; readonly message: string }
+
+/** What the agent needs from the channel; every monitor's control channel fits. */
+export interface ByteChannel {
+  readonly incoming: AsyncIterable<Uint8Array>
+  write(bytes: Uint8Array): Promise<void>
+  close(): void
+}
+
+/** The clock, as a power. Milliseconds. */
+export interface Clock {
+  now(): number
+  deadline(ms: number): { readonly signal: AbortSignal } & Disposable
+}
+
+/** `connectAgent(channel, { clock }, options)` waits for the hello and resolves with the agent. */
+export type ConnectAgent = (
+  channel: ByteChannel,
+  powers: { readonly clock: Clock },
+  options?: AgentOptions,
+) => ResultAsync<Agent, AgentError>

@@ -1,0 +1,12 @@
+import type { AgentClosed } from './agent.js'
+
+export type AgentError =
+  | { readonly kind: 'timed-out'; readonly message: string }
+  | { readonly kind: 'aborted'; readonly message: string }
+  | { readonly kind: 'unit-lost'; readonly message: string; readonly closed: AgentClosed }
+  | { readonly kind: 'version-mismatch'; readonly message: string; readonly offered: number }
+  | { readonly kind: 'invalid-request'; readonly message: string; readonly field: string }
+  /** The unit refused or failed the request; `errno` is Linux's name for it (`ENOENT`). */
+  | { readonly kind: 'refused'; readonly message: string; readonly errno: string | undefined }
+  /** The guest kernel lacks something: `erofs`, `virtio_pmem`, DAX … */
+  | { readonly kind: 'kernel-lacks'; readonly message: string; readonly feature: string }

@@ -1,0 +1,122 @@
+import type { ResultAsync } from 'neverthrow'
+import type TypedEmitter from 'typed-emitter'
+import type { MonitorError } from './errors.js'
+
+/**
+ * One read-only persistent-memory device. The monitor maps `path` shared, so two machines that hold the
+ * same file hold one copy of it in host memory.
+ *
+ * The file belongs to the caller, must not change or shrink while a machine maps it (the kernel answers a
+ * truncated mapping with SIGBUS in every machine that has it), and its size is a multiple of 2 MiB.
+ */
+export interface PmemDevice {
+  /** What the guest will find in the trailer of the device: never a device number, which follows probing. */
+  readonly id: string
+  /** Absolute path of the file on the host. */
+  readonly path: string
+  /** Bytes; a multiple of 2 MiB, equal to the size of the file. */
+  readonly sizeBytes: number
+}
+
+/** A machine in nobody's dialect: every driver translates it to its own monitor. */
+export interface MachineDescription {
+  /** `[a-z][a-z0-9-]{0,31}`; used in logs and for the monitor's own name, never for identity. */
+  readonly name: string
+  /** Absolute path of the kernel image. */
+  readonly kernel: string
+  /** Absolute path of the initramfs. */
+  readonly initramfs: string
+  /** Added after the parameters that the driver itself needs. No spaces inside one parameter. */
+  readonly kernelParameters: readonly string[]
+  /** Bytes of guest memory; a multiple of 1 MiB. */
+  readonly memoryBytes: number
+  readonly vcpuCount: number
+  readonly pmem: readonly PmemDevice[]
+  /** How many pmem devices may be added while the machine runs; their ports are reserved at start. */
+  readonly hotplugSlots: number
+  /**
+   * An existing directory, mode 0700, that only this machine uses for its sockets. The caller makes it and
+   * removes it after the machine has ended; the driver removes each socket as soon as it is connected.
+   */
+  readonly directory: string
+}
+
+/**
+ * A bidirectional byte stream. Whoever holds it may use it: holding the control channel of a machine is the
+ * authority to command its agent.
+ */
+export interface ByteChannel {
+  /** Bytes as they arrive; ends when the peer closes. One consumer; not reading is back-pressure. */
+  readonly incoming: AsyncIterable<Uint8Array>
+  /** Resolves when the bytes are accepted below the high-water mark; rejects once the channel is closed. */
+  write(bytes: Uint8Array): Promise<void>
+  /** Closes both directions. Idempotent. */
+  close(): void
+}
+
+/** Why a machine is no longer running. */
+export type MachineExit =
+  | { readonly kind: 'powered-off' }
+  | { readonly kind: 'killed' }
+  | { readonly kind: 'failed'; readonly code: number; readonly lastLines: readonly string[] }
+  | { readonly kind: 'signalled'; readonly signal: string; readonly lastLines: readonly string[] }
+
+/** A host process that runs (part of) a machine. Read `/proc/PID/smaps` of these to see what is mapped. */
+export interface MachineProcess {
+  readonly pid: number
+  readonly role: string
+}
+
+export type MachineEvents = {
+  /** One line of the guest's kernel log or of the monitor's own output, already escaped and bounded. */
+  log: (line: { readonly source: 'console' | 'monitor'; readonly text: string }) => void
+  exit: (exit: MachineExit) => void
+}
+
+/** A running machine. Disposing it kills it and waits until its processes are gone. */
+export interface Machine extends AsyncDisposable {
+  readonly name: string
+  readonly processes: readonly MachineProcess[]
+  readonly control: ByteChannel
+  readonly events: TypedEmitter<MachineEvents>
+  /** Resolves once, when the last process of the machine has been reaped. Never rejects. */
+  readonly exit: Promise<MachineExit>
+  /** The newest lines of console and monitor output, oldest first; bounded. */
+  lastLines(): readonly string[]
+  /** Adds a device while the machine runs. Refused before anything is touched when no slot is left. */
+  addPmem(device: PmemDevice, options?: OperationOptions): ResultAsync<void, MonitorError>
+  /** Ends the machine at once. Resolves when its processes are reaped. Idempotent. */
+  kill(options?: OperationOptions): ResultAsync<MachineExit, MonitorError>
+}
+
+export interface OperationOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Milliseconds; every operation has a default. */
+  readonly deadlineMs?: number | undefined
+}
+
+/** What a driver can and cannot do, as data. */
+export interface MonitorCapabilities {
+  readonly architectures: readonly GuestArchitecture[]
+  readonly pmem: boolean
+  readonly pmemHotplug: boolean
+  /** The most pmem devices one machine can hold, hot-plugged ones included. */
+  readonly maxPmemDevices: number
+  /** Whether the guest can be asked from outside to shut down in order. */
+  readonly powerButton: boolean
+}
+
+export type GuestArchitecture = 'x86_64' | 'aarch64' | 'powerpc64le' | 'riscv64'
+
+/** What runs the guest's instructions. Stated in every report and figure. */
+export type Accelerator = 'kvm' | 'emulation' | 'none'
+
+/** One kind of monitor, ready to start machines with the powers it was given. */
+export interface Monitor {
+  /** `qemu`, `crosvm`, `fake` … */
+  readonly kind: string
+  readonly accelerator: Accelerator
+  readonly capabilities: MonitorCapabilities
+  /** Resolves when the monitor's processes run and the control channel is connected; the guest may still boot. */
+  start(machine: MachineDescription, options?: OperationOptions): ResultAsync<Machine, MonitorError>
+}

@@ -53,7 +53,7 @@ let
     name: file:
     derive "demo-${name}" ''
       mkdir -p $out/lib
-      cc -O2 -g0 -shared -fPIC -Wl,-soname,${name}.so -Wl,--disable-new-dtags,-rpath,$libc/lib \
+      cc -O2 -s -shared -fPIC -Wl,-soname,${name}.so -Wl,--disable-new-dtags,-rpath,$libc/lib \
         -o $out/lib/${name}.so $source
     '' {
       inherit libc;
@@ -68,7 +68,7 @@ let
 
   counter = derive "demo-counter" ''
     mkdir -p $out/bin $out/share/doc/counter
-    c++ -O2 -g0 ${link}:$libstdcxx/lib:$libtally/lib -rdynamic -o $out/bin/counter $source $libtally/lib/libtally.so
+    c++ -O2 -s ${link}:$libstdcxx/lib:$libtally/lib -rdynamic -o $out/bin/counter $source $libtally/lib/libtally.so
     echo 'Counts until it is told to stop.' > $out/share/doc/counter/README
     ln -s ../../../bin/counter $out/share/doc/counter/program
   '' {
@@ -78,7 +78,7 @@ let
 
   colours = derive "demo-colours" ''
     mkdir -p $out/bin
-    c++ -O2 -g0 ${link}:$libstdcxx/lib:$libtally/lib:$libcolour/lib -o $out/bin/colours $source \
+    c++ -O2 -s ${link}:$libstdcxx/lib:$libtally/lib:$libcolour/lib -o $out/bin/colours $source \
       $libtally/lib/libtally.so $libcolour/lib/libcolour.so
   '' {
     inherit
@@ -92,7 +92,7 @@ let
 
   peek = derive "demo-peek" ''
     mkdir -p $out/bin
-    cc -O2 -g0 ${link}:$libtrace/lib -o $out/bin/peek $source $libtrace/lib/libtrace.so
+    cc -O2 -s ${link}:$libtrace/lib -o $out/bin/peek $source $libtrace/lib/libtrace.so
   '' {
     inherit libc libtrace;
     source = source "peek.c";

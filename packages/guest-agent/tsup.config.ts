@@ -1,9 +1,10 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/linux.ts'],
+  entry: ['src/index.ts', 'src/linux.ts', 'src/fake.ts', 'src/conformance.ts'],
   format: ['esm', 'cjs'],
   dts: true,
+  shims: true,
   sourcemap: true,
   clean: true,
   target: 'node20',

@@ -1,1 +1,12 @@
-export {}
+export type * from './agent.js'
+export { connectAgent } from './connect.js'
+export type { AgentError } from './errors.js'
+export { buildInitramfs, type InitramfsParts } from './initramfs.js'
+export type { AgentArchitecture, GuestKernel, GuestKernelError } from './kernel.js'
+export {
+  type KernelModule,
+  type ModuleIndexes,
+  resolveModules,
+  unitModules,
+  type WantedModule,
+} from './modules.js'

@@ -1,0 +1,146 @@
+import { basename } from 'node:path/posix'
+import { err, ok, type Result } from 'neverthrow'
+import { printable } from './escape.js'
+import type { GuestKernelError } from './kernel.js'
+
+/** One kernel module, ready to be carried by an initramfs. */
+export interface KernelModule {
+  /** As `lsmod` prints it: `virtio_pmem`. */
+  readonly name: string
+  /** The uncompressed ELF object. */
+  readonly bytes: Uint8Array
+}
+
+/** The two indexes that `depmod` and the kernel's build leave in `/lib/modules/RELEASE`, as text. */
+export interface ModuleIndexes {
+  /** `modules.dep`. */
+  readonly dependencies: string
+  /** `modules.builtin`. */
+  readonly builtin: string
+}
+
+/** A feature that a unit needs, and the module that brings it where it is not built in. */
+export interface WantedModule {
+  readonly name: string
+  /** Used when it is there, passed over when it is not. */
+  readonly optional?: boolean | undefined
+}
+
+/**
+ * What every unit needs. `libcrc32c` (under erofs) finds its algorithm by name at load time, which
+ * `modules.dep` does not say; so the algorithm is named here and loads first.
+ */
+export const unitModules: readonly WantedModule[] = [
+  { name: 'virtio_pci' },
+  { name: 'virtio_console' },
+  { name: 'nd_pmem' },
+  { name: 'virtio_pmem' },
+  { name: 'crc32c_generic', optional: true },
+  { name: 'erofs' },
+]
+
+const suffix = /\.ko(\.gz|\.xz|\.zst)?$/
+
+const nameOf = (path: string): string => basename(path).replace(suffix, '').replaceAll('-', '_')
+
+/**
+ * Which module files to load, in order, so that each finds what it needs. Paths are relative to the modules
+ * directory.
+ *
+ * Fails with `kernel-lacks` when a wanted module is neither there nor built in, `module-compressed` for a
+ * module the agent could not hand to the kernel, `invalid-modules` for an index that contradicts itself.
+ * Formats: depmod(8), modules.dep(5), kbuild's modules.builtin.
+ */
+export function resolveModules(
+  indexes: ModuleIndexes,
+  wanted: readonly WantedModule[] = unitModules,
+): Result<readonly string[], GuestKernelError> {
+  const builtin = new Set(lines(indexes.builtin).map(nameOf))
+  const parsed = parseDependencies(indexes.dependencies)
+  if (parsed.isErr()) return err(parsed.error)
+  const { dependencies, pathOf } = parsed.value
+
+  const order: string[] = []
+  const state = new Map<string, 'visiting' | 'done'>()
+  const visit = (path: string): GuestKernelError | undefined => {
+    const seen = state.get(path)
+    if (seen === 'done') return undefined
+    if (seen === 'visiting') return invalid(path, 'needs itself')
+    const needs = dependencies.get(path)
+    if (needs === undefined) return invalid(path, 'is named as a dependency but has no line of its own')
+    if (!path.endsWith('.ko')) {
+      return {
+        kind: 'module-compressed',
+        path,
+        message: `the kernel module ${printable(path)} is compressed, which the agent cannot load: unpack the modules (for example with unxz or unzstd), run depmod, and try again`,
+      }
+    }
+    state.set(path, 'visiting')
+    // depmod lists the nearest dependency first; the farthest has to be loaded first.
+    for (const need of needs.toReversed()) {
+      const failure = visit(need)
+      if (failure !== undefined) return failure
+    }
+    state.set(path, 'done')
+    order.push(path)
+    return undefined
+  }
+
+  for (const { name, optional } of wanted) {
+    if (builtin.has(name)) continue
+    const path = pathOf.get(name)
+    if (path === undefined) {
+      if (optional === true) continue
+      return err({
+        kind: 'kernel-lacks',
+        feature: name,
+        message: `the guest kernel has no ${name}, neither as a module nor built in: use a kernel that has it (Debian's linux-image-cloud-amd64 does; in a kernel configuration it is ${configOption(name)})`,
+      })
+    }
+    const failure = visit(path)
+    if (failure !== undefined) return err(failure)
+  }
+  return ok(order)
+}
+
+const invalid = (path: string, why: string): GuestKernelError => ({
+  kind: 'invalid-modules',
+  path,
+  message: `modules.dep is not usable: ${printable(path)} ${why}. Run depmod for this kernel again`,
+})
+
+const lines = (text: string): string[] => text.split('\n').filter((line) => line.trim() !== '')
+
+function parseDependencies(
+  text: string,
+): Result<{ dependencies: Map<string, string[]>; pathOf: Map<string, string> }, GuestKernelError> {
+  const dependencies = new Map<string, string[]>()
+  const pathOf = new Map<string, string>()
+  for (const line of lines(text)) {
+    const colon = line.indexOf(':')
+    const path = colon < 0 ? line : line.slice(0, colon)
+    const needs = line
+      .slice(colon + 1)
+      .split(' ')
+      .filter((need) => need !== '')
+    if (colon < 0 || ![path, ...needs].every(isRelativeModule)) {
+      return err(invalid(path.slice(0, 200), 'is not a line of the form PATH.ko: PATH.ko …'))
+    }
+    dependencies.set(path, needs)
+    pathOf.set(nameOf(path), path)
+  }
+  return ok({ dependencies, pathOf })
+}
+
+// Read below the modules directory later, so nothing may lead out of it.
+const isRelativeModule = (path: string): boolean =>
+  suffix.test(path) && !path.startsWith('/') && !path.split('/').includes('..')
+
+const configOption = (name: string): string =>
+  ({
+    virtio_pci: 'CONFIG_VIRTIO_PCI',
+    virtio_console: 'CONFIG_VIRTIO_CONSOLE',
+    nd_pmem: 'CONFIG_BLK_DEV_PMEM with CONFIG_FS_DAX',
+    virtio_pmem: 'CONFIG_VIRTIO_PMEM',
+    erofs: 'CONFIG_EROFS_FS',
+  })[name] ?? `the option that builds ${name}.ko`

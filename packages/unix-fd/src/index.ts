@@ -1,1 +1,5 @@
-export {}
+export type { UnixFdError } from './errors.js'
+export { Fd, type Interest, liveFds } from './fd.js'
+export type { Pidfd } from './pidfd.js'
+export type { SystemCalls } from './system-calls.js'
+export { createUnixFd, type UnixFd } from './unix-fd.js'

@@ -1,1 +1,48 @@
-export {}
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { err, ok, type Result } from 'neverthrow'
+import type { UnixFdError } from './errors.js'
+import type { Pidfd } from './pidfd.js'
+import type { SystemCalls } from './system-calls.js'
+import { createUnixFd, type UnixFd } from './unix-fd.js'
+
+// A second try could only fail the same way, so the answer is kept, but nothing loads before it is asked for.
+let loaded: Result<UnixFd, UnixFdError> | undefined
+
+/** This machine's descriptors. `native-missing` when the native part is not built for it. */
+export function unixFd(): Result<UnixFd, UnixFdError> {
+  loaded ??= loadUnixFd()
+  return loaded
+}
+
+/** `unixFd()` and its `openPidfd` in one step. */
+export function openPidfd(
+  pid: number,
+  options: { readonly startTime?: bigint } = {},
+): Result<Pidfd, UnixFdError> {
+  return unixFd().andThen((descriptors) => descriptors.openPidfd(pid, options))
+}
+
+function loadUnixFd(): Result<UnixFd, UnixFdError> {
+  try {
+    const load = createRequire(import.meta.url)('node-gyp-build') as (directory: string) => unknown
+    const calls = load(fileURLToPath(new URL('..', import.meta.url))) as SystemCalls
+    return ok(createUnixFd(calls, readStartTime))
+  } catch (cause) {
+    const message =
+      "unix-fd's native part is not built for this machine: run `node native/build.mjs` in the package"
+    return err({ kind: 'native-missing', message, cause })
+  }
+}
+
+/** Field 22 of /proc/PID/stat, proc(5). The name in field 2 may hold spaces and parentheses: skip to the last. */
+function readStartTime(pid: number): bigint | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return BigInt(fields[19] ?? '')
+  } catch {
+    return undefined
+  }
+}

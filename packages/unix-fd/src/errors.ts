@@ -1,0 +1,72 @@
+import { getSystemErrorName } from 'node:util'
+
+/** Everything that can go wrong with a descriptor. `code` is the kernel's name of the error: `EMFILE` … */
+export type UnixFdError =
+  /** The process has ended and was reaped, or never existed. */
+  | { readonly kind: 'no-such-process'; readonly message: string }
+  /** The number now belongs to another process than the one that was meant. */
+  | { readonly kind: 'reused-process-id'; readonly message: string; readonly startTime: bigint }
+  | {
+      readonly kind: 'permission-denied'
+      readonly message: string
+      readonly call: string
+      readonly code: string
+    }
+  /** Nobody listens at the path, or nothing is there. */
+  | { readonly kind: 'not-listening'; readonly message: string; readonly path: string; readonly code: string }
+  | { readonly kind: 'address-in-use'; readonly message: string; readonly path: string }
+  /** The listener's queue is full: connect again later. */
+  | { readonly kind: 'busy'; readonly message: string }
+  /** The peer closed while there was something to send or to receive. */
+  | {
+      readonly kind: 'peer-gone'
+      readonly message: string
+      readonly code: string
+      readonly sentBytes: number
+    }
+  /** More descriptors arrived than there was room for, or this process has too many open. Those that did
+   * arrive are closed, and so is the socket, because which ones were lost cannot be known. */
+  | { readonly kind: 'descriptors-truncated'; readonly message: string }
+  /** A packet was longer than the room given. What arrived is lost. */
+  | { readonly kind: 'packet-truncated'; readonly message: string }
+  /** The owner has closed this descriptor. */
+  | { readonly kind: 'closed'; readonly message: string; readonly sentBytes: number }
+  | { readonly kind: 'aborted'; readonly message: string; readonly sentBytes: number }
+  | { readonly kind: 'timed-out'; readonly message: string; readonly sentBytes: number }
+  | { readonly kind: 'invalid-argument'; readonly message: string; readonly argument: string }
+  | { readonly kind: 'native-missing'; readonly message: string; readonly cause: unknown }
+  | { readonly kind: 'system'; readonly message: string; readonly call: string; readonly code: string }
+
+/** The kernel's name for `-errno`, such as `EAGAIN`. */
+export function errnoName(result: number): string {
+  return getSystemErrorName(result)
+}
+
+export function systemError(call: string, result: number): UnixFdError {
+  const code = errnoName(result)
+  if (code === 'EPERM' || code === 'EACCES') {
+    const message = `${call}: the kernel refused it (${code}); run with the right to do this`
+    return { kind: 'permission-denied', message, call, code }
+  }
+  if (code === 'EMFILE' || code === 'ENFILE') {
+    const message = `${call}: too many descriptors are open (${code}); close some or raise RLIMIT_NOFILE`
+    return { kind: 'system', message, call, code }
+  }
+  return { kind: 'system', message: `${call} failed with ${code}`, call, code }
+}
+
+export function closedError(sentBytes = 0): UnixFdError {
+  return { kind: 'closed', message: 'the descriptor was closed by its owner; open another', sentBytes }
+}
+
+/** What an aborted signal means: a deadline aborts with a reason named `TimeoutError`. */
+export function abortedError(signal: AbortSignal, sentBytes = 0): UnixFdError {
+  const timedOut = (signal.reason as { name?: unknown } | undefined)?.name === 'TimeoutError'
+  return timedOut
+    ? { kind: 'timed-out', message: 'the deadline passed before the descriptor was ready', sentBytes }
+    : { kind: 'aborted', message: 'the caller aborted the wait', sentBytes }
+}
+
+export function invalidArgument(argument: string, message: string): UnixFdError {
+  return { kind: 'invalid-argument', message, argument }
+}

@@ -1,0 +1,61 @@
+/**
+ * The calls the native part makes: the seam between this package's policy and the kernel. Each takes and
+ * gives plain numbers; a negative result is `-errno`. Wrong types throw.
+ */
+export interface SystemCalls {
+  readonly constants: {
+    readonly SOCK_STREAM: number
+    readonly SOCK_SEQPACKET: number
+    readonly SHUT_WR: number
+    readonly MSG_TRUNC: number
+    readonly MSG_CTRUNC: number
+    readonly MFD_ALLOW_SEALING: number
+    readonly F_GETFL: number
+    readonly F_SETFL: number
+    readonly F_GET_SEALS: number
+    readonly F_ADD_SEALS: number
+    readonly F_SEAL_SEAL: number
+    readonly F_SEAL_SHRINK: number
+    readonly F_SEAL_GROW: number
+    readonly F_SEAL_WRITE: number
+    readonly O_NONBLOCK: number
+  }
+  close(fd: number): number
+  /** F_DUPFD_CLOEXEC. */
+  duplicate(fd: number): number
+  fcntl(fd: number, command: number, argument: number): number
+  read(fd: number, bytes: Uint8Array): number
+  write(fd: number, bytes: Uint8Array): number
+  memfdCreate(name: string, flags: number): number
+  eventfd(initial: number, flags: number): number
+  pipe(ends: Int32Array, flags: number): number
+  pidfdOpen(pid: number): number
+  pidfdSendSignal(pidfd: number, signal: number): number
+  socket(type: number): number
+  socketpair(type: number, ends: Int32Array): number
+  bind(fd: number, path: string): number
+  connect(fd: number, path: string): number
+  listen(fd: number, backlog: number): number
+  accept(fd: number): number
+  shutdown(fd: number, how: number): number
+  /** out: pid, uid, gid. */
+  peerCredentials(fd: number, out: Int32Array): number
+  unlink(path: string): number
+  send(fd: number, bytes: Uint8Array, descriptors: Int32Array): number
+  /** out: flags, count, descriptors … */
+  receive(fd: number, bytes: Uint8Array, out: Int32Array, mostDescriptors: number): number
+  /** Gives a watch object, or a negative number. One watch per descriptor. */
+  watchOpen(fd: number, onReady: (status: number, events: number) => void): object | number
+  watchSet(watch: object, events: number): number
+  watchClose(watch: object): void
+}
+
+/** What the kernel says about a process by its number; absent when there is no such process. */
+export type ReadStartTime = (pid: number) => bigint | undefined
+
+/** UV_READABLE and UV_WRITABLE, fixed in libuv 1.x. */
+export const READABLE = 1
+export const WRITABLE = 2
+
+/** SCM_MAX_FD: the most descriptors one message can carry. */
+export const MOST_DESCRIPTORS = 253

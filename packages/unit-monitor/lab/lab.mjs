@@ -1,0 +1,149 @@
+#!/usr/bin/env node
+import { execFile } from 'node:child_process'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { parseArguments, usage } from './arguments.mjs'
+import { LabFailure } from './failure.mjs'
+import { labInitramfs } from './initramfs.mjs'
+import { findKernel } from './kernel.mjs'
+import { LabMachine } from './machine.mjs'
+import { OutputRelay } from './output-relay.mjs'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const say = (text) => process.stderr.write(`${text}\n`)
+
+async function main() {
+  const { options, problem } = parseArguments(process.argv.slice(2))
+  if (problem) {
+    say(`lab: ${problem}\n\n${usage}`)
+    return 125
+  }
+  if (process.getuid() !== 0) {
+    say('lab: run as root: virtiofsd serves the whole root of this machine to the lab')
+    return 125
+  }
+
+  const cancelled = new AbortController()
+  const cancel = (signal) => cancelled.abort(signal)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, cancel)
+  const timer = setTimeout(() => cancelled.abort('timeout'), options.timeoutSeconds * 1000)
+
+  const directory = mkdtempSync(join(tmpdir(), 'spectrum-lab-'))
+  try {
+    chmodSync(directory, 0o700)
+    return await runInLab(options, directory, cancelled.signal)
+  } catch (failure) {
+    if (!(failure instanceof LabFailure)) throw failure
+    say(`lab: ${failure.message}`)
+    return 125
+  } finally {
+    clearTimeout(timer)
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+async function runInLab(options, directory, signal) {
+  const kernel = findKernel(process.env)
+  const init = join(directory, 'init')
+  const serveRoot = join(directory, 'serve-root')
+  const initramfs = join(directory, 'initramfs')
+  await Promise.all([compile('init.c', init, ['-static']), compile('serve-root.c', serveRoot, [])])
+  const task = {
+    cwd: process.cwd(),
+    timeoutSeconds: options.timeoutSeconds,
+    command: options.command,
+    environment: guestEnvironment(process.env, kernel, options.environment),
+  }
+  writeFileSync(initramfs, labInitramfs({ init, kernel, task }))
+  if (signal.aborted) return statusOfCancellation(signal, options)
+
+  const { memoryMib, vcpus } = options
+  const machine = await LabMachine.start({
+    directory,
+    serveRoot,
+    kernelImage: kernel.image,
+    initramfs,
+    memoryMib,
+    vcpus,
+  })
+  try {
+    const relay = new OutputRelay(machine)
+    const outcome = await relay.finish(signal)
+    if (outcome.kind === 'cancelled') {
+      if (signal.reason === 'timeout') explain(machine)
+      return statusOfCancellation(signal, options)
+    }
+    if (outcome.kind === 'failed') {
+      explain(machine)
+      say(`lab: ${outcome.message}`)
+      return 125
+    }
+    if (options.kernelLog) explain(machine)
+    return outcome.status
+  } finally {
+    await machine.stop()
+  }
+}
+
+function statusOfCancellation(signal, options) {
+  if (signal.reason === 'timeout') {
+    say(`lab: ended after ${options.timeoutSeconds} s (see --timeout)`)
+    return 124
+  }
+  return { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }[signal.reason] ?? 125
+}
+
+function explain(machine) {
+  if (machine.complaints) say(`--- QEMU and virtiofsd\n${machine.complaints}`)
+  say(`--- kernel log of the lab\n${printable(machine.kernelLog)}---`)
+}
+
+/** A kernel log can hold bytes that steer a terminal. */
+const printable = (text) =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to take out
+  text.replace(/\r\n/g, '\n').replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '\ufffd')
+
+async function compile(source, output, flags) {
+  try {
+    await promisify(execFile)('gcc', [
+      '-Os',
+      '-Wall',
+      '-Wextra',
+      '-Werror',
+      ...flags,
+      '-o',
+      output,
+      join(here, source),
+    ])
+  } catch (cause) {
+    throw new LabFailure(
+      `cannot compile ${source}; gcc and libc6-dev are needed ("npm run setup"): ${cause.message}`,
+    )
+  }
+}
+
+/**
+ * What COMMAND finds in its environment: where programs and caches are, the project's own variables, and what
+ * was asked for. Paths mean the same in the lab as here.
+ */
+function guestEnvironment(environment, kernel, extra) {
+  const passed = Object.entries(environment).filter(
+    ([name]) =>
+      name.startsWith('SPECTRUM_') || name.startsWith('XDG_CACHE_') || ['HOME', 'PATH', 'CI'].includes(name),
+  )
+  const variables = new Map([
+    ['LANG', 'C.UTF-8'],
+    ['USER', 'root'],
+    ['SPECTRUM_LAB', 'x86_64'],
+    ...passed,
+    ['SPECTRUM_KERNEL', kernel.image],
+    ['SPECTRUM_KERNEL_MODULES', kernel.modules],
+    ...extra.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]),
+  ])
+  return [...variables].map(([name, value]) => `${name}=${value}`)
+}
+
+process.exitCode = await main()

@@ -1,0 +1,186 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { LabFailure } from './failure.mjs'
+
+const virtiofsdPaths = ['/usr/lib/qemu/virtiofsd', '/usr/libexec/virtiofsd']
+const keptLogBytes = 1 << 20
+
+/** EPYC is a model with SVM and nested paging; what TCG cannot do is taken out, so that QEMU does not warn of it. */
+const missingInTcg = 'rdseed sha-ni fxsr-opt misalignsse 3dnowprefetch osvw topoext nrip-save xsavec'.split(
+  ' ',
+)
+const cpu = ['EPYC', ...missingInTcg.map((feature) => `${feature}=off`)].join(',')
+
+const kernelParameters = [
+  'console=ttyS0',
+  'panic=-1',
+  'mitigations=off',
+  'tsc=reliable',
+  'nowatchdog',
+  'cryptomgr.notests',
+  'random.trust_cpu=on',
+  'kvm-amd.npt=1',
+]
+
+/** The newest bytes of what a process or a kernel said. */
+class Log {
+  #parts = []
+  #length = 0
+
+  constructor(stream) {
+    stream.on('data', (bytes) => {
+      this.#parts.push(bytes)
+      this.#length += bytes.length
+      while (this.#length - this.#parts[0].length > keptLogBytes) this.#length -= this.#parts.shift().length
+    })
+    // A reset only says that the process has gone, and its exit says that better.
+    stream.on('error', () => {})
+  }
+
+  get text() {
+    return Buffer.concat(this.#parts).toString('utf8')
+  }
+}
+
+/**
+ * The emulated machine and the process that serves the host's root to it. Both end with this program, however
+ * it ends: the kernel kills them when their parent dies.
+ */
+export class LabMachine {
+  #qemu
+  #server
+  #log
+  #complaints
+  #serverLog
+  #gone
+
+  /** Duplex streams of the ports. */
+  status
+  stdout
+  stderr
+
+  /**
+   * @param {{ directory: string, serveRoot: string, kernelImage: string, initramfs: string, memoryMib: number,
+   *   vcpus: number }} parts `directory` is private to this machine and is removed by the caller.
+   */
+  static async start(parts) {
+    const virtiofsd = virtiofsdPaths.find((path) => existsSync(path))
+    if (!virtiofsd) throw new LabFailure("virtiofsd is missing: install Debian's qemu-system-common")
+    const machine = new LabMachine()
+    try {
+      await machine.#start(parts, virtiofsd)
+      return machine
+    } catch (failure) {
+      await machine.stop()
+      throw failure
+    }
+  }
+
+  async #start({ directory, serveRoot, kernelImage, initramfs, memoryMib, vcpus }, virtiofsd) {
+    const socket = join(directory, 'root.sock')
+    const serverArguments = ['-f', '-o', 'cache=always', '-o', 'log_level=warn']
+    this.#server = await launch(
+      'virtiofsd',
+      serveRoot,
+      [socket, String(process.pid), virtiofsd, ...serverArguments],
+      ['ignore', 'ignore', 'pipe'],
+    )
+    this.#serverLog = new Log(this.#server.stderr)
+    for (let waited = 0; !existsSync(socket); waited += 10) {
+      if (ended(this.#server) || waited > 10_000)
+        throw new LabFailure(`virtiofsd did not start: ${this.#serverLog.text.trim() || 'it said nothing'}`)
+      await delay(10)
+    }
+
+    const qemu = qemuArguments({ socket, kernelImage, initramfs, memoryMib, vcpus })
+    const pipes = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe']
+    this.#qemu = await launch('qemu-system-x86_64', 'setpriv', ['--pdeathsig', 'KILL', '--', ...qemu], pipes)
+    this.#complaints = new Log(this.#qemu.stderr)
+    this.#qemu.stdout.resume()
+    const [, , , console, stdout, stderr, status] = this.#qemu.stdio
+    this.#log = new Log(console)
+    Object.assign(this, { stdout, stderr, status })
+    for (const port of [stdout, stderr, status]) port.on('error', () => {})
+    this.#gone = ended(this.#qemu) ? Promise.resolve() : once(this.#qemu, 'exit')
+  }
+
+  /** Resolves when QEMU has ended, whoever ended it. */
+  get gone() {
+    return this.#gone
+  }
+
+  get kernelLog() {
+    return this.#log?.text ?? ''
+  }
+
+  /** What QEMU and virtiofsd complained about. */
+  get complaints() {
+    return [this.#complaints, this.#serverLog]
+      .map((log) => log?.text.trim() ?? '')
+      .filter(Boolean)
+      .join('\n')
+  }
+
+  /** Kills both and resolves when they are reaped. Idempotent. */
+  async stop() {
+    await kill(this.#qemu)
+    // virtiofsd ends by itself when its only client has gone; its own child, in a PID namespace, with it.
+    if (this.#server && !ended(this.#server) && this.#qemu)
+      await Promise.race([once(this.#server, 'exit'), delay(2000, undefined, { ref: false })])
+    await kill(this.#server)
+  }
+}
+
+function qemuArguments({ socket, kernelImage, initramfs, memoryMib, vcpus }) {
+  const port = (name, fd) => [
+    ['-chardev', `socket,id=${name},fd=${fd}`],
+    ['-device', `virtserialport,chardev=${name},name=lab.${name}`],
+  ]
+  return [
+    'qemu-system-x86_64',
+    ['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
+    ['-name', 'spectrum-lab'],
+    ['-machine', 'q35,memory-backend=memory,vmport=off,smbus=off,sata=off,usb=off'],
+    ['-accel', 'tcg,thread=multi'],
+    ['-cpu', cpu],
+    ['-smp', String(vcpus)],
+    ['-m', `${memoryMib}M`],
+    // virtiofsd reads and writes the guest's memory, so the memory is a file that both map.
+    ['-object', `memory-backend-memfd,id=memory,size=${memoryMib}M,share=on`],
+    ['-chardev', `socket,id=root,path=${socket}`],
+    ['-device', 'vhost-user-fs-pci,chardev=root,tag=host-root'],
+    ['-chardev', 'socket,id=console,fd=3'],
+    ['-serial', 'chardev:console'],
+    ['-device', 'virtio-serial-pci'],
+    ...port('stdout', 4),
+    ...port('stderr', 5),
+    ...port('status', 6),
+    ['-device', 'virtio-rng-pci'],
+    ['-kernel', kernelImage],
+    ['-initrd', initramfs],
+    ['-append', kernelParameters.join(' ')],
+  ].flat()
+}
+
+/** Spawns in a process group of its own, so that Ctrl-C reaches this program alone and it decides. */
+async function launch(name, file, argv, stdio) {
+  const child = spawn(file, argv, { stdio, detached: true, env: { PATH: process.env.PATH, LC_ALL: 'C' } })
+  try {
+    await once(child, 'spawn')
+  } catch (cause) {
+    throw new LabFailure(`cannot start ${name}: ${cause.message}. Run "npm run setup".`)
+  }
+  return child
+}
+
+const ended = (child) => child.exitCode !== null || child.signalCode !== null
+
+async function kill(child) {
+  if (!child || ended(child)) return
+  const exit = once(child, 'exit')
+  child.kill('SIGKILL')
+  await exit
+}

@@ -1,0 +1,167 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { findProgram, lastLines, Problem, remedyFor, run } from './commands.mjs'
+
+/**
+ * What the host needs from Debian. `present` looks for the thing itself, not for the package: a machine that
+ * has it from elsewhere keeps using that.
+ */
+export const pieces = [
+  {
+    package: process.arch === 'arm64' ? 'qemu-system-arm' : 'qemu-system-x86',
+    why: 'the monitor that runs units where crosvm cannot',
+    present: () => has(process.arch === 'arm64' ? 'qemu-system-aarch64' : 'qemu-system-x86_64'),
+  },
+  {
+    package: 'nix-bin',
+    why: 'builds and reads the Nix store',
+    present: () =>
+      (has('nix-store') && has('nix-build')) || existsSync('/nix/var/nix/profiles/default/bin/nix-store'),
+  },
+  {
+    package: 'erofs-utils',
+    why: 'checks the store images that units mount',
+    present: () => has('fsck.erofs') && has('mkfs.erofs') && has('dump.erofs'),
+  },
+  { package: 'kmod', why: 'indexes the modules of the guest kernel (depmod)', present: () => has('depmod') },
+  {
+    package: 'gcc',
+    why: 'compiles the agent and the native bindings',
+    present: () => has('gcc') && has('cc'),
+  },
+  { package: 'g++', why: "compiles the demo's closures", present: () => has('g++') && has('c++') },
+  {
+    package: 'libc6-dev',
+    why: "the C library's headers, and its static form for the agent",
+    present: () =>
+      existsSync('/usr/include/stdio.h') && existsSync('/usr/include/linux/kvm.h') && hasStaticLibc(),
+  },
+  { package: 'make', why: 'builds C', present: () => has('make') },
+  { package: 'xz-utils', why: 'unpacks compressed kernel modules and packages', present: () => has('xz') },
+]
+
+const has = (program) => findProgram(program) !== undefined
+
+function hasStaticLibc() {
+  const triplet = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu'
+  return ['/usr/lib', '/usr/lib64', `/usr/lib/${triplet}`].some((directory) =>
+    existsSync(`${directory}/libc.a`),
+  )
+}
+
+function isDebian() {
+  let text = ''
+  try {
+    text = readFileSync('/etc/os-release', 'utf8')
+  } catch {
+    // No such file: certainly not a Debian.
+  }
+  return /^ID(_LIKE)?=.*debian/m.test(text) && has('apt-get') && has('dpkg-deb')
+}
+
+export const debianPackages = {
+  name: 'Debian packages',
+
+  missing() {
+    return pieces
+      .filter((piece) => !piece.present())
+      .map((piece) => ({ what: piece.package, why: piece.why }))
+  },
+
+  async install(missing, { signal, say }) {
+    const names = missing.map((item) => item.what)
+    if (!isDebian()) {
+      throw new Problem(
+        `This is not a Debian system, and something is missing: ${missing.map((item) => `${item.what} (${item.why})`).join(', ')}`,
+        'install the equivalents with your own package manager, then run this again',
+      )
+    }
+    const unknown = []
+    for (const name of names) if (!(await isKnown(name, signal))) unknown.push(name)
+    if (unknown.length > 0) await updateLists(say, signal, `${unknown.join(', ')} not in apt's lists yet`)
+
+    const install = () =>
+      asRoot(
+        ['apt-get', 'install', '--yes', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300', ...names],
+        signal,
+      )
+    let outcome = await install()
+    if (outcome.code !== 0 && /dpkg was interrupted/.test(outcome.both)) {
+      say('  finishing an installation that was interrupted earlier (dpkg --configure -a)')
+      await asRoot(['dpkg', '--configure', '-a'], signal)
+      outcome = await install()
+    }
+    if (
+      outcome.code !== 0 &&
+      /unable to locate|no installation candidate|404 +not found|unable to fetch/i.test(outcome.both)
+    ) {
+      await updateLists(say, signal, 'apt has lists that the mirror has moved on from')
+      outcome = await install()
+    }
+    if (outcome.code !== 0) {
+      throw new Problem(
+        `apt-get could not install ${names.join(' ')}`,
+        remedyFor(outcome.both, 'read the reason above, put it right, then run this again'),
+        lastLines(outcome.both),
+      )
+    }
+    const still = this.missing().map((item) => item.what)
+    if (still.length > 0)
+      throw new Problem(
+        `apt-get reports success, but something is still not found: ${still.join(', ')}`,
+        `reinstall it: apt-get install --reinstall ${still.join(' ')}`,
+      )
+  },
+}
+
+/** Whether apt's lists name an installable version. */
+async function isKnown(name, signal) {
+  const { stdout } = await run('apt-cache', ['policy', name], { signal, env: { LC_ALL: 'C' } })
+  return /Candidate: (?!\(none\))/.test(stdout)
+}
+
+export async function updateLists(say, signal, reason) {
+  say(`  apt-get update: ${reason}`)
+  const outcome = await asRoot(['apt-get', 'update', '-o', 'DPkg::Lock::Timeout=300'], signal)
+  if (outcome.code !== 0 || /^(E|Err):/m.test(outcome.both)) {
+    // Some mirrors may fail while the one that matters works; the next step finds out.
+    say(lastLines(outcome.both.replace(/^(?!E:|W:|Err).*\n/gm, ''), 3).replace(/^/gm, '    '))
+  }
+}
+
+/** Whether `installAsRoot` can work without asking for a password, and how. */
+async function asRoot(argv, signal) {
+  const env = { DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' }
+  // SIGINT lets apt finish the package in hand; anything harder would leave dpkg half-way.
+  const options = { signal, env, stopWith: 'SIGINT', patient: true, deadlineMs: 1_200_000 }
+  if (process.getuid() === 0) return run(argv[0], argv.slice(1), options)
+  if (!has('sudo'))
+    throw new Problem(`Must be root to run: ${argv.join(' ')}`, 'run this as root, or install sudo')
+  const assignments = Object.entries(env).map(([name, value]) => `${name}=${value}`)
+  const silent = await run('sudo', ['-n', 'true'], { signal })
+  if (silent.code === 0) return run('sudo', ['-n', 'env', ...assignments, ...argv], options)
+  if (!process.stdin.isTTY)
+    throw new Problem(
+      `Must be root to run: ${argv.join(' ')}`,
+      'sudo asks for a password here and there is no terminal to type it: run `sudo -v` first, or run this as root',
+    )
+  return run('sudo', ['env', ...assignments, ...argv], { ...options, stdio: 'inherit' })
+}
+
+/** A store of one's own for someone who is not root, as Nix's single-user installation makes it. */
+export const nixStore = {
+  name: 'Nix store',
+  missing() {
+    if (process.getuid() === 0 || existsSync('/nix')) return []
+    return [{ what: '/nix', why: 'an empty store directory that belongs to you, because you are not root' }]
+  },
+  async install(_missing, { signal }) {
+    const owner = ['-o', String(process.getuid()), '-g', String(process.getgid())]
+    const outcome = await asRoot(['install', '-d', '-m', '0755', ...owner, '/nix'], signal)
+    if (outcome.code !== 0)
+      throw new Problem(
+        'Cannot create /nix',
+        'create it as root and give it to yourself',
+        lastLines(outcome.both),
+      )
+  },
+}

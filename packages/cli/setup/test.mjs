@@ -1,0 +1,111 @@
+// npm test: set-up, then every check and every test, fast ones on each supported Node.
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { checkPackages } from './check-packages.mjs'
+import { Interrupted, run } from './commands.mjs'
+import { listenForInterruption } from './interruption.mjs'
+import { loadBuilt, nodeVersions, obtainNode, pathWith } from './other-nodes.mjs'
+import { root } from './places.mjs'
+import { runtimeSteps, setUp } from './steps.mjs'
+import { Totals } from './tally.mjs'
+import { typescriptBuild } from './typescript-build.mjs'
+import { runProject } from './vitest-run.mjs'
+
+const { values: options } = parseArgs({
+  options: {
+    /** Only the tests, and only on other Nodes than this one. */
+    'only-nodes': { type: 'boolean' },
+    /** With `--only-nodes`: the tests that boot machines as well. */
+    guest: { type: 'boolean' },
+  },
+})
+
+const write = (text) => process.stdout.write(text)
+const say = (line) => write(`${line}\n`)
+const began = Date.now()
+const heading = (text) => say(`\n== ${text} (${((Date.now() - began) / 1000).toFixed(0)} s so far)`)
+const totals = new Totals()
+
+const status = await setUp({ steps: runtimeSteps, write })
+if (status !== 0) process.exit(status)
+
+const interruption = listenForInterruption()
+const { signal } = interruption
+try {
+  heading('build')
+  totals.addCheck(
+    'build',
+    (await setUp({ steps: [typescriptBuild], write })) === 0 ? undefined : 'does not build; see above',
+  )
+  if (signal.aborted) throw signal.reason
+  if (options['only-nodes']) {
+    await onOtherNodes(options.guest ? ['fast', 'guest'] : ['fast'])
+  } else {
+    await check('lint', 'npm run lint', ['@biomejs/biome/bin/biome', 'ci', '--config-path=.biome.json', '.'])
+    await check('typecheck', 'npm run typecheck', ['typescript/bin/tsc', '-p', 'tsconfig.base.json'])
+    await checkEveryPackage()
+    await onThisNode('fast', 600_000)
+    await onOtherNodes(['fast'])
+    await onThisNode('guest', 900_000)
+  }
+} catch (error) {
+  if (!(error instanceof Interrupted)) throw error
+  totals.addCheck('npm test', `stopped by ${error.signalName}`)
+} finally {
+  interruption.close()
+}
+
+say(`\n${((Date.now() - began) / 1000).toFixed(0)} s in all`)
+totals.print(write)
+process.exitCode = totals.exitStatus
+
+async function check(label, command, [script, ...argv]) {
+  heading(label)
+  const outcome = await run(process.execPath, [join(root, 'node_modules', script), ...argv], {
+    cwd: root,
+    signal,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    deadlineMs: 300_000,
+  })
+  totals.addCheck(label, outcome.code === 0 ? undefined : `fails: ${command} shows why`)
+}
+
+async function checkEveryPackage() {
+  heading('packages as published')
+  const complaints = await checkPackages({ signal, say })
+  for (const complaint of complaints) say(`\n${complaint}`)
+  totals.addCheck(
+    'packages',
+    complaints.length === 0 ? undefined : `${complaints.length} complaints; see above`,
+  )
+}
+
+async function onThisNode(project, deadlineMs) {
+  heading(`${project} tests on Node ${process.versions.node}`)
+  totals.add(`${project}, Node ${process.versions.node}`, await runProject(project, { signal, deadlineMs }))
+}
+
+async function onOtherNodes(projects) {
+  for (const version of nodeVersions) {
+    heading(`Node ${version}`)
+    const node = await obtain(version)
+    if (node === undefined) continue
+    const built = await loadBuilt(node, { signal })
+    say(`  built packages loaded: ${built.passed} entries, ${built.failures.length} failed`)
+    totals.add(`built, Node ${version}`, built)
+    for (const project of projects) {
+      const tally = await runProject(project, { node, path: pathWith(node), signal, deadlineMs: 900_000 })
+      totals.add(`${project}, Node ${version}`, tally)
+    }
+  }
+}
+
+async function obtain(version) {
+  try {
+    return await obtainNode(version, { signal, say })
+  } catch (error) {
+    if (signal.aborted) throw error
+    totals.addCheck(`Node ${version}`, `${error.message}; ${error.remedy ?? ''}`)
+    return undefined
+  }
+}

@@ -1,5 +1,6 @@
 // Loads what would be published, on the Node that runs this: each entry by `import` and by `require`, from a
 // sibling's point of view. Prints a tally as its last line.
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -18,6 +19,10 @@ async function attempt(name, load) {
 }
 
 for (const { path, manifest } of packagesInOrder()) {
+  if (!existsSync(join(path, 'dist'))) {
+    tally.failures.push({ file: 'load-built', name: `${manifest.name} is not built` })
+    continue
+  }
   const require = createRequire(join(path, 'package.json'))
   for (const [subpath, target] of Object.entries(manifest.exports)) {
     if (typeof target === 'string') continue

@@ -41,7 +41,13 @@ try {
   if (options['only-nodes']) {
     await onOtherNodes(options.guest ? ['fast', 'guest'] : ['fast'])
   } else {
-    await check('lint', 'npm run lint', ['@biomejs/biome/bin/biome', 'ci', '--config-path=.biome.json', '.'])
+    await check('lint', 'npm run lint', [
+      '@biomejs/biome/bin/biome',
+      'ci',
+      '--config-path=.biome.json',
+      '--colors=off',
+      '.',
+    ])
     await check('typecheck', 'npm run typecheck', ['typescript/bin/tsc', '-p', 'tsconfig.base.json'])
     await checkEveryPackage()
     await onThisNode('fast', 600_000)

@@ -24,6 +24,8 @@ export type UnixFdError =
       readonly code: string
       readonly sentBytes: number
     }
+  /** An earlier send stopped in the middle of a message; nothing more can be sent. */
+  | { readonly kind: 'broken-stream'; readonly message: string }
   /** More descriptors arrived than there was room for, or this process has too many open. Those that did
    * arrive are closed, and so is the socket, because which ones were lost cannot be known. */
   | { readonly kind: 'descriptors-truncated'; readonly message: string }

@@ -1,23 +1,52 @@
 import type { Result } from 'neverthrow'
+import { connect, type Listener, listen, socketpair } from './connecting.js'
 import type { UnixFdError } from './errors.js'
+import { createEventFd, type EventFd } from './eventfd.js'
 import { Fd } from './fd.js'
+import { createMemfd, type Memfd, type Seal, sealsOf } from './memfd.js'
 import { openPidfd, type Pidfd } from './pidfd.js'
+import { createPipe, type Pipe } from './pipe.js'
+import { type SocketType, UnixSocket } from './socket.js'
 import type { ReadStartTime, SystemCalls } from './system-calls.js'
 
-/** The calls Node lacks, as one power. */
+/** The calls Node lacks, as one power. Every descriptor it opens is close-on-exec. */
 export interface UnixFd {
   /** Takes over the ownership of a number that something else opened. */
   adopt(number: number): Fd
+  /** Takes over a connected socket, such as an inherited one, and makes it non-blocking by its use alone. */
+  adoptSocket(fd: Fd, type: SocketType): UnixSocket
   /**
    * A process by its number, from now on safe from reuse of that number. With `startTime` only the process
    * that started then. Errors: `no-such-process`, `reused-process-id`, `permission-denied`, `system`.
    */
   openPidfd(pid: number, options?: { readonly startTime?: bigint }): Result<Pidfd, UnixFdError>
+  socketpair(type: SocketType): Result<[UnixSocket, UnixSocket], UnixFdError>
+  /** Errors: `not-listening`, `busy`, `permission-denied`, `invalid-argument`, `system` (EPROTOTYPE: other type). */
+  connect(path: string, type: SocketType): Result<UnixSocket, UnixFdError>
+  /** Errors: `address-in-use`, `permission-denied`, `invalid-argument`, `system`. */
+  listen(
+    path: string,
+    type: SocketType,
+    options?: { readonly backlog?: number },
+  ): Result<Listener, UnixFdError>
+  createMemfd(name: string): Result<Memfd, UnixFdError>
+  sealsOf(fd: Fd): Result<readonly Seal[], UnixFdError>
+  createEventFd(): Result<EventFd, UnixFdError>
+  createPipe(options?: { readonly nonBlocking?: boolean }): Result<Pipe, UnixFdError>
 }
 
+/** The power over the given native calls. `@spectrum/unix-fd/linux` has the real ones. */
 export function createUnixFd(calls: SystemCalls, readStartTime: ReadStartTime): UnixFd {
   return {
     adopt: (number) => new Fd(calls, number),
+    adoptSocket: (fd, type) => new UnixSocket(calls, fd, type),
     openPidfd: (pid, options) => openPidfd(calls, readStartTime, pid, options),
+    socketpair: (type) => socketpair(calls, type),
+    connect: (path, type) => connect(calls, path, type),
+    listen: (path, type, options) => listen(calls, path, type, options),
+    createMemfd: (name) => createMemfd(calls, name),
+    sealsOf: (fd) => sealsOf(calls, fd),
+    createEventFd: () => createEventFd(calls),
+    createPipe: (options) => createPipe(calls, options),
   }
 }

@@ -1,0 +1,84 @@
+import { Buffer } from 'node:buffer'
+import { err, ok, type Result } from 'neverthrow'
+import { closedError, errnoName, invalidArgument, systemError, type UnixFdError } from './errors.js'
+import { Fd } from './fd.js'
+import type { SystemCalls } from './system-calls.js'
+
+/** What nobody may do to a memfd any more, whoever holds it. fcntl(2), F_ADD_SEALS. */
+export type Seal = 'seal' | 'shrink' | 'grow' | 'write'
+
+const MOST_NAME_BYTES = 249
+
+function sealBits(calls: SystemCalls): readonly (readonly [Seal, number])[] {
+  const { F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE } = calls.constants
+  return [
+    ['seal', F_SEAL_SEAL],
+    ['shrink', F_SEAL_SHRINK],
+    ['grow', F_SEAL_GROW],
+    ['write', F_SEAL_WRITE],
+  ]
+}
+
+/** An anonymous file in memory that can be passed to another process and sealed against change. */
+export class Memfd implements Disposable {
+  readonly fd: Fd
+  readonly #calls: SystemCalls
+
+  constructor(calls: SystemCalls, fd: Fd) {
+    this.#calls = calls
+    this.fd = fd
+  }
+
+  /** Appends at the descriptor's offset. `permission-denied` once sealed against writing. */
+  write(bytes: Uint8Array): Result<void, UnixFdError> {
+    let written = 0
+    while (written < bytes.length) {
+      if (this.fd.closed) return err(closedError(written))
+      const result = this.#calls.write(this.fd.number, bytes.subarray(written))
+      if (result >= 0) written += result
+      else if (errnoName(result) !== 'EINTR') return err(systemError('write', result))
+    }
+    return ok()
+  }
+
+  /** Adds seals; none can be taken back. `write` fails with EBUSY while a writable mapping exists. */
+  addSeals(...seals: readonly Seal[]): Result<void, UnixFdError> {
+    if (this.fd.closed) return err(closedError())
+    const bits = sealBits(this.#calls).reduce(
+      (sum, [seal, bit]) => (seals.includes(seal) ? sum | bit : sum),
+      0,
+    )
+    const result = this.#calls.fcntl(this.fd.number, this.#calls.constants.F_ADD_SEALS, bits)
+    return result < 0 ? err(systemError('fcntl(F_ADD_SEALS)', result)) : ok()
+  }
+
+  seals(): Result<readonly Seal[], UnixFdError> {
+    return sealsOf(this.#calls, this.fd)
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.fd.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
+
+/** The seals of a descriptor that came from somewhere else. `system` with EINVAL when it is no memfd. */
+export function sealsOf(calls: SystemCalls, fd: Fd): Result<readonly Seal[], UnixFdError> {
+  if (fd.closed) return err(closedError())
+  const result = calls.fcntl(fd.number, calls.constants.F_GET_SEALS, 0)
+  if (result < 0) return err(systemError('fcntl(F_GET_SEALS)', result))
+  return ok(sealBits(calls).flatMap(([seal, bit]) => (result & bit ? [seal] : [])))
+}
+
+/** `name` appears as /memfd:NAME in /proc/PID/maps and means nothing else. memfd_create(2). */
+export function createMemfd(calls: SystemCalls, name: string): Result<Memfd, UnixFdError> {
+  if (name.includes('\0') || Buffer.byteLength(name) > MOST_NAME_BYTES) {
+    return err(invalidArgument('name', `a memfd's name has at most ${MOST_NAME_BYTES} bytes and no NUL`))
+  }
+  const result = calls.memfdCreate(name, calls.constants.MFD_ALLOW_SEALING)
+  return result < 0 ? err(systemError('memfd_create', result)) : ok(new Memfd(calls, new Fd(calls, result)))
+}

@@ -31,15 +31,36 @@ export interface Attachment {
   readonly names: readonly string[]
 }
 
-export interface AttachOptions extends StoreOptions {
-  /** The most devices the unit may hold for this attachment, metadata image included. Default 24. */
+export interface AttachAllOptions extends StoreOptions {
+  /** The most devices a unit may hold for its attachment, metadata image included. Default 24. */
   readonly deviceBudget?: number | undefined
+}
+
+export interface AttachOptions extends AttachAllOptions {
+  /**
+   * Blobs of this cache that the unit holds already, for an injection. Paths in them are read from there, so
+   * they cost no new device; those that are used come first in the device table.
+   */
+  readonly present?: readonly Blob[] | undefined
 }
 
 /** Content-addressed blobs and metadata images in one directory. */
 export interface BlobCache {
   /** The blob of one store path, built on first use; nothing is visible before its NAR hash was right. */
   blob(info: StorePathInfo, options?: StoreOptions): ResultAsync<Blob, StoreError>
-  /** Blobs plus a metadata image for a closure. */
+  /**
+   * Blobs plus a metadata image for a closure. Paths without any file contents need no blob and get none.
+   *
+   * Also fails with `device-budget`, and with `hash-mismatch`, `missing-reference`, `unsupported-file`,
+   * `no-space`, `timed-out`, `aborted` and `system` as `blob` does; nothing half-built is left behind.
+   */
   attach(closure: Closure, options?: AttachOptions): ResultAsync<Attachment, StoreError>
+  /**
+   * The same for units, by name, that start together: paths are grouped so that the units share as much as
+   * they can, and no unit is given a path that its closure lacks.
+   */
+  attachAll(
+    closures: ReadonlyMap<string, Closure>,
+    options?: AttachAllOptions,
+  ): ResultAsync<ReadonlyMap<string, Attachment>, StoreError>
 }

@@ -1,1 +1,47 @@
-export {}
+import { ResultAsync } from 'neverthrow'
+import type { BlobCache } from './blob.js'
+import { type BlobCacheOptions, openBlobCache as openWith } from './blob-cache.js'
+import { toByteString } from './byte-string.js'
+import type { StoreOptions, StoreSource } from './closure.js'
+import type { StoreError } from './errors.js'
+import { cacheFiles } from './linux/cache-files.js'
+import { runCommand } from './linux/command.js'
+import { clock, processOwners, sharingPowers } from './linux/process.js'
+import { treeReader } from './linux/tree.js'
+import { serialiseNar as serialiseWith } from './nar.js'
+import { type NixStoreOptions, nixStore as storeWith } from './nix-store.js'
+import type { SharingReport, SharingUnit } from './sharing.js'
+import { sharingReport } from './sharing-report.js'
+
+/** This machine's Nix store, or one below another root. See `nixStore` of the package for what can fail. */
+export function nixStore(options: NixStoreOptions = {}): StoreSource {
+  return storeWith({ clock, run: runCommand, tree: treeReader }, options)
+}
+
+/**
+ * Opens the blob cache in a directory of this machine. For a relocated store pass its `locate`:
+ * `openBlobCache(directory, { locate: store.locate })`. Fails with `no-space` and `system`.
+ */
+export function openBlobCache(
+  directory: string,
+  options: BlobCacheOptions = {},
+): ResultAsync<BlobCache, StoreError> {
+  return ResultAsync.fromSafePromise<Awaited<ReturnType<typeof processOwners>>, StoreError>(
+    processOwners(),
+  ).andThen((owners) => openWith({ clock, tree: treeReader, files: cacheFiles, owners }, directory, options))
+}
+
+/** What the units share in memory right now, read from `/proc/PID/smaps` of their processes. */
+export function readSharing(
+  units: readonly SharingUnit[],
+  options: StoreOptions = {},
+): ResultAsync<SharingReport, StoreError> {
+  return sharingReport(units, sharingPowers, options)
+}
+
+/** The NAR of an unpacked path, a chunk at a time. Rejects when it cannot be read. */
+export function serialiseNar(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  return serialiseWith(treeReader, toByteString(path), signal)
+}
+
+export { cacheFiles, clock, processOwners, runCommand, sharingPowers, treeReader }

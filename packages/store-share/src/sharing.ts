@@ -1,3 +1,15 @@
+import type { Blob } from './blob.js'
+
+/** A running unit, as far as a sharing report cares. */
+export interface SharingUnit {
+  /** Its name. */
+  readonly unit: string
+  /** The processes of its monitor. */
+  readonly pids: readonly number[]
+  /** What the unit was given. A blob of another unit that its processes map is counted all the same. */
+  readonly blobs: readonly Blob[]
+}
+
 /** Read from the kernel (`/proc/PID/smaps`), never computed from intentions. Bytes. */
 export interface SharingReport {
   readonly rssBytes: number

@@ -1,0 +1,234 @@
+import { Buffer } from 'node:buffer'
+import { createHash, type Hash } from 'node:crypto'
+import type { BlobIndex, StoredNode } from './blob-index.js'
+import {
+  BlobAllocator,
+  blobId,
+  deviceSize,
+  LARGE_PAGE_BYTES,
+  sortedByPath,
+  TRAILER_BYTES,
+  writeTrailer,
+} from './blob-layout.js'
+import { quoteBytes, toByteString } from './byte-string.js'
+import type { StorePathInfo } from './closure.js'
+import { doing, fail, throwIfAborted } from './failure.js'
+import { failShrunk, type NarPiece, narPieces } from './nar.js'
+import { formatNarHash } from './nar-hash.js'
+import type { ByteString, OutputFile, TreeReader } from './powers.js'
+import { quote } from './quote.js'
+import { RunWriter } from './run-writer.js'
+import { type FileNode, scanTree, type TreeNode } from './tree.js'
+
+export interface BlobSource {
+  readonly tree: TreeReader
+  /** Where the data of a store path lies on the host. */
+  locate(storePath: string): string
+}
+
+/** Small files that are read ahead while earlier ones are hashed. */
+const READ_AHEAD_FILES = 24
+const READ_AHEAD_BYTES = 8 << 20
+
+const STREAM_BYTES = 1 << 20
+const STREAM_BUFFERS = 3
+
+/**
+ * Writes the data of these store paths into an empty file and hashes their NARs on the way: the blob is right
+ * if this returns, and not to be used if it throws (`hash-mismatch`, `unsupported-file`, `missing-reference`,
+ * `system`, `aborted`).
+ *
+ * The bytes depend on the contents of the paths alone: data follows the order of the NARs, the rest is zero,
+ * and equal small files within one path are stored once, whether or not the host's store links them.
+ */
+export async function writeBlob(
+  members: readonly StorePathInfo[],
+  source: BlobSource,
+  output: OutputFile,
+  signal: AbortSignal,
+): Promise<BlobIndex> {
+  const allocator = new BlobAllocator()
+  const writer = new RunWriter(output)
+  const written: BlobIndex['members'][number][] = []
+  try {
+    for (const info of sortedByPath(members)) {
+      const path = toByteString(source.locate(info.path))
+      const tree = await scanTree(source.tree, path, signal)
+      const member = new MemberWriter(source.tree, allocator, writer, signal)
+      const narHash = await member.write(tree, path)
+      if (narHash !== info.narHash) failMismatch(info, narHash)
+      written.push({ path: members.length === 1 ? null : info.path, narHash, tree: member.place(tree) })
+    }
+    const id = blobId(members)
+    const sizeBytes = deviceSize(allocator.end)
+    await writer.write(writeTrailer(id), sizeBytes - TRAILER_BYTES)
+    await writer.finish()
+    return { id, sizeBytes, dataBytes: allocator.end, members: written }
+  } finally {
+    await writer.settle()
+  }
+}
+
+function failMismatch(info: StorePathInfo, actual: string): never {
+  return fail({
+    kind: 'hash-mismatch',
+    path: info.path,
+    expected: info.narHash,
+    actual,
+    message: `The contents of ${quote(info.path)} hash to ${formatNarHash(actual)}, but the store registered ${formatNarHash(info.narHash)}; the path was changed or damaged. Repair it with nix-store --repair-path.`,
+  })
+}
+
+/** Writes one store path. */
+class MemberWriter {
+  readonly #hash: Hash = createHash('sha256')
+  readonly #offsets = new Map<FileNode, number>()
+  /** Offsets of the small files of sizes that occur more than once, by kind and content. */
+  readonly #known = new Map<string, number>()
+  #ambiguous: ReadonlySet<number> = new Set()
+
+  constructor(
+    readonly tree: TreeReader,
+    readonly allocator: BlobAllocator,
+    readonly writer: RunWriter,
+    readonly signal: AbortSignal,
+  ) {}
+
+  /** Returns the NAR hash of what was written. */
+  async write(root: TreeNode, path: ByteString): Promise<string> {
+    this.#ambiguous = sizesOfSeveralFiles(root)
+    const ahead: Promise<unknown>[] = []
+    try {
+      for await (const piece of this.#readAhead(narPieces(root, path), ahead)) {
+        throwIfAborted(this.signal)
+        if (piece.kind === 'framing') this.#hash.update(piece.bytes)
+        else if (piece.contents === undefined) await this.#streamLarge(piece.file, piece.path)
+        else await this.#writeSmall(piece.file, piece.path, await piece.contents)
+      }
+    } finally {
+      // Nothing of this path is still being read once the caller removes the file.
+      await Promise.allSettled(ahead)
+    }
+    return this.#hash.digest('hex')
+  }
+
+  place(node: TreeNode): StoredNode {
+    if (node.kind === 'symlink') return node
+    if (node.kind === 'file') return { ...node, offset: this.#offsets.get(node) ?? 0 }
+    return {
+      kind: 'directory',
+      entries: node.entries.map(({ name, node }) => ({ name, node: this.place(node) })),
+    }
+  }
+
+  /** Pieces in order, with the next small files already being read. */
+  async *#readAhead(
+    pieces: Iterable<NarPiece>,
+    ahead: Promise<unknown>[],
+  ): AsyncGenerator<NarPiece & { readonly contents?: Promise<Uint8Array> }> {
+    const queue: (NarPiece & { readonly contents?: Promise<Uint8Array> })[] = []
+    let files = 0
+    let bytes = 0
+    const take = () => {
+      const piece = queue.shift()!
+      if (piece.kind === 'contents' && piece.contents !== undefined) {
+        files--
+        bytes -= piece.file.sizeBytes
+        ahead.shift()
+      }
+      return piece
+    }
+    for (const piece of pieces) {
+      if (piece.kind === 'contents' && piece.file.sizeBytes < LARGE_PAGE_BYTES) {
+        const contents = doing(
+          `Reading ${quoteBytes(piece.path)} failed`,
+          this.tree.readStart(piece.path, piece.file.sizeBytes),
+        )
+        // It is awaited in its turn; a failure before that is not unhandled.
+        contents.catch(() => {})
+        ahead.push(contents)
+        queue.push({ ...piece, contents })
+        files++
+        bytes += piece.file.sizeBytes
+      } else {
+        queue.push(piece)
+      }
+      while (files >= READ_AHEAD_FILES || bytes >= READ_AHEAD_BYTES || queue.length > 4 * READ_AHEAD_FILES) {
+        yield take()
+      }
+    }
+    while (queue.length > 0) yield take()
+  }
+
+  async #writeSmall(file: FileNode, path: ByteString, contents: Uint8Array): Promise<void> {
+    if (contents.length < file.sizeBytes) failShrunk(path)
+    this.#hash.update(contents)
+    let offset: number | undefined
+    let key = ''
+    if (this.#ambiguous.has(file.sizeBytes)) {
+      // Equal contents become one inode, never two inodes on the same pages: Linux's DAX wants one owner each.
+      key = `${file.executable} ${createHash('sha256').update(contents).digest('base64')}`
+      offset = this.#known.get(key)
+    }
+    if (offset === undefined) {
+      offset = this.allocator.allocate(file.sizeBytes)
+      if (key !== '') this.#known.set(key, offset)
+      await this.writer.write(contents, offset)
+    }
+    this.#offsets.set(file, offset)
+  }
+
+  async #streamLarge(file: FileNode, path: ByteString): Promise<void> {
+    const offset = this.allocator.allocate(file.sizeBytes)
+    this.#offsets.set(file, offset)
+    const failed = `Reading ${quoteBytes(path)} failed`
+    const input = await doing(failed, this.tree.open(path))
+    const buffers = Array.from({ length: STREAM_BUFFERS }, () => ({
+      bytes: Buffer.allocUnsafeSlow(STREAM_BYTES),
+      written: Promise.resolve(),
+    }))
+    let reading = Promise.resolve(0)
+    try {
+      const startRead = async (position: number): Promise<number> => {
+        const buffer = buffers[(position / STREAM_BYTES) % STREAM_BUFFERS]!
+        await buffer.written
+        const wanted = Math.min(STREAM_BYTES, file.sizeBytes - position)
+        return doing(failed, input.read(buffer.bytes.subarray(0, wanted), position))
+      }
+      reading = startRead(0)
+      for (let position = 0; position < file.sizeBytes; position += STREAM_BYTES) {
+        const wanted = Math.min(STREAM_BYTES, file.sizeBytes - position)
+        if ((await reading) < wanted) failShrunk(path)
+        throwIfAborted(this.signal)
+        const next = position + STREAM_BYTES
+        if (next < file.sizeBytes) {
+          reading = startRead(next)
+          reading.catch(() => {})
+        }
+        const buffer = buffers[(position / STREAM_BYTES) % STREAM_BUFFERS]!
+        const chunk = buffer.bytes.subarray(0, wanted)
+        buffer.written = this.writer.writeThrough(chunk, offset + position)
+        buffer.written.catch(() => {})
+        this.#hash.update(chunk)
+      }
+      await Promise.all(buffers.map((buffer) => buffer.written))
+    } finally {
+      await Promise.allSettled([reading, ...buffers.map((buffer) => buffer.written)])
+      await input.close()
+    }
+  }
+}
+
+/** Only a file that shares its size with another can share its contents; the others need no second hash. */
+function sizesOfSeveralFiles(root: TreeNode): ReadonlySet<number> {
+  const seen = new Set<number>()
+  const several = new Set<number>()
+  const visit = (node: TreeNode): void => {
+    if (node.kind === 'directory') for (const entry of node.entries) visit(entry.node)
+    if (node.kind !== 'file') return
+    if (seen.has(node.sizeBytes)) several.add(node.sizeBytes)
+    seen.add(node.sizeBytes)
+  }
+  visit(root)
+  return several
+}

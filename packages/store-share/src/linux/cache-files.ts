@@ -1,0 +1,81 @@
+import { constants } from 'node:fs'
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import type { CacheFiles, OutputFile } from '../powers.js'
+import { isMissing } from './tree.js'
+
+export const cacheFiles: CacheFiles = {
+  async makeDirectory(path) {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+  },
+  list: (path) => readdir(path),
+  async sizeOf(path) {
+    try {
+      const found = await lstat(path)
+      return found.isFile() ? found.size : undefined
+    } catch (thrown) {
+      if (isMissing(thrown)) return undefined
+      throw thrown
+    }
+  },
+  async read(path, maxBytes) {
+    const size = await this.sizeOf(path)
+    if (size === undefined || size > maxBytes) return undefined
+    return this.readAt(path, 0, size)
+  },
+  async readAt(path, position, length) {
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    try {
+      const buffer = Buffer.alloc(length)
+      let filled = 0
+      while (filled < length) {
+        const { bytesRead } = await file.read(buffer, filled, length - filled, position + filled)
+        if (bytesRead === 0) break
+        filled += bytesRead
+      }
+      return buffer.subarray(0, filled)
+    } finally {
+      await file.close()
+    }
+  },
+  async create(path) {
+    return new NewFile(await open(path, 'wx', 0o600))
+  },
+  rename,
+  async remove(path) {
+    await rm(path, { force: true })
+  },
+  async syncDirectory(path) {
+    const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+    try {
+      await directory.sync()
+    } finally {
+      await directory.close()
+    }
+  },
+}
+
+class NewFile implements OutputFile {
+  #closing: Promise<void> | undefined
+
+  constructor(readonly handle: FileHandle) {}
+
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesWritten } = await this.handle.write(bytes, done, bytes.length - done, position + done)
+      done += bytesWritten
+    }
+  }
+
+  sync(): Promise<void> {
+    return this.handle.sync()
+  }
+
+  makeReadOnly(): Promise<void> {
+    return this.handle.chmod(0o444)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.handle.close()
+    return this.#closing
+  }
+}

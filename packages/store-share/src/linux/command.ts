@@ -1,0 +1,72 @@
+import { spawn } from 'node:child_process'
+import type { CommandOutcome, CommandRequest, RunCommand } from '../powers.js'
+
+/** What a command is given of this program's environment: where programs are, and how Nix is set up here. */
+const INHERITED = [
+  'PATH',
+  'HOME',
+  'NIX_REMOTE',
+  'NIX_STATE_DIR',
+  'NIX_LOG_DIR',
+  'NIX_CONF_DIR',
+  'NIX_SSL_CERT_FILE',
+]
+
+export const runCommand: RunCommand = (request) =>
+  new Promise<CommandOutcome>((resolve, reject) => {
+    const child = spawn(request.file, request.argv, {
+      env: { ...inherited(), ...request.environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      shell: false,
+    })
+    const stdout = new BoundedOutput(request, () => child.kill('SIGKILL'))
+    const stderr = new BoundedOutput(request, () => child.kill('SIGKILL'))
+    child.stdout.on('data', (chunk: Buffer) => stdout.add(chunk))
+    child.stderr.on('data', (chunk: Buffer) => stderr.add(chunk))
+    const onAbort = () => child.kill('SIGKILL')
+    if (request.signal.aborted) onAbort()
+    request.signal.addEventListener('abort', onAbort, { once: true })
+    child.on('error', (cause: NodeJS.ErrnoException) => {
+      request.signal.removeEventListener('abort', onAbort)
+      if (cause.code === 'ENOENT') resolve({ kind: 'not-found' })
+      else reject(cause)
+    })
+    child.on('close', (code) => {
+      request.signal.removeEventListener('abort', onAbort)
+      if (stdout.tooLong || stderr.tooLong) resolve({ kind: 'output-too-long', stderr: stderr.bytes() })
+      else if (code === null) resolve({ kind: 'killed', stderr: stderr.bytes() })
+      else resolve({ kind: 'exited', code, stdout: stdout.bytes(), stderr: stderr.bytes() })
+    })
+  })
+
+function inherited(): Record<string, string> {
+  const environment: Record<string, string> = {}
+  for (const name of INHERITED) {
+    const value = process.env[name]
+    if (value !== undefined) environment[name] = value
+  }
+  return environment
+}
+
+class BoundedOutput {
+  readonly #chunks: Buffer[] = []
+  #length = 0
+  tooLong = false
+
+  constructor(
+    readonly request: CommandRequest,
+    readonly stop: () => void,
+  ) {}
+
+  add(chunk: Buffer): void {
+    if (this.tooLong) return
+    this.#length += chunk.length
+    this.tooLong = this.#length > this.request.maxOutputBytes
+    if (this.tooLong) this.stop()
+    else this.#chunks.push(chunk)
+  }
+
+  bytes(): Uint8Array {
+    return Buffer.concat(this.#chunks)
+  }
+}

@@ -1,0 +1,94 @@
+/** The clock, as a power. Milliseconds. */
+export interface Clock {
+  /** A signal that aborts after `ms`; dispose it to stop the timer. */
+  deadline(ms: number): { readonly signal: AbortSignal } & Disposable
+}
+
+export interface CommandRequest {
+  /** A name looked up on the search path that the power was built with, or an absolute path. */
+  readonly file: string
+  readonly argv: readonly string[]
+  /** Added to the little that the power itself gives a command. */
+  readonly environment: Readonly<Record<string, string>>
+  /** Aborting kills the command; the outcome is then `killed`. */
+  readonly signal: AbortSignal
+  /** For each of the two streams. A command that writes more is killed: `output-too-long`. */
+  readonly maxOutputBytes: number
+}
+
+export type CommandOutcome =
+  | {
+      readonly kind: 'exited'
+      readonly code: number
+      readonly stdout: Uint8Array
+      readonly stderr: Uint8Array
+    }
+  | { readonly kind: 'killed' | 'output-too-long'; readonly stderr: Uint8Array }
+  | { readonly kind: 'not-found' }
+
+/** Runs a command by argument vector, never through a shell. Resolves when the process has been reaped. */
+export type RunCommand = (request: CommandRequest) => Promise<CommandOutcome>
+
+/**
+ * File names, paths and link targets as the kernel has them: one character per byte (0 to 255), whatever the
+ * encoding. Comparing two of them with `<` compares bytes, which is the order that NAR and EROFS need.
+ */
+export type ByteString = string
+
+export type EntryKind = 'directory' | 'file' | 'symlink' | 'other'
+
+/** Reads unpacked store paths. Never follows a symbolic link at the end of a path. */
+export interface TreeReader {
+  /** Undefined when nothing is there. */
+  kindOf(path: ByteString): Promise<EntryKind | undefined>
+  /** Without `.` and `..`, in any order. */
+  list(path: ByteString): Promise<readonly { readonly name: ByteString; readonly kind: EntryKind }[]>
+  fileInfo(path: ByteString): Promise<{ readonly sizeBytes: number; readonly executable: boolean }>
+  readLink(path: ByteString): Promise<ByteString>
+  /** At most `maxBytes` from the start of a file; the caller owns the bytes. */
+  readStart(path: ByteString, maxBytes: number): Promise<Uint8Array>
+  open(path: ByteString): Promise<ReadableFile>
+}
+
+export interface ReadableFile {
+  /** Fills `buffer` from `position` on; fewer bytes than asked for only at the end of the file. */
+  read(buffer: Uint8Array, position: number): Promise<number>
+  close(): Promise<void>
+}
+
+/** A new file that one caller writes. */
+export interface OutputFile {
+  write(bytes: Uint8Array, position: number): Promise<void>
+  /** Data and metadata are on the disk when this resolves. */
+  sync(): Promise<void>
+  /** Mode 0444. */
+  makeReadOnly(): Promise<void>
+  /** Idempotent. */
+  close(): Promise<void>
+}
+
+/** The directory of a blob cache. Paths are absolute. Failures reject with the system's error (`code`). */
+export interface CacheFiles {
+  /** Mode 0700, with its parents; one that exists is left as it is. */
+  makeDirectory(path: string): Promise<void>
+  list(path: string): Promise<readonly string[]>
+  /** Undefined when it does not exist or is no regular file. */
+  sizeOf(path: string): Promise<number | undefined>
+  /** Undefined when it does not exist or is longer than `maxBytes`. */
+  read(path: string, maxBytes: number): Promise<Uint8Array | undefined>
+  /** `length` bytes, or fewer at the end of the file. */
+  readAt(path: string, position: number, length: number): Promise<Uint8Array>
+  /** Fails when the file exists. */
+  create(path: string): Promise<OutputFile>
+  rename(from: string, to: string): Promise<void>
+  /** Removes a file; one that is not there is no failure. */
+  remove(path: string): Promise<void>
+  syncDirectory(path: string): Promise<void>
+}
+
+/** Names the process that owns a temporary file, so that another one can tell whether the owner still runs. */
+export interface Owners {
+  /** `[0-9a-z-]+`: this process, told apart from a later one with the same number. */
+  readonly self: string
+  alive(owner: string): Promise<boolean>
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { execFile } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -31,11 +31,11 @@ async function main() {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, cancel)
   const timer = setTimeout(() => cancelled.abort('timeout'), options.timeoutSeconds * 1000)
 
-  const directory = mkdtempSync(join(tmpdir(), 'spectrum-lab-'))
+  const directory = mkdtempSync(join(tmpdir(), 'spectrum-lab-')) // mode 0700
   try {
-    chmodSync(directory, 0o700)
     return await runInLab(options, directory, cancelled.signal)
   } catch (failure) {
+    if (cancelled.signal.aborted) return statusOfCancellation(cancelled.signal, options)
     if (!(failure instanceof LabFailure)) throw failure
     say(`lab: ${failure.message}`)
     return 125
@@ -58,7 +58,7 @@ async function runInLab(options, directory, signal) {
     environment: guestEnvironment(process.env, kernel, options.environment),
   }
   writeFileSync(initramfs, labInitramfs({ init, kernel, task }))
-  if (signal.aborted) return statusOfCancellation(signal, options)
+  signal.throwIfAborted()
 
   const { memoryMib, vcpus } = options
   const machine = await LabMachine.start({
@@ -71,6 +71,8 @@ async function runInLab(options, directory, signal) {
   })
   try {
     const relay = new OutputRelay(machine)
+    // From then on not even SIGKILL leaves a file behind.
+    relay.ready.then(() => rmSync(directory, { recursive: true, force: true }))
     const outcome = await relay.finish(signal)
     if (outcome.kind === 'cancelled') {
       if (signal.reason === 'timeout') explain(machine)

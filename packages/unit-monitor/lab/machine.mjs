@@ -22,7 +22,6 @@ const kernelParameters = [
   'nowatchdog',
   'cryptomgr.notests',
   'random.trust_cpu=on',
-  'kvm-amd.npt=1',
 ]
 
 /** The newest bytes of what a process or a kernel said. */
@@ -167,13 +166,18 @@ function qemuArguments({ socket, kernelImage, initramfs, memoryMib, vcpus }) {
 
 /** Spawns in a process group of its own, so that Ctrl-C reaches this program alone and it decides. */
 async function launch(name, file, argv, stdio) {
-  const child = spawn(file, argv, { stdio, detached: true, env: { PATH: process.env.PATH, LC_ALL: 'C' } })
+  const child = spawn(file, argv, { stdio, detached: true, env: childEnvironment() })
   try {
     await once(child, 'spawn')
   } catch (cause) {
     throw new LabFailure(`cannot start ${name}: ${cause.message}. Run "npm run setup".`)
   }
   return child
+}
+
+function childEnvironment() {
+  const { PATH, TMPDIR } = process.env
+  return { PATH, LC_ALL: 'C', ...(TMPDIR && { TMPDIR }) }
 }
 
 const ended = (child) => child.exitCode !== null || child.signalCode !== null

@@ -203,7 +203,7 @@ class DirectoryBlobCache implements BlobCache {
       for (const { path, tree } of trees) members.push({ name: baseNameOf(path), tree, device })
     }
     const image = metadataImage(members, blobs)
-    await this.directory.writeImage(image.id, image.bytes, signal)
+    await this.directory.writeImage(image, signal)
     const metadata: DeviceFile = {
       id: image.id,
       file: this.directory.imageFile(image.id),

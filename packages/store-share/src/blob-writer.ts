@@ -38,8 +38,8 @@ const STREAM_BUFFERS = 3
  * if this returns, and not to be used if it throws (`hash-mismatch`, `unsupported-file`, `missing-reference`,
  * `system`, `aborted`).
  *
- * The bytes depend on the contents of the paths alone: data follows the order of the NARs, the rest is zero,
- * and equal small files within one path are stored once, whether or not the host's store links them.
+ * The bytes depend on the contents of the paths alone: path by path, large files and then small ones in the
+ * order of the NAR, the rest zero, and equal small files within one path are stored once, whether or not the host's store links them.
  */
 export async function writeBlob(
   members: readonly StorePathInfo[],
@@ -97,6 +97,10 @@ class MemberWriter {
   /** Returns the NAR hash of what was written. */
   async write(root: TreeNode, path: ByteString): Promise<string> {
     this.#ambiguous = sizesOfSeveralFiles(root)
+    for (const file of filesOf(root)) {
+      // Large files first: the small ones then fill what aligning them leaves unused.
+      if (file.sizeBytes >= LARGE_PAGE_BYTES) this.#offsets.set(file, this.allocator.allocate(file.sizeBytes))
+    }
     const ahead: Promise<unknown>[] = []
     try {
       for await (const piece of this.#readAhead(narPieces(root, path), ahead)) {
@@ -179,8 +183,7 @@ class MemberWriter {
   }
 
   async #streamLarge(file: FileNode, path: ByteString): Promise<void> {
-    const offset = this.allocator.allocate(file.sizeBytes)
-    this.#offsets.set(file, offset)
+    const offset = this.#offsets.get(file)!
     const failed = `Reading ${quoteBytes(path)} failed`
     const input = await doing(failed, this.tree.open(path))
     const buffers = Array.from({ length: STREAM_BUFFERS }, () => ({
@@ -223,12 +226,14 @@ class MemberWriter {
 function sizesOfSeveralFiles(root: TreeNode): ReadonlySet<number> {
   const seen = new Set<number>()
   const several = new Set<number>()
-  const visit = (node: TreeNode): void => {
-    if (node.kind === 'directory') for (const entry of node.entries) visit(entry.node)
-    if (node.kind !== 'file') return
-    if (seen.has(node.sizeBytes)) several.add(node.sizeBytes)
-    seen.add(node.sizeBytes)
+  for (const { sizeBytes } of filesOf(root)) {
+    if (seen.has(sizeBytes)) several.add(sizeBytes)
+    seen.add(sizeBytes)
   }
-  visit(root)
   return several
+}
+
+function* filesOf(node: TreeNode): Generator<FileNode> {
+  if (node.kind === 'file') yield node
+  if (node.kind === 'directory') for (const entry of node.entries) yield* filesOf(entry.node)
 }

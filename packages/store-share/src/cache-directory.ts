@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { type BlobIndex, decodeIndex, encodeIndex } from './blob-index.js'
 import { deviceSize, LAYOUT_VERSION, readTrailer, TRAILER_BYTES } from './blob-layout.js'
+import type { MetadataImage } from './erofs-image.js'
 import { doing, throwIfAborted, writing } from './failure.js'
 import type { CacheFiles, OutputFile, Owners } from './powers.js'
 import { quote } from './quote.js'
@@ -87,10 +88,12 @@ export class CacheDirectory {
     return index!
   }
 
-  async writeImage(id: string, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+  async writeImage({ id, bytes, imageBytes }: MetadataImage, signal: AbortSignal): Promise<void> {
     if (await this.#isWhole(this.imageFile(id), id, bytes.length)) return
     await this.#publish(this.imageFile(id), signal, async (output) => {
-      await output.write(bytes, 0)
+      await output.write(bytes.subarray(0, imageBytes), 0)
+      // The zeros between stay a hole: a unit's image takes kilobytes of disk, not megabytes.
+      await output.write(bytes.subarray(-TRAILER_BYTES), bytes.length - TRAILER_BYTES)
       return { id, sizeBytes: bytes.length }
     })
   }

@@ -22,6 +22,14 @@ interface Placement {
   readonly firstBlock: number
 }
 
+export interface MetadataImage {
+  readonly id: string
+  /** The whole device file. */
+  readonly bytes: Uint8Array
+  /** From here to the trailer there are only zeros. */
+  readonly imageBytes: number
+}
+
 /**
  * A metadata image as a device file: the EROFS image, zeros, and the trailer with the id, which is the hash
  * of the image. Pure and deterministic: equal arguments give equal bytes on every host.
@@ -29,13 +37,13 @@ interface Placement {
 export function metadataImage(
   members: readonly ImageMember[],
   devices: readonly ImageDevice[],
-): { readonly id: string; readonly bytes: Uint8Array } {
+): MetadataImage {
   const image = erofsImage(members, devices)
   const id = createHash('sha256').update(image).digest('hex')
   const bytes = Buffer.alloc(deviceSize(image.length))
   bytes.set(image)
   bytes.set(writeTrailer(id), bytes.length - TRAILER_BYTES)
-  return { id, bytes }
+  return { id, bytes, imageBytes: image.length }
 }
 
 /**

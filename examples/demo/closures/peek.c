@@ -84,7 +84,12 @@ int main(int argc, char **argv)
     }
     name[length] = '\0';
     printf("process %d runs %s\n", pid, name);
-    const uint64_t address = load_address(pid) + symbol_offset(program, "demo_counter");
+    const uint64_t offset = symbol_offset(program, "demo_counter");
+    if (offset == 0) {
+        printf("it has no demo_counter to look at\n");
+        return 0;
+    }
+    const uint64_t address = load_address(pid) + offset;
     for (int look = 0; look < 2; look++) {
         uint64_t value;
         if (trace_attach(pid) != 0 || trace_word(pid, address, &value) != 0) {

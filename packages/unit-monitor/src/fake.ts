@@ -1,1 +1,228 @@
-export {}
+import { EventEmitter } from 'node:events'
+import { err, errAsync, ok, okAsync, type Result, ResultAsync } from 'neverthrow'
+import type TypedEmitter from 'typed-emitter'
+import { channelPair } from './channel-pair.js'
+import { checkDescription, invalid, pmemProblem } from './description.js'
+import type { MonitorError } from './errors.js'
+import type {
+  Accelerator,
+  ByteChannel,
+  Machine,
+  MachineDescription,
+  MachineEvents,
+  MachineExit,
+  Monitor,
+  MonitorCapabilities,
+  OperationOptions,
+  PmemDevice,
+} from './machine.js'
+import { MachineLog } from './machine-log.js'
+import type { Clock } from './powers.js'
+import { Patience, WaitEnded } from './waiting.js'
+
+export { echoGuest } from './echo-guest.js'
+
+/** What a scripted guest holds: the other end of everything its machine has. */
+export interface FakeGuest {
+  readonly machine: MachineDescription
+  /** The guest's end of the control channel. */
+  readonly control: ByteChannel
+  /** The devices it has now, hot-plugged ones included. */
+  pmem(): readonly PmemDevice[]
+  /** Bytes on the console; cut, escaped and bounded like those of a real guest. */
+  print(bytes: Uint8Array | string): void
+  powerOff(): void
+  /** The guest resets itself, as after a kernel panic. */
+  crash(): void
+  /** Aborts when the machine has ended, however it ended. */
+  readonly ended: AbortSignal
+}
+
+export type FakeStartup =
+  | { readonly kind: 'connects' }
+  /** Nothing connects until the deadline or an abort. */
+  | { readonly kind: 'hangs' }
+  | { readonly kind: 'dies'; readonly code: number; readonly lines: readonly string[] }
+  | { readonly kind: 'missing' }
+
+export interface FakeScript {
+  /** Runs beside the machine; by default a guest that boots and never says anything. */
+  readonly guest?: ((guest: FakeGuest) => void | Promise<void>) | undefined
+  readonly startup?: ((machine: MachineDescription) => FakeStartup) | undefined
+  /** What becomes of a device that is added; `works` by default. */
+  readonly hotplug?: ((device: PmemDevice) => 'works' | 'declined' | 'hangs') | undefined
+  readonly accelerator?: Accelerator | undefined
+  readonly capabilities?: Partial<MonitorCapabilities> | undefined
+}
+
+const START_DEADLINE_MS = 30_000
+const HOTPLUG_DEADLINE_MS = 10_000
+
+/** A monitor without processes, files and sockets, which behaves as the conformance suite demands. */
+export function fakeMonitor(powers: { readonly clock: Clock }, script: FakeScript = {}): Monitor {
+  const capabilities: MonitorCapabilities = {
+    architectures: ['x86_64', 'aarch64', 'powerpc64le', 'riscv64'],
+    pmem: true,
+    pmemHotplug: true,
+    maxPmemDevices: 256,
+    powerButton: false,
+    ...script.capabilities,
+  }
+  return {
+    kind: 'fake',
+    accelerator: script.accelerator ?? 'none',
+    capabilities,
+    start: (machine, options) => new ResultAsync(start(powers.clock, script, capabilities, machine, options)),
+  }
+}
+
+async function start(
+  clock: Clock,
+  script: FakeScript,
+  capabilities: MonitorCapabilities,
+  description: MachineDescription,
+  options: OperationOptions | undefined,
+): Promise<Result<Machine, MonitorError>> {
+  const checked = checkDescription(description, {
+    maxVcpus: 64,
+    maxMemoryBytes: 2 ** 40,
+    maxPmemDevices: capabilities.maxPmemDevices,
+    maxKernelParameterBytes: 1800,
+    socketNameBytes: 16,
+  })
+  if (checked.isErr()) return err(checked.error)
+  using patience = new Patience(clock, options, START_DEADLINE_MS)
+  const name = `machine ${description.name}`
+  const startup = script.startup?.(description) ?? { kind: 'connects' }
+  if (startup.kind === 'missing')
+    return err({ kind: 'monitor-missing', binary: 'fake', message: `${name}: there is no binary "fake"` })
+  try {
+    await patience.race(startup.kind === 'hangs' ? new Promise<never>(() => {}) : Promise.resolve())
+  } catch (why) {
+    return err(ended(why, `${name}: its start`, []))
+  }
+  if (startup.kind === 'dies') {
+    const status = `exited with ${startup.code}`
+    const message = `${name}: the monitor ${status} while it was starting. ${startup.lines.join(' | ')}`
+    return err({ kind: 'monitor-died', status, lastLines: startup.lines, message })
+  }
+  return ok(new FakeMachine(clock, script, description))
+}
+
+class FakeMachine implements Machine {
+  readonly name: string
+  readonly processes = []
+  readonly control: ByteChannel
+  readonly events = new EventEmitter() as TypedEmitter<MachineEvents>
+  readonly exit: Promise<MachineExit>
+  readonly #log: MachineLog
+  readonly #pmem: PmemDevice[]
+  readonly #console = channelPair()
+  readonly #ended = new AbortController()
+  #slotsTaken = 0
+  #end: (exit: MachineExit) => void = () => {}
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly script: FakeScript,
+    private readonly description: MachineDescription,
+  ) {
+    this.name = description.name
+    this.#pmem = [...description.pmem]
+    this.#log = new MachineLog(clock, (line) => this.events.emit('log', line))
+    const [host, guest] = channelPair()
+    this.control = host
+    const heard = this.#log.follow('console', this.#console[0].incoming)
+    const [printer] = this.#console.slice(1)
+    this.exit = new Promise<MachineExit>((resolve) => {
+      this.#end = resolve
+    }).then(async (exit) => {
+      guest.close()
+      printer?.close()
+      this.#ended.abort()
+      await heard
+      const last = 'lastLines' in exit ? { ...exit, lastLines: this.lastLines() } : exit
+      this.events.emit('exit', last)
+      return last
+    })
+    const failed = { kind: 'failed', code: 0, lastLines: [] } as const
+    void this.#run({
+      machine: description,
+      control: guest,
+      pmem: () => [...this.#pmem],
+      print: (bytes) => {
+        printer?.write(typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes).catch(() => {})
+      },
+      powerOff: () => this.#end({ kind: 'powered-off' }),
+      crash: () => this.#end({ ...failed, reason: 'guest-reset' }),
+      ended: this.#ended.signal,
+    })
+  }
+
+  lastLines(): readonly string[] {
+    return this.#log.lastLines()
+  }
+
+  addPmem(device: PmemDevice, options?: OperationOptions): ResultAsync<void, MonitorError> {
+    const problem = pmemProblem(device)
+    if (problem !== undefined) return errAsync(problem)
+    return new ResultAsync(this.#addPmem(device, options))
+  }
+
+  kill(): ResultAsync<MachineExit, MonitorError> {
+    this.#end({ kind: 'killed' })
+    this.control.close()
+    return okAsync(undefined).andThen(() => ResultAsync.fromSafePromise(this.exit))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill()
+  }
+
+  async #run(guest: FakeGuest): Promise<void> {
+    try {
+      await this.script.guest?.(guest)
+    } catch (error) {
+      // A script that fails because its machine is gone has done its part; any other is its author's mistake.
+      if (!guest.ended.aborted) throw error
+    }
+  }
+
+  async #addPmem(device: PmemDevice, options?: OperationOptions): Promise<Result<void, MonitorError>> {
+    const slots = this.description.hotplugSlots
+    if (this.#slotsTaken >= slots)
+      return err({ kind: 'no-slot-left', slots, message: `all ${slots} reserved pmem slots are in use` })
+    if (this.#pmem.some((present) => present.id === device.id))
+      return err(invalid('id', 'the machine has such a device already'))
+    using patience = new Patience(this.clock, options, HOTPLUG_DEADLINE_MS)
+    const outcome = this.script.hotplug?.(device) ?? 'works'
+    const what = `machine ${this.name}: adding ${device.id}`
+    const gone = this.exit.then(() => 'gone' as const)
+    // Taken before the wait, so that two at a time cannot take the same one.
+    this.#slotsTaken += 1
+    let added = false
+    try {
+      const settled = await patience.race(
+        Promise.race([gone, outcome === 'hangs' ? new Promise<never>(() => {}) : Promise.resolve(outcome)]),
+      )
+      if (settled === 'gone' || this.#ended.signal.aborted)
+        return err({ kind: 'monitor-protocol', message: `${what}: the machine has ended` })
+      if (settled === 'declined')
+        return err({ kind: 'monitor-protocol', message: `${what}: the monitor declined` })
+      added = true
+      this.#pmem.push(device)
+      return ok(undefined)
+    } catch (why) {
+      return err(ended(why, what, this.lastLines()))
+    } finally {
+      if (!added) this.#slotsTaken -= 1
+    }
+  }
+}
+
+function ended(why: unknown, what: string, lastLines: readonly string[]): MonitorError {
+  if (!(why instanceof WaitEnded)) throw why
+  return why.why === 'aborted'
+    ? { kind: 'aborted', message: `${what} was aborted` }
+    : { kind: 'timed-out', message: `${what} did not end in time`, lastLines }
+}

@@ -1,1 +1,20 @@
-export {}
+export type { Considered, VerdictCache } from './choose.js'
+export {
+  type ChooseOptions,
+  type ChosenMonitor,
+  chooseMonitor,
+  type MonitorCandidate,
+  type MonitorTrial,
+} from './choose.js'
+export type { MonitorError } from './errors.js'
+export type * from './machine.js'
+export type * from './powers.js'
+export { escapeAndCut, escapeText } from './printable.js'
+export {
+  bareQemuArguments,
+  QEMU_LIMITS,
+  type QemuLaunch,
+  type QemuSockets,
+  qemuArguments,
+} from './qemu/arguments.js'
+export { type QemuOptions, qemuMonitor } from './qemu/monitor.js'

@@ -58,7 +58,14 @@ export interface ByteChannel {
 export type MachineExit =
   | { readonly kind: 'powered-off' }
   | { readonly kind: 'killed' }
-  | { readonly kind: 'failed'; readonly code: number; readonly lastLines: readonly string[] }
+  | {
+      readonly kind: 'failed'
+      /** What ended it; a guest that panics shows as `guest-reset` on a machine without a panic device. */
+      readonly reason: 'guest-reset' | 'guest-panicked' | 'monitor-failed' | 'stopped-from-outside'
+      /** Exit status of the monitor's main process. */
+      readonly code: number
+      readonly lastLines: readonly string[]
+    }
   | { readonly kind: 'signalled'; readonly signal: string; readonly lastLines: readonly string[] }
 
 /** A host process that runs (part of) a machine. Read `/proc/PID/smaps` of these to see what is mapped. */
@@ -73,7 +80,10 @@ export type MachineEvents = {
   exit: (exit: MachineExit) => void
 }
 
-/** A running machine. Disposing it kills it and waits until its processes are gone. */
+/**
+ * A running machine. Disposing it kills it and waits until its processes are gone; dispose also a machine
+ * that has ended by itself, because until then unread bytes of its control channel are kept.
+ */
 export interface Machine extends AsyncDisposable {
   readonly name: string
   readonly processes: readonly MachineProcess[]

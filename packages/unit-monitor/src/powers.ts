@@ -1,3 +1,5 @@
+import type { ByteChannel } from './machine.js'
+
 /** The clock, as a power. Milliseconds. */
 export interface Clock {
   /** Monotonic. */
@@ -17,6 +19,11 @@ export interface SpawnRequest {
   readonly argv: readonly string[]
   /** What the journal calls it: `unit left: qemu`. */
   readonly role: string
+  /**
+   * The complete environment of the process; empty by default. A journal puts its marker here, and whatever
+   * the power wraps around the program keeps it and the pid.
+   */
+  readonly environment?: Readonly<Record<string, string>> | undefined
 }
 
 /** A child process whose standard output and error arrive as one stream of bytes. */
@@ -33,6 +40,7 @@ export interface SpawnedProcess {
  * an empty environment apart from what the power adds. The runtime wraps this power with its journal.
  */
 export interface Processes {
+  /** Rejects with an error whose `code` is `ENOENT` when there is no such program. */
   spawn(request: SpawnRequest): Promise<SpawnedProcess>
 }
 
@@ -40,15 +48,40 @@ export interface Processes {
 export interface OneShotListener extends Disposable {
   readonly path: string
   /** Resolves with the first peer; the listener is closed and its path unlinked at that moment. */
-  accept(signal: AbortSignal): Promise<import('./machine.js').ByteChannel>
+  accept(signal: AbortSignal): Promise<ByteChannel>
 }
 
 export interface Sockets {
+  /**
+   * Mode 0600 in a directory that only its owner may enter. Rejects with an error whose `code` is
+   * `EADDRINUSE` when the path exists: it is somebody's, so it is not removed.
+   */
   listen(path: string): Promise<OneShotListener>
+}
+
+/** Looks at what a description names, before anything is started. */
+export interface Files {
+  /** Follows symbolic links; undefined when nothing is there or it may not be read. */
+  inspect(path: string): Promise<FileFacts | undefined>
+}
+
+export interface FileFacts {
+  readonly kind: 'file' | 'directory' | 'other'
+  readonly sizeBytes: number
+  /** Permission bits. */
+  readonly mode: number
+}
+
+/** Whether the kernel's KVM is worth a trial at all; finds no more than a cheap look can. */
+export interface KvmProbe {
+  /** Opens the device, asks its version, runs a tiny guest. Bounded by `signal`. Never rejects. */
+  probe(signal: AbortSignal): Promise<{ readonly usable: boolean; readonly reason: string }>
 }
 
 export interface MonitorPowers {
   readonly clock: Clock
   readonly processes: Processes
   readonly sockets: Sockets
+  /** Absent: what a description names is not looked at, and the monitor itself complains. */
+  readonly files?: Files | undefined
 }

@@ -1,0 +1,235 @@
+import { err, ok, type Result, ResultAsync } from 'neverthrow'
+import type { MonitorError } from './errors.js'
+import type { Accelerator, Machine, MachineDescription, Monitor, OperationOptions } from './machine.js'
+import type { Clock, KvmProbe } from './powers.js'
+import { escapeAndCut } from './printable.js'
+import { Patience, WaitEnded } from './waiting.js'
+
+/** One monitor that might do, in order of preference. */
+export interface MonitorCandidate {
+  readonly monitor: Monitor
+  /**
+   * Everything a verdict depends on besides the kernel: the path, size and change time of the binary, the
+   * host's boot id … Absent: the verdict is not remembered.
+   */
+  readonly identity?: string | undefined
+}
+
+/** A machine that is really booted to find out. */
+export interface MonitorTrial {
+  /**
+   * Makes a description with a fresh directory for each trial; disposed after the machine has ended. Small
+   * memory, no pmem; `kernelParameters` are completed with a chattier console.
+   */
+  machine(candidate: Monitor): Promise<{ readonly description: MachineDescription } & AsyncDisposable>
+  /** What verdicts depend on besides the candidate, the hash of kernel and initramfs for example. */
+  readonly identity?: string | undefined
+  /** From the start of the monitor to the first line on its console. Default 5,000; emulated 30,000. */
+  readonly firstLineMs?: number | undefined
+  /** From the start of the monitor to the guest's first byte on the control channel. Default 20,000; emulated 60,000. */
+  readonly firstByteMs?: number | undefined
+}
+
+/** Remembers verdicts between runs; a refusal and a success alike. */
+export interface VerdictCache {
+  get(key: string): Promise<Verdict | undefined>
+  put(key: string, verdict: Verdict): Promise<void>
+}
+
+export interface Verdict {
+  readonly verdict: 'works' | 'refused'
+  /** A sentence for people; already escaped. */
+  readonly reason: string
+}
+
+export interface Considered extends Verdict {
+  readonly monitor: string
+  readonly accelerator: Accelerator
+}
+
+export interface ChosenMonitor {
+  readonly monitor: Monitor
+  /** Why this one and none before it, in one sentence. */
+  readonly why: string
+  /** Every candidate that was looked at, in order. */
+  readonly considered: readonly Considered[]
+}
+
+export interface ChooseOptions extends OperationOptions {
+  /** Asked before a candidate that needs KVM is booted: a broken `/dev/kvm` then costs milliseconds. */
+  readonly kvm?: KvmProbe | undefined
+  readonly cache?: VerdictCache | undefined
+}
+
+const CHOICE_DEADLINE_MS = 120_000
+const KVM_PROBE_MS = 2_000
+/** A hang must cost seconds only, but an emulated machine on a busy host is slow and still sound. */
+const PATIENCE = {
+  kvm: { firstLineMs: 5_000, firstByteMs: 20_000 },
+  none: { firstLineMs: 5_000, firstByteMs: 20_000 },
+  emulation: { firstLineMs: 30_000, firstByteMs: 60_000 },
+} as const
+/** The trial must be heard early: a healthy kernel prints its version in its first second. */
+const CHATTY = ['loglevel=7']
+
+/**
+ * The first candidate that runs the trial machine.
+ *
+ * That `/dev/kvm` exists proves nothing: on some hosts a stock kernel hangs or the monitor aborts on it. So
+ * each candidate boots the real kernel, and counts only when the guest itself has spoken.
+ */
+export function chooseMonitor(
+  powers: { readonly clock: Clock },
+  candidates: readonly MonitorCandidate[],
+  trial: MonitorTrial,
+  options: ChooseOptions = {},
+): ResultAsync<ChosenMonitor, MonitorError> {
+  return new ResultAsync(choose(powers.clock, candidates, trial, options))
+}
+
+async function choose(
+  clock: Clock,
+  candidates: readonly MonitorCandidate[],
+  trial: MonitorTrial,
+  options: ChooseOptions,
+): Promise<Result<ChosenMonitor, MonitorError>> {
+  using patience = new Patience(clock, options, CHOICE_DEADLINE_MS)
+  const considered: Considered[] = []
+  try {
+    for (const candidate of candidates) {
+      const { kind, accelerator } = candidate.monitor
+      const verdict = await remembered(candidate, trial, options.cache, () =>
+        judge(clock, candidate.monitor, trial, options.kvm, patience),
+      )
+      considered.push({ monitor: kind, accelerator, ...verdict })
+      if (verdict.verdict === 'works')
+        return ok({ monitor: candidate.monitor, considered, why: whyThis(considered) })
+    }
+  } catch (why) {
+    if (!(why instanceof WaitEnded)) throw why
+    const message = `choosing a monitor: ${why.why} after ${considered.length} of ${candidates.length} candidates`
+    if (why.why === 'aborted') return err({ kind: 'aborted', message })
+    return err({ kind: 'timed-out', message, lastLines: [] })
+  }
+  const reasons = considered.map(told).join('; ')
+  return err({
+    kind: 'unsupported',
+    capability: 'a monitor that boots the guest kernel',
+    message: `no monitor works here: ${reasons === '' ? 'there were no candidates' : reasons}`,
+  })
+}
+
+async function remembered(
+  candidate: MonitorCandidate,
+  trial: MonitorTrial,
+  cache: VerdictCache | undefined,
+  judgeNow: () => Promise<Verdict>,
+): Promise<Verdict> {
+  if (cache === undefined || candidate.identity === undefined || trial.identity === undefined)
+    return judgeNow()
+  const { kind, accelerator } = candidate.monitor
+  const key = JSON.stringify([kind, accelerator, candidate.identity, trial.identity])
+  const known = await cache.get(key)
+  if (known !== undefined) return known
+  const verdict = await judgeNow()
+  await cache.put(key, verdict)
+  return verdict
+}
+
+async function judge(
+  clock: Clock,
+  monitor: Monitor,
+  trial: MonitorTrial,
+  kvm: KvmProbe | undefined,
+  patience: Patience,
+): Promise<Verdict> {
+  if (patience.signal.aborted) throw patience.signal.reason
+  if (monitor.accelerator === 'kvm' && kvm !== undefined) {
+    using brief = new Patience(clock, { signal: patience.signal }, KVM_PROBE_MS)
+    const probed = await brief.race(kvm.probe(brief.signal)).catch((why: unknown) => {
+      if (patience.signal.aborted || !(why instanceof WaitEnded)) throw patience.signal.reason ?? why
+      return { usable: false, reason: `the KVM probe did not end within ${KVM_PROBE_MS} ms` }
+    })
+    if (!probed.usable) return refused(probed.reason)
+  }
+  await using prepared = await trial.machine(monitor)
+  const { description } = prepared
+  const limits = {
+    firstLineMs: trial.firstLineMs ?? PATIENCE[monitor.accelerator].firstLineMs,
+    firstByteMs: trial.firstByteMs ?? PATIENCE[monitor.accelerator].firstByteMs,
+  }
+  const started = clock.now()
+  const result = await monitor.start(
+    { ...description, kernelParameters: [...description.kernelParameters, ...CHATTY] },
+    { signal: patience.signal, deadlineMs: limits.firstLineMs },
+  )
+  if (result.isErr()) {
+    if (patience.signal.aborted) throw patience.signal.reason
+    return refused(result.error.message)
+  }
+  const machine = result.value
+  try {
+    return await listen(clock, machine, limits, started, patience)
+  } finally {
+    // What SIGKILL cannot end is stuck in the kernel. That is a verdict too, not a reason to fail the choice.
+    await machine.kill()
+  }
+}
+
+/** Hears the guest's first line and first byte, or says what was missing. */
+async function listen(
+  clock: Clock,
+  machine: Machine,
+  limits: { readonly firstLineMs: number; readonly firstByteMs: number },
+  started: number,
+  patience: Patience,
+): Promise<Verdict> {
+  const left = (ms: number) => Math.max(0, started + ms - clock.now())
+  const died = machine.exit.then((exit) => ({ exit }))
+  const byte = firstByte(machine)
+  const line = new Promise<'spoke'>((resolve) => {
+    const heard = (said: { readonly source: string }) => said.source === 'console' && resolve('spoke')
+    machine.events.on('log', heard)
+  })
+  for (const [what, limit, sign] of [
+    ['printed nothing on its console', limits.firstLineMs, Promise.race([line, byte])],
+    ['sent nothing on its control channel', limits.firstByteMs, byte],
+  ] as const) {
+    using brief = new Patience(clock, { signal: patience.signal }, left(limit))
+    const heard = await brief.race(Promise.race([sign, died])).catch((why: unknown) => {
+      if (patience.signal.aborted || !(why instanceof WaitEnded)) throw patience.signal.reason ?? why
+      return 'silence' as const
+    })
+    if (heard === 'silence') return refused(`the guest ${what} within ${limit} ms${lastWords(machine)}`)
+    if (typeof heard === 'object')
+      return refused(`the machine ended (${heard.exit.kind}) before its guest answered${lastWords(machine)}`)
+  }
+  return { verdict: 'works', reason: `its guest answered after ${Math.round(clock.now() - started)} ms` }
+}
+
+async function firstByte(machine: Machine): Promise<'answered'> {
+  for await (const bytes of machine.control.incoming) if (bytes.length > 0) return 'answered'
+  // The channel ended: the machine's exit says why.
+  return await new Promise<never>(() => {})
+}
+
+function lastWords(machine: Machine): string {
+  const last = machine.lastLines().at(-1)
+  return last === undefined ? '' : `; its last line: ${last}`
+}
+
+function refused(reason: string): Verdict {
+  return { verdict: 'refused', reason: escapeAndCut(reason, 500) }
+}
+
+function whyThis(considered: readonly Considered[]): string {
+  const chosen = considered.at(-1)
+  if (chosen === undefined) throw new TypeError('nothing was considered')
+  const before = considered.slice(0, -1).map(told)
+  const { monitor, accelerator, reason } = chosen
+  return `${monitor} with ${accelerator} works (${reason})${before.length === 0 ? '' : `; ${before.join('; ')}`}`
+}
+
+function told(candidate: Considered): string {
+  return `${candidate.monitor} with ${candidate.accelerator} was ${candidate.verdict}: ${candidate.reason}`
+}

@@ -1,0 +1,187 @@
+import { Buffer } from 'node:buffer'
+import { err, ok, type Result } from 'neverthrow'
+import type { MonitorError } from './errors.js'
+import type { MachineDescription, PmemDevice } from './machine.js'
+import type { Files } from './powers.js'
+import { escapeAndCut } from './printable.js'
+
+export type InvalidDescription = Extract<MonitorError, { kind: 'invalid-description' }>
+
+/** What one kind of monitor can be told; a description within these is translated without loss. */
+export interface DescriptionLimits {
+  readonly maxVcpus: number
+  readonly maxMemoryBytes: number
+  /** Cold-plugged devices and reserved slots together. */
+  readonly maxPmemDevices: number
+  /** Bytes of the whole kernel command line that are left to the caller. */
+  readonly maxKernelParameterBytes: number
+  /** Bytes of the longest socket name that the driver appends to `directory`, its slash included. */
+  readonly socketNameBytes: number
+}
+
+const MIB = 1024 * 1024
+export const PMEM_ALIGNMENT = 2 * MIB
+/** `sun_path` holds 108 bytes with the closing NUL (unix(7)). */
+const MAX_SOCKET_PATH_BYTES = 107
+const MIN_MEMORY_BYTES = 32 * MIB
+/** NUL cannot stand in an argument, and a line break would break every message and every log line. */
+const UNREPRESENTABLE = /[\p{Cc}\p{Cs}]/u
+
+/** Checks everything that can be known from the description alone. Pure. */
+export function checkDescription(
+  machine: MachineDescription,
+  limits: DescriptionLimits,
+): Result<void, InvalidDescription> {
+  const problem =
+    nameProblem(machine.name) ??
+    pathProblem('kernel', machine.kernel) ??
+    pathProblem('initramfs', machine.initramfs) ??
+    parametersProblem(machine.kernelParameters, limits) ??
+    countProblem('vcpuCount', machine.vcpuCount, 1, limits.maxVcpus) ??
+    memoryProblem(machine.memoryBytes, limits) ??
+    countProblem('hotplugSlots', machine.hotplugSlots, 0, limits.maxPmemDevices) ??
+    pmemListProblem(machine, limits) ??
+    directoryProblem(machine.directory, limits)
+  return problem === undefined ? ok(undefined) : err(problem)
+}
+
+/** Checks one device, for `addPmem` and for the list of a description. Pure. */
+export function pmemProblem(device: PmemDevice, prefix = ''): InvalidDescription | undefined {
+  if (!/^[\x21-\x7e]{1,128}$/.test(device.id))
+    return invalid(`${prefix}id`, 'must be 1 to 128 printable ASCII characters without spaces')
+  const path = pathProblem(`${prefix}path`, device.path)
+  if (path !== undefined) return path
+  if (!Number.isSafeInteger(device.sizeBytes) || device.sizeBytes <= 0)
+    return invalid(`${prefix}sizeBytes`, `must be a positive whole number of bytes, not ${device.sizeBytes}`)
+  if (device.sizeBytes % PMEM_ALIGNMENT !== 0)
+    return invalid(
+      `${prefix}sizeBytes`,
+      `must be a multiple of 2 MiB (${PMEM_ALIGNMENT}), not ${device.sizeBytes}: pad the file`,
+    )
+  return undefined
+}
+
+/** Looks at the files a description names. */
+export async function inspectDescription(
+  machine: MachineDescription,
+  files: Files,
+): Promise<Result<void, InvalidDescription>> {
+  for (const field of ['kernel', 'initramfs'] as const) {
+    const facts = await files.inspect(machine[field])
+    if (facts?.kind !== 'file')
+      return err(invalid(field, `${shown(machine[field])} is no readable file: check the path`))
+  }
+  const directory = await files.inspect(machine.directory)
+  if (directory?.kind !== 'directory')
+    return err(invalid('directory', `${shown(machine.directory)} is no directory: make it first, mode 0700`))
+  if ((directory.mode & 0o077) !== 0)
+    return err(
+      invalid('directory', `${shown(machine.directory)} is open to other users: make it mode 0700 (chmod)`),
+    )
+  for (const [index, device] of machine.pmem.entries()) {
+    const problem = await inspectPmem(device, files, `pmem[${index}].`)
+    if (problem !== undefined) return err(problem)
+  }
+  return ok(undefined)
+}
+
+export async function inspectPmem(
+  device: PmemDevice,
+  files: Files,
+  prefix = '',
+): Promise<InvalidDescription | undefined> {
+  const facts = await files.inspect(device.path)
+  if (facts?.kind !== 'file')
+    return invalid(`${prefix}path`, `${shown(device.path)} is no readable file: check the path`)
+  if (facts.sizeBytes !== device.sizeBytes)
+    return invalid(
+      `${prefix}sizeBytes`,
+      `says ${device.sizeBytes} but ${shown(device.path)} has ${facts.sizeBytes} bytes: they must be equal`,
+    )
+  return undefined
+}
+
+export function invalid(field: string, problem: string): InvalidDescription {
+  return { kind: 'invalid-description', field, message: `machine description: ${field}: ${problem}` }
+}
+
+function nameProblem(name: string): InvalidDescription | undefined {
+  if (/^[a-z][a-z0-9-]{0,31}$/.test(name)) return undefined
+  return invalid('name', `${shown(name)} must be a letter and up to 31 more of a-z, 0-9 and -`)
+}
+
+function pathProblem(field: string, path: string): InvalidDescription | undefined {
+  if (!path.startsWith('/')) return invalid(field, `${shown(path)} must be an absolute path`)
+  if (UNREPRESENTABLE.test(path))
+    return invalid(field, `${shown(path)} holds a control character, which no argument can carry safely`)
+  if (Buffer.byteLength(path) > 4095) return invalid(field, 'is longer than a path may be (4095 bytes)')
+  return undefined
+}
+
+function parametersProblem(
+  parameters: readonly string[],
+  limits: DescriptionLimits,
+): InvalidDescription | undefined {
+  // A quote would swallow the parameters behind it (kernel: Documentation/admin-guide/kernel-parameters).
+  for (const [index, parameter] of parameters.entries())
+    if (!/^[\x21\x23-\x7e]+$/.test(parameter))
+      return invalid(
+        `kernelParameters[${index}]`,
+        `${shown(parameter)} must be one parameter: printable ASCII without spaces and double quotes`,
+      )
+  if (Buffer.byteLength(parameters.join(' ')) > limits.maxKernelParameterBytes)
+    return invalid('kernelParameters', `are longer than ${limits.maxKernelParameterBytes} bytes together`)
+  return undefined
+}
+
+function memoryProblem(bytes: number, limits: DescriptionLimits): InvalidDescription | undefined {
+  if (!Number.isSafeInteger(bytes) || bytes % MIB !== 0)
+    return invalid('memoryBytes', `must be a multiple of 1 MiB (${MIB}), not ${bytes}`)
+  if (bytes < MIN_MEMORY_BYTES || bytes > limits.maxMemoryBytes)
+    return invalid('memoryBytes', `must be ${MIN_MEMORY_BYTES} to ${limits.maxMemoryBytes}, not ${bytes}`)
+  return undefined
+}
+
+function pmemListProblem(
+  machine: MachineDescription,
+  limits: DescriptionLimits,
+): InvalidDescription | undefined {
+  const total = machine.pmem.length + machine.hotplugSlots
+  if (total > limits.maxPmemDevices)
+    return invalid('pmem', `${total} devices and reserved slots, but at most ${limits.maxPmemDevices} fit`)
+  const seen = new Set<string>()
+  for (const [index, device] of machine.pmem.entries()) {
+    const problem = pmemProblem(device, `pmem[${index}].`)
+    if (problem !== undefined) return problem
+    if (seen.has(device.id)) return invalid(`pmem[${index}].id`, `${shown(device.id)} is there twice`)
+    seen.add(device.id)
+  }
+  return undefined
+}
+
+function directoryProblem(path: string, limits: DescriptionLimits): InvalidDescription | undefined {
+  const problem = pathProblem('directory', path)
+  if (problem !== undefined) return problem
+  const most = MAX_SOCKET_PATH_BYTES - limits.socketNameBytes
+  const length = Buffer.byteLength(path)
+  if (length > most)
+    return invalid(
+      'directory',
+      `has ${length} bytes, at most ${most} fit a socket address: use a shorter path`,
+    )
+  return undefined
+}
+
+function countProblem(
+  field: string,
+  count: number,
+  least: number,
+  most: number,
+): InvalidDescription | undefined {
+  if (Number.isSafeInteger(count) && count >= least && count <= most) return undefined
+  return invalid(field, `must be a whole number from ${least} to ${most}, not ${count}`)
+}
+
+function shown(text: string): string {
+  return `"${escapeAndCut(text, 120)}"`
+}

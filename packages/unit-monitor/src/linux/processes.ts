@@ -1,0 +1,134 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, constants, openSync, readdirSync, readFileSync } from 'node:fs'
+import { access, stat } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
+import type { ProcessExit, Processes, SpawnedProcess, SpawnRequest } from '../powers.js'
+
+/** `O_CLOEXEC` as `/proc/PID/fdinfo` prints it (asm-generic/fcntl.h; octal). */
+const O_CLOEXEC = 0o2000000
+const FIRST_FREE_DESCRIPTOR = 3
+
+/**
+ * Processes that die with this program.
+ *
+ * `setpriv` (util-linux) asks the kernel to kill the process when its parent dies, `prlimit` (the same
+ * package) forbids it to leave a core file, and then it becomes the program: pid and environment stay. The kernel ties it to the *thread* that spawned it, so
+ * spawn from a thread that lives as long as the host. A host that dies before that request is not covered
+ * by it; the QEMU driver covers it by having QEMU connect to the host at start, a journal by its marker.
+ */
+export function linuxProcesses(searchPath: string): Processes {
+  return {
+    async spawn(request: SpawnRequest): Promise<SpawnedProcess> {
+      const setpriv = await find('setpriv', searchPath)
+      const prlimit = await find('prlimit', searchPath)
+      const file = await find(request.file, searchPath)
+      const cover = coverLeakedDescriptors()
+      try {
+        const tied = ['--pdeathsig', 'KILL', '--no-new-privs', '--', prlimit, '--core=0', '--']
+        const child = spawn(setpriv, [...tied, file, ...request.argv], {
+          detached: true,
+          // Holding the host's own directory would keep its filesystem busy.
+          cwd: '/',
+          env: { ...request.environment },
+          stdio: ['ignore', 'pipe', 'pipe', ...cover.stdio],
+        })
+        await new Promise<void>((resolve, reject) => {
+          child.once('spawn', resolve)
+          child.once('error', reject)
+        })
+        return spawned(child)
+      } finally {
+        cover.release()
+      }
+    },
+  }
+}
+
+function spawned(child: ChildProcess): SpawnedProcess {
+  const { pid, stdout, stderr } = child
+  if (pid === undefined || stdout === null || stderr === null) throw new TypeError('no pid after spawn')
+  // A failing kill(2) is reported here; the process is then gone already.
+  child.on('error', () => {})
+  const exit = new Promise<ProcessExit>((resolve) => {
+    child.once('exit', (code, signal) => {
+      resolve(signal === null ? { kind: 'exited', code: code ?? -1 } : { kind: 'signalled', signal })
+    })
+  })
+  return {
+    pid,
+    output: { [Symbol.asyncIterator]: () => merged([stdout, stderr]) },
+    exit,
+    // Node sends it only while the child is not reaped, so the number still means this process.
+    kill: () => void child.kill('SIGKILL'),
+  }
+}
+
+/** The chunks of several streams as they arrive. Not reading them is back-pressure on all. */
+async function* merged(streams: readonly Readable[]): AsyncGenerator<Uint8Array, void, void> {
+  let wake = () => {}
+  for (const stream of streams)
+    for (const event of ['readable', 'end', 'close', 'error']) stream.on(event, () => wake())
+  try {
+    for (;;) {
+      const woken = new Promise<void>((resolve) => {
+        wake = resolve
+      })
+      let idle = true
+      for (const stream of streams) {
+        const chunk: Uint8Array | null = stream.read()
+        if (chunk === null) continue
+        idle = false
+        yield chunk
+      }
+      if (!idle) continue
+      if (streams.every((stream) => stream.readableEnded || stream.destroyed)) return
+      await woken
+    }
+  } finally {
+    for (const stream of streams) stream.destroy()
+  }
+}
+
+/**
+ * Node opens everything close-on-exec, but what this program itself inherited may not be. Each such
+ * descriptor is covered with `/dev/null` in the child: a machine holds nothing it was not given.
+ */
+function coverLeakedDescriptors(): { readonly stdio: ('ignore' | number)[]; release(): void } {
+  const leaked = readdirSync('/proc/self/fdinfo')
+    .map(Number)
+    .filter((fd) => fd >= FIRST_FREE_DESCRIPTOR && !closesOnExec(fd))
+  if (leaked.length === 0) return { stdio: [], release() {} }
+  const nothing = openSync('/dev/null', constants.O_RDONLY)
+  const stdio = Array.from({ length: Math.max(...leaked) - FIRST_FREE_DESCRIPTOR + 1 }, (_, index) =>
+    leaked.includes(index + FIRST_FREE_DESCRIPTOR) ? nothing : ('ignore' as const),
+  )
+  return { stdio, release: () => closeSync(nothing) }
+}
+
+function closesOnExec(fd: number): boolean {
+  try {
+    const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))
+    return flags?.[1] === undefined || (Number.parseInt(flags[1], 8) & O_CLOEXEC) !== 0
+  } catch {
+    return true // it was the listing of the directory itself, closed since
+  }
+}
+
+/** The absolute path of an executable file; rejects with `ENOENT`. */
+async function find(file: string, searchPath: string): Promise<string> {
+  const candidates = file.includes('/')
+    ? [file]
+    : searchPath
+        .split(':')
+        .flatMap((directory) => (directory.startsWith('/') ? [`${directory}/${file}`] : []))
+  for (const candidate of candidates) {
+    try {
+      await access(candidate, constants.X_OK)
+      if ((await stat(candidate)).isFile()) return candidate
+    } catch {
+      // not here: the next directory
+    }
+  }
+  const where = file.includes('/') ? '' : ` on the search path ${searchPath}`
+  throw Object.assign(new Error(`no program ${file}${where}`), { code: 'ENOENT' })
+}

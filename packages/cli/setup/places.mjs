@@ -6,8 +6,14 @@ import { fileURLToPath } from 'node:url'
 /** The top of the checkout. */
 export const root = fileURLToPath(new URL('../../../', import.meta.url)).replace(/\/$/, '')
 
+// The XDG Base Directory Specification has a relative path ignored.
+const xdgCache = () =>
+  process.env.XDG_CACHE_HOME?.startsWith('/')
+    ? process.env.XDG_CACHE_HOME
+    : join(process.env.HOME || homedir(), '.cache')
+
 /** Where things are kept that are worth more than one checkout: guest kernels, other Node versions. */
-export const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'spectrum')
+export const cache = join(xdgCache(), 'spectrum')
 
 /** Stamps of what has been built; gone with node_modules, so a fresh install builds afresh. */
 export const stamps = join(root, 'node_modules', '.cache', 'spectrum')

@@ -1,11 +1,17 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/linux.ts'],
+  // The last is no subpath: it is the program that the probe starts as a process of its own.
+  entry: {
+    index: 'src/index.ts',
+    linux: 'src/linux.ts',
+    'probe-process': 'src/linux/probe-process.ts',
+  },
   format: ['esm', 'cjs'],
-  dts: true,
+  dts: { entry: { index: 'src/index.ts', linux: 'src/linux.ts' } },
   sourcemap: true,
   clean: true,
+  shims: true,
   target: 'node20',
   tsconfig: 'tsconfig.json',
 })

@@ -1,1 +1,12 @@
-export {}
+export * as x86_64 from './generated/x86_64.js'
+export type { KvmCalls, KvmDevice } from './kvm-calls.js'
+export {
+  type Clock,
+  type KvmProbeError,
+  type KvmProbeOptions,
+  type KvmProbePowers,
+  type ProbeProcessEnd,
+  probeKvm,
+} from './probe.js'
+export type { KvmProbe } from './probe-result.js'
+export { runTinyGuest } from './tiny-guest.js'

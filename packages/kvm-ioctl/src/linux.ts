@@ -1,1 +1,82 @@
-export {}
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { arch } from 'node:os'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { ResultAsync } from 'neverthrow'
+import {
+  type KvmProbeError,
+  type KvmProbeOptions,
+  type KvmProbePowers,
+  type ProbeProcessEnd,
+  probeKvm as probeWith,
+} from './probe.js'
+import type { KvmProbe } from './probe-result.js'
+
+const MOST_OUTPUT_BYTES = 64 * 1024
+/** How long after SIGKILL a process that does not end is given up. */
+const LINGER_MS = 500
+
+/** Finds out whether this machine's KVM works, by running a guest of four instructions in a child process. */
+export function probeKvm(options: KvmProbeOptions = {}): ResultAsync<KvmProbe, KvmProbeError> {
+  return probeWith(kvmProbePowers, options)
+}
+
+export const kvmProbePowers: KvmProbePowers = {
+  architecture: arch(),
+  clock: {
+    deadline(ms) {
+      const controller = new AbortController()
+      const timer = setTimeout(
+        () => controller.abort(new DOMException('the deadline passed', 'TimeoutError')),
+        ms,
+      )
+      return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) }
+    },
+  },
+  runProbeProcess: (signal) => runProbeProcess(probeProgram(), signal),
+}
+
+/** What is built lies beside this file; a source is run through the TypeScript loader of the workspace. */
+function probeProgram(): readonly string[] {
+  const built = new URL('./probe-process.js', import.meta.url)
+  if (existsSync(built)) return [fileURLToPath(built)]
+  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm')).href
+  return ['--import', loader, fileURLToPath(new URL('./linux/probe-process.ts', import.meta.url))]
+}
+
+/** Runs Node on `argv` and gathers its lines. Exported for the tests, which let it run a program that hangs. */
+export function runProbeProcess(argv: readonly string[], signal: AbortSignal): Promise<ProbeProcessEnd> {
+  return new Promise((resolve, reject) => {
+    // An empty environment: neither NODE_OPTIONS nor a loader of the caller has a say in it.
+    const child = spawn(process.execPath, argv, { env: {}, stdio: ['ignore', 'pipe', 'ignore'], cwd: '/' })
+    let output = ''
+    let giveUp: NodeJS.Timeout | undefined
+    const settle = (status: string) => {
+      clearTimeout(giveUp)
+      signal.removeEventListener('abort', kill)
+      child.stdout.destroy()
+      const complete = output.slice(0, output.lastIndexOf('\n') + 1)
+      resolve({ status, lines: complete.split('\n').filter((line) => line !== '') })
+    }
+    const kill = () => {
+      child.kill('SIGKILL')
+      // A process that SIGKILL does not end is stuck in the kernel: leave it behind rather than wait.
+      giveUp = setTimeout(() => {
+        child.unref()
+        settle('does not end')
+      }, LINGER_MS)
+    }
+    child.stdout.setEncoding('utf8')
+    child.stdout.on('data', (text: string) => {
+      output = (output + text).slice(0, MOST_OUTPUT_BYTES)
+    })
+    child.once('error', (cause) => {
+      signal.removeEventListener('abort', kill)
+      reject(cause)
+    })
+    child.once('close', (code, killed) => settle(killed === null ? `exit ${code}` : killed))
+    if (signal.aborted) kill()
+    else signal.addEventListener('abort', kill, { once: true })
+  })
+}

@@ -1,0 +1,31 @@
+import { closeSync, existsSync, openSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { constants } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import type { KvmCalls, KvmDevice } from '../kvm-calls.js'
+
+/** The package's own folder, from a source (src/linux/native.ts) or from what is built of it (dist/*). */
+function packageFolder(): string {
+  for (const up of ['..', '../..']) {
+    const folder = new URL(`${up}/`, import.meta.url)
+    if (existsSync(new URL('package.json', folder))) return fileURLToPath(folder)
+  }
+  throw new Error('kvm-ioctl is not where its package.json is: install it whole')
+}
+
+/** Throws when the native part is not built: `node native/build.mjs` in the package. */
+export function loadKvmCalls(): KvmCalls {
+  const load = createRequire(import.meta.url)('node-gyp-build') as (folder: string) => unknown
+  return load(packageFolder()) as KvmCalls
+}
+
+export const kvmDevice: KvmDevice = {
+  open() {
+    try {
+      return openSync('/dev/kvm', 'r+')
+    } catch (failure) {
+      return (failure as NodeJS.ErrnoException).errno ?? -constants.errno.EIO
+    }
+  },
+  close: closeSync,
+}

@@ -104,7 +104,7 @@ export function initramfsFor(
   kernel: GuestKernel,
   options: { readonly agent?: Uint8Array | undefined } = {},
 ): ResultAsync<Uint8Array, GuestKernelError> {
-  const agent =
+  const agent: ResultAsync<{ readonly bytes: Uint8Array }, GuestKernelError> =
     options.agent === undefined ? agentBinary(kernel.architecture) : okAsync({ bytes: options.agent })
   return agent.andThen(({ bytes }) =>
     architectureOfElf(bytes) === kernel.architecture

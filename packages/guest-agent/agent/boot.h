@@ -1,0 +1,17 @@
+/* From the kernel's bare root to a place where programs can run. */
+#ifndef SPECTRUM_BOOT_H
+#define SPECTRUM_BOOT_H
+
+/* Mounts what every program expects, opens the console as 0, 1 and 2. */
+void boot_mounts(void);
+/* Loads what /modules/load lists, in order, then frees the memory that the files took. */
+void boot_modules(void);
+/* Makes / read-only, as far as the kernel allows. Nothing is created in it afterwards. */
+void boot_seal(void);
+
+/* A socket that hears the kernel's device events, or -1. */
+int open_device_events(void);
+/* Throws away what it has to say: it only wakes. */
+void drain_device_events(int fd);
+
+#endif

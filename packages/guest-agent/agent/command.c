@@ -1,0 +1,438 @@
+#include "command.h"
+#include "cgroup.h"
+#include "channel.h"
+#include "console.h"
+#include "spawn.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct command commands[LIMIT_RUNNING_COMMANDS];
+/* Ids only grow, so an id that is not in the table was either ended or never used. */
+static uint32_t last_id;
+
+static struct command *find(uint32_t id)
+{
+	for (size_t i = 0; i < LIMIT_RUNNING_COMMANDS; i++)
+		if (commands[i].phase != COMMAND_FREE && commands[i].id == id)
+			return &commands[i];
+	return NULL;
+}
+
+static struct command *find_free(void)
+{
+	for (size_t i = 0; i < LIMIT_RUNNING_COMMANDS; i++)
+		if (commands[i].phase == COMMAND_FREE)
+			return &commands[i];
+	return NULL;
+}
+
+static void close_once(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void release(struct command *c)
+{
+	close_once(&c->failure_fd);
+	close_once(&c->in.fd);
+	close_once(&c->out[0].fd);
+	close_once(&c->out[1].fd);
+	free(c->in.buffer);
+	free(c->program);
+	free(c->cwd);
+	cgroup_remove(c->id);
+	memset(c, 0, sizeof *c);
+}
+
+/* Reports. */
+
+static void report_not_started(uint32_t id, uint8_t reason, int error, const char *message)
+{
+	struct writer w = channel_begin(FRAME_NOT_STARTED);
+	write_u32(&w, id);
+	write_u8(&w, reason);
+	write_u32(&w, (uint32_t)error);
+	write_text(&w, message, LIMIT_MESSAGE_BYTES);
+	channel_end(&w);
+}
+
+static void report_id(uint8_t type, uint32_t id)
+{
+	struct writer w = channel_begin(type);
+	write_u32(&w, id);
+	channel_end(&w);
+}
+
+static void report_signalled(uint32_t request, int error)
+{
+	struct writer w = channel_begin(FRAME_SIGNALLED);
+	write_u32(&w, request);
+	write_u32(&w, (uint32_t)error);
+	channel_end(&w);
+}
+
+static void report_ended(const struct command *c)
+{
+	struct writer w = channel_begin(FRAME_ENDED);
+	write_u32(&w, c->id);
+	write_u8(&w, c->ended_how);
+	write_u32(&w, c->ended_value);
+	write_u8(&w, c->core_dumped);
+	channel_end(&w);
+}
+
+static void end_output(struct command *c, size_t stream, uint8_t how)
+{
+	struct output *o = &c->out[stream];
+	close_once(&o->fd);
+	struct writer w = channel_begin(FRAME_OUTPUT_END);
+	write_u32(&w, c->id);
+	write_u8(&w, stream == 0 ? STREAM_STDOUT : STREAM_STDERR);
+	write_u64(&w, o->offset);
+	write_u8(&w, how);
+	channel_end(&w);
+}
+
+/* Requests. */
+
+const char *command_exec(const struct request *request)
+{
+	if (request->id <= last_id)
+		return "exec: an id that is not new";
+	last_id = request->id;
+	struct command *c = find_free();
+	if (c == NULL) {
+		report_not_started(request->id, NOT_STARTED_RESOURCES, EAGAIN, "the unit runs as many commands as it may at once");
+		return NULL;
+	}
+	c->program = strdup(request->exec.argv[0]);
+	c->cwd = strdup(request->exec.cwd);
+	c->in.buffer = request->exec.stdin_open ? malloc(LIMIT_STDIN_WINDOW) : NULL;
+	c->id = request->id;
+	c->failure_fd = c->in.fd = c->out[0].fd = c->out[1].fd = -1;
+	int error = ENOMEM;
+	struct spawned spawned = {0};
+	if (c->program != NULL && c->cwd != NULL && (c->in.buffer != NULL || !request->exec.stdin_open)) {
+		int cgroup_fd = cgroup_make(request->id);
+		error = spawn(request, cgroup_fd, &spawned);
+		close_once(&cgroup_fd);
+	}
+	if (error != 0) {
+		report_not_started(request->id, NOT_STARTED_RESOURCES, error, strerror(error));
+		release(c);
+		return NULL;
+	}
+	c->phase = COMMAND_STARTING;
+	c->pid = spawned.pid;
+	c->failure_fd = spawned.failure_fd;
+	c->in.fd = spawned.stdin_fd;
+	c->in.credit = request->exec.stdin_open ? LIMIT_STDIN_WINDOW : 0;
+	for (size_t i = 0; i < 2; i++) {
+		c->out[i].fd = spawned.out_fd[i];
+		c->out[i].credit = request->exec.credit[i];
+	}
+	return NULL;
+}
+
+const char *command_stdin(const struct request *request)
+{
+	struct command *c = find(request->id);
+	if (c == NULL)
+		return request->id <= last_id ? NULL : "stdin: no such command";
+	struct input *in = &c->in;
+	size_t size = request->stdin_data.size;
+	if (in->buffer == NULL || in->end_seen)
+		return "stdin: after its end";
+	if (request->stdin_data.offset != in->offset)
+		return "stdin: not the next offset";
+	if (size > in->credit)
+		return "stdin: more than was granted";
+	in->offset += size;
+	in->credit -= (uint32_t)size;
+	if (in->fd < 0)
+		return NULL; /* The command closed it; the host has been told. */
+	memcpy(in->buffer + in->used, request->stdin_data.bytes, size);
+	in->used += size;
+	return NULL;
+}
+
+const char *command_stdin_end(const struct request *request)
+{
+	struct command *c = find(request->id);
+	if (c == NULL)
+		return request->id <= last_id ? NULL : "stdin-end: no such command";
+	if (c->in.buffer == NULL || c->in.end_seen)
+		return "stdin-end: after its end";
+	if (request->stdin_data.offset != c->in.offset)
+		return "stdin-end: not the number of bytes sent";
+	c->in.end_seen = true;
+	return NULL;
+}
+
+const char *command_credit(const struct request *request)
+{
+	struct command *c = find(request->id);
+	if (c == NULL)
+		return request->id <= last_id ? NULL : "output-credit: no such command";
+	struct output *o = &c->out[request->output_credit.stream == STREAM_STDOUT ? 0 : 1];
+	if (request->output_credit.credit > LIMIT_MAX_CREDIT - o->credit)
+		return "output-credit: too much at once";
+	o->credit += request->output_credit.credit;
+	return NULL;
+}
+
+const char *command_signal(const struct request *request)
+{
+	struct command *c = find(request->signal.command);
+	if (c == NULL && request->signal.command > last_id)
+		return "signal: no such command";
+	/* Once reaped its number may belong to somebody else. */
+	if (c == NULL || c->phase != COMMAND_RUNNING || c->reaped)
+		report_signalled(request->id, ESRCH);
+	else
+		report_signalled(request->id, kill(-c->pid, request->signal.signal) < 0 ? errno : 0);
+	return NULL;
+}
+
+static void kill_command(struct command *c)
+{
+	c->killed = true;
+	if (!c->reaped) {
+		kill(-c->pid, SIGKILL);
+		/* Before its setsid the child is no group yet. */
+		kill(c->pid, SIGKILL);
+	}
+	cgroup_kill(c->id);
+}
+
+const char *command_kill(uint32_t id)
+{
+	struct command *c = find(id);
+	if (c == NULL)
+		return id <= last_id ? NULL : "kill: no such command";
+	kill_command(c);
+	return NULL;
+}
+
+void kill_all_commands(void)
+{
+	for (size_t i = 0; i < LIMIT_RUNNING_COMMANDS; i++)
+		if (commands[i].phase != COMMAND_FREE)
+			kill_command(&commands[i]);
+}
+
+/* Life. */
+
+/* Exec has succeeded (the report pipe closed without a byte) or told why not. */
+static void learn_start(struct command *c)
+{
+	struct failure failure;
+	ssize_t got = read(c->failure_fd, &failure, sizeof failure);
+	if (got < 0)
+		return;
+	close_once(&c->failure_fd);
+	if (got != (ssize_t)sizeof failure) {
+		c->phase = COMMAND_RUNNING;
+		report_id(FRAME_STARTED, c->id);
+		return;
+	}
+	char message[LIMIT_MESSAGE_BYTES];
+	uint8_t reason = explain_failure(&failure, c->program, c->cwd, message, sizeof message);
+	report_not_started(c->id, reason, failure.error, message);
+	/* The child is about to exit by itself; whoever reaps it finds no command and forgets it. */
+	release(c);
+}
+
+void command_reaped(pid_t pid, int code, int status)
+{
+	struct command *c = NULL;
+	for (size_t i = 0; i < LIMIT_RUNNING_COMMANDS && c == NULL; i++)
+		if (commands[i].phase != COMMAND_FREE && !commands[i].reaped && commands[i].pid == pid)
+			c = &commands[i];
+	if (c == NULL)
+		return;
+	if (c->phase == COMMAND_STARTING)
+		learn_start(c);
+	if (c->phase == COMMAND_FREE)
+		return;
+	c->reaped = true;
+	c->drain_deadline = now_ms() + DRAIN_GRACE_MS;
+	c->ended_how = code == CLD_EXITED ? ENDED_EXITED : ENDED_SIGNALLED;
+	c->ended_value = (uint32_t)status;
+	c->core_dumped = code == CLD_DUMPED;
+	if (code == CLD_KILLED && status == SIGKILL && !c->killed && cgroup_saw_oom(c->id))
+		c->ended_how = ENDED_OOM;
+	for (size_t i = 0; i < 2; i++) {
+		int held = 0;
+		if (c->out[i].fd >= 0 && ioctl(c->out[i].fd, FIONREAD, &held) == 0 && held > 0)
+			c->out[i].owed = (uint64_t)held;
+	}
+}
+
+static bool grace_is_over(const struct command *c) { return c->reaped && now_ms() >= c->drain_deadline; }
+
+/* How much may be read from the stream now. */
+static size_t allowance(const struct command *c, const struct output *o)
+{
+	size_t most = o->credit < LIMIT_CHUNK_BYTES ? o->credit : LIMIT_CHUNK_BYTES;
+	if (grace_is_over(c) && o->owed < most)
+		most = (size_t)o->owed;
+	return most;
+}
+
+/* Without credit nothing may be read, but that nothing will ever come can still be seen. */
+static bool at_end_of_file(int fd)
+{
+	int held = 1;
+	struct pollfd p = {.fd = fd, .events = 0};
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLHUP) != 0 && ioctl(fd, FIONREAD, &held) == 0 && held == 0;
+}
+
+static void step_output(struct command *c, size_t stream)
+{
+	struct output *o = &c->out[stream];
+	if (o->fd < 0)
+		return;
+	if (c->reaped && c->killed) {
+		end_output(c, stream, END_CUT);
+		return;
+	}
+	size_t most = allowance(c, o);
+	if (most == 0) {
+		if (c->reaped && at_end_of_file(o->fd))
+			end_output(c, stream, END_EOF);
+		else if (grace_is_over(c) && o->owed == 0)
+			end_output(c, stream, END_CUT);
+		return;
+	}
+	if (!channel_takes_output())
+		return;
+	static uint8_t chunk[LIMIT_CHUNK_BYTES];
+	ssize_t got = read(o->fd, chunk, most);
+	if (got < 0)
+		return;
+	if (got == 0) {
+		end_output(c, stream, END_EOF);
+		return;
+	}
+	struct writer w = channel_begin(FRAME_OUTPUT);
+	write_u32(&w, c->id);
+	write_u8(&w, stream == 0 ? STREAM_STDOUT : STREAM_STDERR);
+	write_u64(&w, o->offset);
+	write_bytes(&w, chunk, (size_t)got);
+	channel_end(&w);
+	o->offset += (uint64_t)got;
+	o->credit -= (uint32_t)got;
+	o->owed -= (uint64_t)got < o->owed ? (uint64_t)got : o->owed;
+}
+
+static void close_input(struct command *c)
+{
+	close_once(&c->in.fd);
+	c->in.used = 0;
+	if (!c->in.end_seen)
+		report_id(FRAME_STDIN_CLOSED, c->id);
+}
+
+static bool reader_is_gone(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = 0};
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLERR) != 0;
+}
+
+static void step_input(struct command *c)
+{
+	struct input *in = &c->in;
+	if (in->fd < 0)
+		return;
+	if (reader_is_gone(in->fd)) {
+		close_input(c);
+		return;
+	}
+	if (in->used > 0) {
+		ssize_t put = write(in->fd, in->buffer, in->used);
+		if (put < 0 && errno != EAGAIN && errno != EINTR) {
+			close_input(c);
+			return;
+		}
+		if (put > 0) {
+			in->used -= (size_t)put;
+			memmove(in->buffer, in->buffer + put, in->used);
+			in->ungranted += (uint32_t)put;
+		}
+	}
+	if (in->used == 0 && in->end_seen) {
+		close_once(&in->fd);
+		return;
+	}
+	/* In large steps, or when the host may be waiting for the rest. */
+	if (!in->end_seen && (in->ungranted >= LIMIT_STDIN_WINDOW / 2 || (in->used == 0 && in->ungranted > 0))) {
+		struct writer w = channel_begin(FRAME_STDIN_CREDIT);
+		write_u32(&w, c->id);
+		write_u32(&w, in->ungranted);
+		channel_end(&w);
+		in->credit += in->ungranted;
+		in->ungranted = 0;
+	}
+}
+
+static void step(struct command *c)
+{
+	if (c->phase == COMMAND_STARTING)
+		learn_start(c);
+	if (c->phase != COMMAND_RUNNING)
+		return;
+	step_input(c);
+	step_output(c, 0);
+	step_output(c, 1);
+	if (c->reaped && c->out[0].fd < 0 && c->out[1].fd < 0) {
+		report_ended(c);
+		release(c);
+	}
+}
+
+void commands_step(void)
+{
+	for (size_t i = 0; i < LIMIT_RUNNING_COMMANDS; i++)
+		if (commands[i].phase != COMMAND_FREE)
+			step(&commands[i]);
+}
+
+size_t commands_poll(struct pollfd *set, size_t count)
+{
+	for (size_t i = 0; i < LIMIT_RUNNING_COMMANDS; i++) {
+		const struct command *c = &commands[i];
+		if (c->phase == COMMAND_FREE)
+			continue;
+		if (c->phase == COMMAND_STARTING)
+			set[count++] = (struct pollfd){.fd = c->failure_fd, .events = POLLIN};
+		/* Also when there is nothing to write: POLLERR tells that the command closed it. */
+		if (c->in.fd >= 0)
+			set[count++] = (struct pollfd){.fd = c->in.fd, .events = c->in.used > 0 ? POLLOUT : 0};
+		for (size_t s = 0; s < 2 && c->phase == COMMAND_RUNNING; s++)
+			if (c->out[s].fd >= 0 && allowance(c, &c->out[s]) > 0 && channel_takes_output())
+				set[count++] = (struct pollfd){.fd = c->out[s].fd, .events = POLLIN};
+	}
+	return count;
+}
+
+int commands_timeout(int64_t now)
+{
+	int64_t next = -1;
+	for (size_t i = 0; i < LIMIT_RUNNING_COMMANDS; i++) {
+		const struct command *c = &commands[i];
+		if (c->phase == COMMAND_FREE || !c->reaped || now >= c->drain_deadline)
+			continue;
+		int64_t left = c->drain_deadline - now;
+		next = next < 0 || left < next ? left : next;
+	}
+	return (int)next;
+}

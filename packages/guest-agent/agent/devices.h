@@ -1,0 +1,18 @@
+/* Persistent-memory devices, found by the trailer of what they hold: numbers follow probing and mean nothing. */
+#ifndef SPECTRUM_DEVICES_H
+#define SPECTRUM_DEVICES_H
+
+#include "request.h"
+
+#define DEVICE_PATH_BYTES 32
+
+/*
+ * Looks for `count` ids (DEVICE_ID_BYTES each) among the devices that are there now, and writes each one's path.
+ * Returns how many were found; *missing is the index of the first that was not.
+ */
+size_t find_devices(const char *ids, size_t count, char (*paths)[DEVICE_PATH_BYTES], size_t *missing);
+
+/* Whether the kernel drives virtio-pmem devices at all. */
+bool pmem_driver_present(void);
+
+#endif

@@ -1,0 +1,69 @@
+/* Protocol version 1: the constants of PROTOCOL.md. src/frames.ts is the one table; a test compares. */
+#ifndef SPECTRUM_PROTOCOL_H
+#define SPECTRUM_PROTOCOL_H
+
+#define PROTOCOL_VERSION_MIN 1
+#define PROTOCOL_VERSION_MAX 1
+
+/* limits */
+#define LIMIT_FRAME_BYTES 65536
+#define LIMIT_CHUNK_BYTES 32768
+#define LIMIT_STDIN_WINDOW 65536
+#define LIMIT_OUTPUT_WINDOW 262144
+#define LIMIT_MAX_CREDIT 1048576
+#define LIMIT_RUNNING_COMMANDS 64
+#define LIMIT_ARGV_COUNT 1024
+#define LIMIT_ENV_COUNT 1024
+#define LIMIT_MOUNT_NAMES 16384
+#define LIMIT_MOUNT_DEVICES 255
+#define LIMIT_NAME_BYTES 244
+#define LIMIT_PATH_BYTES 4095
+#define LIMIT_MESSAGE_BYTES 512
+
+/* frames from the unit */
+#define FRAME_HELLO 0x01
+#define FRAME_STARTED 0x10
+#define FRAME_NOT_STARTED 0x11
+#define FRAME_OUTPUT 0x12
+#define FRAME_OUTPUT_END 0x13
+#define FRAME_STDIN_CREDIT 0x14
+#define FRAME_STDIN_CLOSED 0x15
+#define FRAME_ENDED 0x16
+#define FRAME_SIGNALLED 0x20
+#define FRAME_MOUNTED 0x21
+#define FRAME_FAILED 0x22
+#define FRAME_POWERING_OFF 0x23
+
+/* frames from the host */
+#define FRAME_WELCOME 0x81
+#define FRAME_EXEC 0x90
+#define FRAME_STDIN 0x91
+#define FRAME_STDIN_END 0x92
+#define FRAME_OUTPUT_CREDIT 0x93
+#define FRAME_SIGNAL 0x94
+#define FRAME_KILL 0x95
+#define FRAME_MOUNT 0xa0
+#define FRAME_MOUNT_NAMES 0xa1
+#define FRAME_MOUNT_CANCEL 0xa2
+#define FRAME_POWER_OFF 0xa3
+
+/* codes inside frames */
+#define STREAM_STDOUT 1
+#define STREAM_STDERR 2
+#define END_EOF 0
+#define END_CUT 1
+#define ENDED_EXITED 0
+#define ENDED_SIGNALLED 1
+#define ENDED_OOM 2
+#define NOT_STARTED_NOT_FOUND 1
+#define NOT_STARTED_NOT_EXECUTABLE 2
+#define NOT_STARTED_PERMISSION 3
+#define NOT_STARTED_BAD_CWD 4
+#define NOT_STARTED_RESOURCES 5
+#define NOT_STARTED_OTHER 6
+#define FAILED_REFUSED 1
+#define FAILED_KERNEL_LACKS 2
+#define FAILED_TIMED_OUT 3
+#define FAILED_CANCELLED 4
+
+#endif

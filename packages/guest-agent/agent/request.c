@@ -1,0 +1,148 @@
+#include "request.h"
+#include "wire.h"
+
+#include <string.h>
+
+static char *read_text(struct reader *r, struct request *out, size_t max)
+{
+	size_t length = read_u16(r);
+	const uint8_t *bytes = read_bytes(r, length);
+	if (bytes == NULL)
+		return NULL;
+	/* A frame cannot hold more text than this, even if every text grows by its NUL. */
+	if (length > max || memchr(bytes, 0, length) != NULL || length + 1 > sizeof out->text - out->text_used) {
+		r->bad = true;
+		return NULL;
+	}
+	char *text = out->text + out->text_used;
+	memcpy(text, bytes, length);
+	text[length] = '\0';
+	out->text_used += length + 1;
+	return text;
+}
+
+/* A NULL-terminated list of texts. */
+static char **read_texts(struct reader *r, struct request *out, size_t max_count, size_t max, size_t *count)
+{
+	*count = read_u16(r);
+	size_t room = sizeof out->pointers / sizeof out->pointers[0] - out->pointers_used;
+	if (r->bad || *count > max_count || *count + 1 > room) {
+		r->bad = true;
+		return NULL;
+	}
+	char **list = out->pointers + out->pointers_used;
+	for (size_t i = 0; i < *count; i++)
+		list[i] = read_text(r, out, max);
+	list[*count] = NULL;
+	out->pointers_used += *count + 1;
+	return list;
+}
+
+static const char *read_ids(struct reader *r, size_t count)
+{
+	const uint8_t *digits = read_bytes(r, count * DEVICE_ID_BYTES);
+	for (size_t i = 0; digits != NULL && i < count * DEVICE_ID_BYTES; i++) {
+		uint8_t c = digits[i];
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+			r->bad = true;
+	}
+	return (const char *)digits;
+}
+
+static const char *decode_exec(struct reader *r, struct request *out)
+{
+	size_t argc = 0;
+	size_t envc = 0;
+	uint8_t open = read_u8(r);
+	out->exec.stdin_open = open == 1;
+	out->exec.credit[0] = read_u32(r);
+	out->exec.credit[1] = read_u32(r);
+	out->exec.cwd = read_text(r, out, LIMIT_PATH_BYTES);
+	out->exec.argv = read_texts(r, out, LIMIT_ARGV_COUNT, LIMIT_FRAME_BYTES, &argc);
+	out->exec.env = read_texts(r, out, LIMIT_ENV_COUNT, LIMIT_FRAME_BYTES, &envc);
+	if (r->bad)
+		return "exec: malformed";
+	if (open > 1 || argc == 0 || out->exec.argv[0][0] != '/' || out->exec.cwd[0] != '/')
+		return "exec: out of range";
+	if (out->exec.credit[0] > LIMIT_MAX_CREDIT || out->exec.credit[1] > LIMIT_MAX_CREDIT)
+		return "exec: too much credit";
+	return NULL;
+}
+
+static const char *decode_mount(struct reader *r, struct request *out)
+{
+	out->mount.deadline_ms = read_u32(r);
+	out->mount.image = read_ids(r, 1);
+	out->mount.device_count = read_u16(r);
+	if (out->mount.device_count > LIMIT_MOUNT_DEVICES)
+		return "mount: too many devices";
+	out->mount.devices = read_ids(r, out->mount.device_count);
+	out->mount.name_count = read_u32(r);
+	if (r->bad)
+		return "mount: malformed";
+	if (out->mount.name_count == 0 || out->mount.name_count > LIMIT_MOUNT_NAMES)
+		return "mount: number of names out of range";
+	return NULL;
+}
+
+static const char *decode_fields(struct reader *r, struct request *out)
+{
+	size_t count = 0;
+	switch (out->type) {
+	case FRAME_WELCOME:
+		out->version = read_u16(r);
+		return NULL;
+	case FRAME_EXEC:
+		return decode_exec(r, out);
+	case FRAME_STDIN:
+		out->stdin_data.offset = read_u64(r);
+		out->stdin_data.size = r->left;
+		out->stdin_data.bytes = read_bytes(r, r->left);
+		return out->stdin_data.size == 0 || out->stdin_data.size > LIMIT_CHUNK_BYTES ? "stdin: length out of range"
+		                                                                             : NULL;
+	case FRAME_STDIN_END:
+		out->stdin_data.offset = read_u64(r);
+		return NULL;
+	case FRAME_OUTPUT_CREDIT:
+		out->output_credit.stream = read_u8(r);
+		out->output_credit.credit = read_u32(r);
+		if (out->output_credit.stream != STREAM_STDOUT && out->output_credit.stream != STREAM_STDERR)
+			return "output-credit: no such stream";
+		return out->output_credit.credit == 0 || out->output_credit.credit > LIMIT_MAX_CREDIT
+		           ? "output-credit: out of range"
+		           : NULL;
+	case FRAME_SIGNAL:
+		out->signal.command = read_u32(r);
+		out->signal.signal = read_u8(r);
+		return out->signal.signal == 0 || out->signal.signal > 64 ? "signal: out of range" : NULL;
+	case FRAME_MOUNT:
+		return decode_mount(r, out);
+	case FRAME_MOUNT_NAMES:
+		out->mount_names.names = read_texts(r, out, LIMIT_MOUNT_NAMES, LIMIT_NAME_BYTES, &count);
+		out->mount_names.count = (uint32_t)count;
+		return count == 0 ? "mount-names: empty" : NULL;
+	case FRAME_KILL:
+	case FRAME_MOUNT_CANCEL:
+	case FRAME_POWER_OFF:
+		return NULL;
+	default:
+		return "unknown frame type";
+	}
+}
+
+const char *decode_request(const uint8_t *body, size_t size, struct request *out)
+{
+	struct reader r = {.at = body, .left = size, .bad = false};
+	out->text_used = 0;
+	out->pointers_used = 0;
+	out->type = read_u8(&r);
+	out->id = out->type == FRAME_WELCOME ? 0 : read_u32(&r);
+	const char *wrong = decode_fields(&r, out);
+	if (wrong != NULL)
+		return wrong;
+	if (r.bad)
+		return "a frame is cut short";
+	if (r.left != 0)
+		return "a frame has bytes too many";
+	return NULL;
+}

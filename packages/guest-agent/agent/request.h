@@ -1,0 +1,66 @@
+/* The host's frames as values. Decoding is a pure function of the bytes: the fuzzer drives it alone. */
+#ifndef SPECTRUM_REQUEST_H
+#define SPECTRUM_REQUEST_H
+
+#include "protocol.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DEVICE_ID_BYTES 64
+
+struct request {
+	uint8_t type;
+	/* Of the command or of the request, as the type says. */
+	uint32_t id;
+	union {
+		uint16_t version;
+		struct {
+			bool stdin_open;
+			uint32_t credit[2];
+			char *cwd;
+			/* NULL-terminated, into `text`. */
+			char **argv;
+			char **env;
+		} exec;
+		struct {
+			uint64_t offset;
+			const uint8_t *bytes;
+			size_t size;
+		} stdin_data;
+		struct {
+			uint8_t stream;
+			uint32_t credit;
+		} output_credit;
+		struct {
+			uint32_t command;
+			uint8_t signal;
+		} signal;
+		struct {
+			uint32_t deadline_ms;
+			const char *image;
+			uint16_t device_count;
+			/* device_count ids of DEVICE_ID_BYTES each, without NUL. */
+			const char *devices;
+			uint32_t name_count;
+		} mount;
+		struct {
+			uint32_t count;
+			char **names;
+		} mount_names;
+	};
+	/* Room for every NUL-terminated text of one frame, and for pointers to them. */
+	char text[LIMIT_FRAME_BYTES * 2];
+	size_t text_used;
+	char *pointers[LIMIT_MOUNT_NAMES + 2];
+	size_t pointers_used;
+};
+
+/*
+ * Decodes the body of a frame (type byte and what follows it). Returns NULL, or what is wrong with it.
+ * Byte pointers in the request point into `body`.
+ */
+const char *decode_request(const uint8_t *body, size_t size, struct request *out);
+
+#endif

@@ -1,0 +1,108 @@
+#include "session.h"
+#include "channel.h"
+#include "command.h"
+#include "console.h"
+#include "power.h"
+#include "store.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define LAST_WORDS_MS 1000
+
+static bool welcomed;
+
+static void read_boot_id(char text[37])
+{
+	memset(text, '0', 36);
+	text[36] = '\0';
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	ssize_t got = read(fd, text, 36);
+	(void)got;
+	close(fd);
+}
+
+void session_hello(void)
+{
+	char boot_id[37];
+	struct utsname system;
+	read_boot_id(boot_id);
+	if (uname(&system) < 0)
+		memset(&system, 0, sizeof system);
+	struct writer w = channel_begin(FRAME_HELLO);
+	write_u16(&w, PROTOCOL_VERSION_MIN);
+	write_u16(&w, PROTOCOL_VERSION_MAX);
+	write_text(&w, boot_id, 36);
+	write_text(&w, system.release, 64);
+	write_text(&w, system.machine, 64);
+	channel_end(&w);
+}
+
+__attribute__((noreturn)) static void obey_power_off(uint32_t id)
+{
+	struct writer w = channel_begin(FRAME_POWERING_OFF);
+	write_u32(&w, id);
+	channel_end(&w);
+	channel_drain(LAST_WORDS_MS);
+	power_off(POWER_OFF_ASKED);
+}
+
+static const char *serve_welcome(const struct request *request)
+{
+	if (welcomed)
+		return "welcome: a second time";
+	if (request->version < PROTOCOL_VERSION_MIN || request->version > PROTOCOL_VERSION_MAX)
+		return "welcome: a version that was not offered";
+	welcomed = true;
+	return NULL;
+}
+
+static const char *serve(const struct request *request)
+{
+	if (request->type == FRAME_WELCOME)
+		return serve_welcome(request);
+	if (!welcomed)
+		return "a request before the version was settled";
+	switch (request->type) {
+	case FRAME_EXEC:
+		return command_exec(request);
+	case FRAME_STDIN:
+		return command_stdin(request);
+	case FRAME_STDIN_END:
+		return command_stdin_end(request);
+	case FRAME_OUTPUT_CREDIT:
+		return command_credit(request);
+	case FRAME_SIGNAL:
+		return command_signal(request);
+	case FRAME_KILL:
+		return command_kill(request->id);
+	case FRAME_MOUNT:
+		return store_mount(request);
+	case FRAME_MOUNT_NAMES:
+		return store_names(request);
+	case FRAME_MOUNT_CANCEL:
+		return store_cancel(request->id);
+	case FRAME_POWER_OFF:
+		obey_power_off(request->id);
+	default:
+		return "unknown frame type";
+	}
+}
+
+void session_serve(void)
+{
+	static struct request request;
+	const uint8_t *body;
+	size_t size;
+	while (channel_next(&body, &size)) {
+		const char *wrong = decode_request(body, size, &request);
+		if (wrong == NULL)
+			wrong = serve(&request);
+		if (wrong != NULL)
+			give_up("the host broke the protocol: %s", wrong);
+	}
+}

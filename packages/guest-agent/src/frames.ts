@@ -1,0 +1,168 @@
+/**
+ * Protocol version 1 as data: every frame, who may send it, and its fields in order with their bounds. The
+ * codec, the documentation's table and the constants of the C agent are checked against this one table.
+ */
+
+export const protocolVersion = { min: 1, max: 1 } as const
+
+export const limits = {
+  /** Bytes of a frame including its length prefix. */
+  frameBytes: 65_536,
+  /** Bytes of data in one chunk of a stream. */
+  chunkBytes: 32_768,
+  /** Bytes of stdin the agent holds for one command: the credit the host starts with. */
+  stdinWindow: 65_536,
+  /** Bytes of stdout or stderr the host holds for one command; the credit it gives at start. */
+  outputWindow: 262_144,
+  /** The most credit that may be outstanding on one stream. */
+  maxCredit: 1_048_576,
+  runningCommands: 64,
+  argvCount: 1_024,
+  envCount: 1_024,
+  /** Names in one mount, over all its frames. */
+  mountNames: 16_384,
+  mountDevices: 255,
+  nameBytes: 244,
+  pathBytes: 4_095,
+  messageBytes: 512,
+} as const
+
+export type Field =
+  | { readonly is: 'u8' | 'u16' | 'u32' | 'u64' }
+  /** 64 lower-case hexadecimal digits as ASCII. */
+  | { readonly is: 'id' }
+  /** u16 length, then UTF-8 without NUL. */
+  | { readonly is: 'text'; readonly max: number }
+  /** u16 count, then so many texts or ids. */
+  | { readonly is: 'texts'; readonly maxCount: number; readonly max: number }
+  | { readonly is: 'ids'; readonly maxCount: number }
+  /** The rest of the frame: at least one byte. */
+  | { readonly is: 'rest'; readonly max: number }
+
+export interface FrameShape {
+  readonly code: number
+  readonly from: 'unit' | 'host'
+  readonly fields: Readonly<Record<string, Field>>
+}
+
+const u8 = { is: 'u8' } as const
+const u16 = { is: 'u16' } as const
+const u32 = { is: 'u32' } as const
+const u64 = { is: 'u64' } as const
+const id = { is: 'id' } as const
+const text = (max: number) => ({ is: 'text', max }) as const
+const texts = (maxCount: number, max: number) => ({ is: 'texts', maxCount, max }) as const
+const rest = (max: number) => ({ is: 'rest', max }) as const
+const anyText = 61_440
+
+export const frames = {
+  hello: {
+    code: 0x01,
+    from: 'unit',
+    fields: { minVersion: u16, maxVersion: u16, bootId: text(36), release: text(64), machine: text(64) },
+  },
+  started: { code: 0x10, from: 'unit', fields: { command: u32 } },
+  'not-started': {
+    code: 0x11,
+    from: 'unit',
+    fields: { command: u32, reason: u8, errno: u32, message: text(limits.messageBytes) },
+  },
+  output: {
+    code: 0x12,
+    from: 'unit',
+    fields: { command: u32, stream: u8, offset: u64, bytes: rest(limits.chunkBytes) },
+  },
+  'output-end': { code: 0x13, from: 'unit', fields: { command: u32, stream: u8, offset: u64, how: u8 } },
+  'stdin-credit': { code: 0x14, from: 'unit', fields: { command: u32, credit: u32 } },
+  'stdin-closed': { code: 0x15, from: 'unit', fields: { command: u32 } },
+  ended: { code: 0x16, from: 'unit', fields: { command: u32, how: u8, value: u32, coreDumped: u8 } },
+  signalled: { code: 0x20, from: 'unit', fields: { request: u32, errno: u32 } },
+  mounted: {
+    code: 0x21,
+    from: 'unit',
+    fields: { request: u32, dax: u8, names: u32, bound: rest(limits.mountNames / 8) },
+  },
+  failed: {
+    code: 0x22,
+    from: 'unit',
+    fields: { request: u32, kind: u8, errno: u32, feature: text(64), message: text(limits.messageBytes) },
+  },
+  'powering-off': { code: 0x23, from: 'unit', fields: { request: u32 } },
+
+  welcome: { code: 0x81, from: 'host', fields: { version: u16 } },
+  exec: {
+    code: 0x90,
+    from: 'host',
+    fields: {
+      command: u32,
+      stdinOpen: u8,
+      stdoutCredit: u32,
+      stderrCredit: u32,
+      cwd: text(limits.pathBytes),
+      argv: texts(limits.argvCount, anyText),
+      env: texts(limits.envCount, anyText),
+    },
+  },
+  stdin: { code: 0x91, from: 'host', fields: { command: u32, offset: u64, bytes: rest(limits.chunkBytes) } },
+  'stdin-end': { code: 0x92, from: 'host', fields: { command: u32, offset: u64 } },
+  'output-credit': { code: 0x93, from: 'host', fields: { command: u32, stream: u8, credit: u32 } },
+  signal: { code: 0x94, from: 'host', fields: { request: u32, command: u32, signal: u8 } },
+  kill: { code: 0x95, from: 'host', fields: { command: u32 } },
+  mount: {
+    code: 0xa0,
+    from: 'host',
+    fields: {
+      request: u32,
+      deadlineMs: u32,
+      image: id,
+      devices: { is: 'ids', maxCount: limits.mountDevices },
+      names: u32,
+    },
+  },
+  'mount-names': {
+    code: 0xa1,
+    from: 'host',
+    fields: { request: u32, names: texts(limits.mountNames, limits.nameBytes) },
+  },
+  'mount-cancel': { code: 0xa2, from: 'host', fields: { request: u32 } },
+  'power-off': { code: 0xa3, from: 'host', fields: { request: u32 } },
+} as const satisfies Record<string, FrameShape>
+
+type Frames = typeof frames
+export type FrameName = keyof Frames
+type ValueOf<F> = F extends { is: 'text' | 'id' }
+  ? string
+  : F extends { is: 'texts' | 'ids' }
+    ? readonly string[]
+    : F extends { is: 'rest' }
+      ? Uint8Array
+      : number
+
+/** A frame as a value: `{ type: 'output', command, stream, offset, bytes }`. */
+export type Frame<Name extends FrameName = FrameName> = {
+  [N in Name]: { readonly type: N } & {
+    readonly [K in keyof Frames[N]['fields']]: ValueOf<Frames[N]['fields'][K]>
+  }
+}[Name]
+
+export type UnitFrameName = { [N in FrameName]: Frames[N]['from'] extends 'unit' ? N : never }[FrameName]
+export type HostFrameName = { [N in FrameName]: Frames[N]['from'] extends 'host' ? N : never }[FrameName]
+export type UnitFrame = Frame<UnitFrameName>
+export type HostFrame = Frame<HostFrameName>
+
+/** Numbers inside frames. */
+export const codes = {
+  stream: { stdout: 1, stderr: 2 },
+  /** How a stream ended: at end-of-file, or cut because a left-over process held it. */
+  end: { eof: 0, cut: 1 },
+  ended: { exited: 0, signalled: 1, oom: 2 },
+  notStarted: {
+    'not-found': 1,
+    'not-executable': 2,
+    permission: 3,
+    'bad-cwd': 4,
+    resources: 5,
+    other: 6,
+  },
+  failed: { refused: 1, 'kernel-lacks': 2, 'timed-out': 3, cancelled: 4 },
+} as const

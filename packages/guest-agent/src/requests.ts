@@ -1,0 +1,105 @@
+import type { GuestCommand, StoreMount } from './agent.js'
+import { encodeFrame, isDeviceId, ProtocolViolation } from './codec.js'
+import type { AgentError } from './errors.js'
+import { printable } from './escape.js'
+import { codes, type Frame, type HostFrame, limits } from './frames.js'
+import { errnoName } from './names.js'
+
+/** Builds the frame of a command, or says which field cannot be sent. */
+export function execFrame(command: GuestCommand, id: number): Frame<'exec'> | AgentError {
+  const env = Object.entries(command.env ?? {})
+  const cwd = command.cwd ?? '/'
+  if (command.argv.length === 0) return invalid('argv', 'argv is empty: its first entry is the program')
+  if (command.argv[0]?.startsWith('/') !== true) {
+    return invalid('argv', `argv[0] must be an absolute path inside the unit, not ${quote(command.argv[0])}`)
+  }
+  if (!cwd.startsWith('/')) return invalid('cwd', `cwd must be an absolute path, not ${quote(cwd)}`)
+  const badName = env.find(([name]) => name === '' || name.includes('='))
+  if (badName !== undefined) return invalid('env', `${quote(badName[0])} cannot name a variable`)
+  if (command.argv.length > limits.argvCount)
+    return invalid('argv', `more than ${limits.argvCount} arguments`)
+  if (env.length > limits.envCount) return invalid('env', `more than ${limits.envCount} variables`)
+  const nul = [
+    ['argv', ...command.argv],
+    ['env', ...env.flat()],
+    ['cwd', cwd],
+  ].find(([, ...texts]) => texts.some((text) => text.includes('\0')))
+  if (nul !== undefined) return invalid(nul[0]!, `${nul[0]} contains a NUL character`)
+  const frame: Frame<'exec'> = {
+    type: 'exec',
+    command: id,
+    stdinOpen: command.stdin === 'open' ? 1 : 0,
+    stdoutCredit: limits.outputWindow,
+    stderrCredit: limits.outputWindow,
+    cwd,
+    argv: command.argv,
+    env: env.map(([name, value]) => `${name}=${value}`),
+  }
+  try {
+    encodeFrame(frame)
+    return frame
+  } catch {
+    return invalid(
+      'argv',
+      `arguments, environment and working directory are together longer than ${limits.frameBytes} bytes: pass large input by stdin`,
+    )
+  }
+}
+
+/** Builds the frames of a mount, or says which field cannot be sent. */
+export function mountFrames(
+  mount: StoreMount,
+  request: number,
+  deadlineMs: number,
+): readonly HostFrame[] | AgentError {
+  const { image, devices, paths } = mount
+  if (!isDeviceId(image)) return invalid('image', 'the id of an image is 64 hexadecimal digits')
+  if (!devices.every(isDeviceId)) return invalid('devices', 'the id of a device is 64 hexadecimal digits')
+  if (devices.length > limits.mountDevices)
+    return invalid('devices', `more than ${limits.mountDevices} devices`)
+  if (paths.length === 0) return invalid('paths', 'no path to bind: name at least one')
+  if (paths.length > limits.mountNames) return invalid('paths', `more than ${limits.mountNames} paths`)
+  const bad = paths.find((name) => !isStoreName(name))
+  if (bad !== undefined) return invalid('paths', `${quote(bad)} is not the base name of a store path`)
+  const frames: HostFrame[] = [{ type: 'mount', request, deadlineMs, image, devices, names: paths.length }]
+  // As many names as surely fit one frame: each is at most nameBytes and its length.
+  const perFrame = Math.floor((limits.frameBytes - 64) / (limits.nameBytes + 2))
+  for (let at = 0; at < paths.length; at += perFrame) {
+    frames.push({ type: 'mount-names', request, names: paths.slice(at, at + perFrame) })
+  }
+  return frames
+}
+
+/** Whether this is the base name of a store path: HASH-NAME in Nix's alphabets. */
+export const isStoreName = (name: string): boolean =>
+  /^[0-9a-df-np-sv-z]{32}-[0-9a-zA-Z+._?=-]{1,211}$/.test(name)
+
+/** Which of the paths were bound, from the bits of the unit's answer. */
+export function boundPaths(frame: Frame<'mounted'>, paths: readonly string[]): readonly string[] {
+  if (frame.names !== paths.length || frame.bound.length !== Math.ceil(paths.length / 8) || frame.dax > 1) {
+    throw new ProtocolViolation('mounted: not an answer to what was asked')
+  }
+  const isSet = (index: number) => ((frame.bound[index >> 3] ?? 0) & (1 << (index & 7))) !== 0
+  return paths.filter((_, index) => isSet(index))
+}
+
+/** What the unit says went wrong, as an error of ours; its words are escaped. */
+export function failureOf(frame: Frame<'failed'>): AgentError {
+  const message = printable(frame.message)
+  switch (frame.kind) {
+    case codes.failed.refused:
+      return { kind: 'refused', message, errno: errnoName(frame.errno) }
+    case codes.failed['kernel-lacks']:
+      return { kind: 'kernel-lacks', message, feature: printable(frame.feature, 64) }
+    case codes.failed['timed-out']:
+      return { kind: 'timed-out', message }
+    case codes.failed.cancelled:
+      return { kind: 'aborted', message }
+    default:
+      throw new ProtocolViolation(`failed: kind ${frame.kind}`)
+  }
+}
+
+const invalid = (field: string, message: string): AgentError => ({ kind: 'invalid-request', field, message })
+
+const quote = (text: string | undefined): string => JSON.stringify(printable(text ?? '', 80))

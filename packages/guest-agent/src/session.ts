@@ -1,0 +1,288 @@
+import { err, errAsync, ok, okAsync, type Result, ResultAsync } from 'neverthrow'
+import type {
+  Agent,
+  AgentClosed,
+  AgentHello,
+  AgentOptions,
+  Clock,
+  GuestCommand,
+  GuestProcess,
+  StoreMount,
+  StoreMountReport,
+} from './agent.js'
+import { ProtocolViolation } from './codec.js'
+import type { AgentError } from './errors.js'
+import type { Frame, HostFrame, UnitFrame } from './frames.js'
+import type { Link } from './link.js'
+import { lost } from './lost.js'
+import { errnoName } from './names.js'
+import { type Patience, patience, unlessAborted } from './patience.js'
+import { HostProcess } from './process.js'
+import { boundPaths, execFrame, failureOf, mountFrames } from './requests.js'
+
+const startMs = 30_000
+const requestMs = 30_000
+/** Requests and commands whose answers are still due, also of callers that gave up. Beyond it, the unit is stuck. */
+const maxOutstanding = 1_024
+
+type Answer = Frame<'signalled' | 'mounted' | 'failed' | 'powering-off'>
+
+interface PendingRequest {
+  /** Frames that answer it. */
+  readonly answers: readonly Answer['type'][]
+  /** Throws ProtocolViolation when the answer makes no sense. */
+  readonly settle: (answer: Answer) => void
+  /** There will be no answer. */
+  readonly lose: (error: AgentError) => void
+}
+
+/** The host's end of one unit's control channel, once the version is settled. */
+export class AgentSession implements Agent {
+  readonly hello: AgentHello
+  readonly closed: Promise<AgentClosed>
+  readonly #link: Link
+  readonly #clock: Clock
+  readonly #commands = new Map<number, HostProcess>()
+  readonly #requests = new Map<number, PendingRequest>()
+  #nextId = 1
+  /** The unit takes one mount at a time: resolves when it has answered the last one. */
+  #mountTurn: Promise<unknown> = Promise.resolve()
+
+  constructor(link: Link, clock: Clock, hello: AgentHello) {
+    this.#link = link
+    this.#clock = clock
+    this.hello = hello
+    this.closed = link.closed
+    void link.closed.then((closed) => {
+      const error = lost(closed)
+      for (const command of this.#commands.values()) command.lose(error.message)
+      for (const request of this.#requests.values()) request.lose(error)
+      this.#commands.clear()
+      this.#requests.clear()
+    })
+  }
+
+  exec(command: GuestCommand, options: AgentOptions = {}): ResultAsync<GuestProcess, AgentError> {
+    return new ResultAsync(this.#exec(command, options))
+  }
+
+  mountStore(mount: StoreMount, options: AgentOptions = {}): ResultAsync<StoreMountReport, AgentError> {
+    return new ResultAsync(this.#mountStore(mount, options))
+  }
+
+  powerOff(options: AgentOptions = {}): ResultAsync<void, AgentError> {
+    const request = (id: number): readonly HostFrame[] => [{ type: 'power-off', request: id }]
+    return new ResultAsync(
+      this.#ask('asking the unit to power off', options, ['powering-off'], request, () => ok(undefined)),
+    ).orElse((error) =>
+      // It may be off before its last words arrive.
+      error.kind === 'unit-lost' && error.closed.kind === 'closed-by-unit'
+        ? okAsync(undefined)
+        : errAsync(error),
+    )
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#link.close({ kind: 'closed-by-host' })
+  }
+
+  /** Takes a frame of the unit. Throws ProtocolViolation when it is not legal now. */
+  receive(frame: UnitFrame): void {
+    switch (frame.type) {
+      case 'hello':
+        throw new ProtocolViolation('hello a second time')
+      case 'signalled':
+      case 'mounted':
+      case 'failed':
+      case 'powering-off': {
+        const pending = this.#requests.get(frame.request)
+        if (pending?.answers.includes(frame.type) !== true) {
+          throw new ProtocolViolation(`${frame.type} for no request of that kind`)
+        }
+        pending.settle(frame)
+        this.#requests.delete(frame.request)
+        return
+      }
+      default: {
+        const command = this.#commands.get(frame.command)
+        if (command === undefined) throw new ProtocolViolation(`${frame.type} for no command`)
+        if (command.receive(frame)) this.#commands.delete(frame.command)
+      }
+    }
+  }
+
+  async #exec(command: GuestCommand, options: AgentOptions): Promise<Result<GuestProcess, AgentError>> {
+    const refused = this.#refusal()
+    if (refused !== undefined) return err(refused)
+    const id = this.#nextId++
+    const frame = execFrame(command, id)
+    if ('kind' in frame) return err(frame)
+    const what = 'starting a command in the unit'
+    const starting = patience(this.#clock, {
+      signal: options.signal,
+      deadlineMs: options.deadlineMs ?? startMs,
+    })
+    if (starting.signal.aborted) {
+      starting[Symbol.dispose]()
+      return err(starting.error(what))
+    }
+    const process = new HostProcess(id, command.stdin ?? 'closed', {
+      clock: this.#clock,
+      send: (out) => this.#link.send(out),
+      signal: (target, number) => this.#signal(target, number),
+    })
+    this.#commands.set(id, process)
+    this.#link.send(frame)
+    if ((await unlessAborted(process.started, starting.signal)) === 'aborted') {
+      const error = starting.error(what)
+      starting[Symbol.dispose]()
+      process.abandon()
+      process.cancel(starting.reason === 'aborted' ? 'cancelled' : 'timed-out')
+      return err(error)
+    }
+    const closed = this.#link.closedAs
+    if (closed !== undefined) {
+      starting[Symbol.dispose]()
+      return err(lost(closed))
+    }
+    // A deadline that the caller set is the command's; the default one was only for its start.
+    let life: Patience = starting
+    if (options.deadlineMs === undefined) {
+      starting[Symbol.dispose]()
+      life = patience(this.#clock, { signal: options.signal })
+    }
+    void unlessAborted(process.outcome, life.signal).then((end) => {
+      life[Symbol.dispose]()
+      if (end === 'aborted') process.cancel(life.reason === 'aborted' ? 'cancelled' : 'timed-out')
+    })
+    return ok(process)
+  }
+
+  #signal(command: number, signal: number): ResultAsync<void, AgentError> {
+    if (!Number.isInteger(signal) || signal < 1 || signal > 64) {
+      return errAsync({
+        kind: 'invalid-request',
+        field: 'signal',
+        message: `${signal} is not the number of a signal (1 to 64)`,
+      })
+    }
+    // After its end the unit has forgotten the command; asking would be no request of the protocol.
+    const gone: AgentError = { kind: 'refused', errno: 'ESRCH', message: 'the command has ended' }
+    if (!this.#commands.has(command)) {
+      const closed = this.#link.closedAs
+      return errAsync(closed === undefined ? gone : lost(closed))
+    }
+    const request = (id: number): readonly HostFrame[] => [{ type: 'signal', request: id, command, signal }]
+    return new ResultAsync(
+      this.#ask('signalling a command', {}, ['signalled'], request, (answer): Result<void, AgentError> => {
+        const { errno } = answer as Frame<'signalled'>
+        if (errno === 0) return ok(undefined)
+        const name = errnoName(errno)
+        return err(
+          name === 'ESRCH'
+            ? gone
+            : { kind: 'refused', errno: name, message: `the unit did not signal it: ${name}` },
+        )
+      }),
+    )
+  }
+
+  async #mountStore(mount: StoreMount, options: AgentOptions): Promise<Result<StoreMountReport, AgentError>> {
+    const what = 'mounting store paths in the unit'
+    const deadlineMs = options.deadlineMs ?? requestMs
+    const begin = this.#clock.now()
+    using wait = patience(this.#clock, { signal: options.signal, deadlineMs })
+    const before = this.#mountTurn
+    let done!: () => void
+    this.#mountTurn = new Promise<void>((resolve) => {
+      done = resolve
+    })
+    if ((await unlessAborted(before, wait.signal)) === 'aborted') {
+      void before.then(done)
+      return err(wait.error(what))
+    }
+    const left = Math.max(0, Math.floor(deadlineMs - (this.#clock.now() - begin)))
+    let invalid: AgentError | undefined
+    let asked: number | undefined
+    const answer = this.#ask(
+      what,
+      { signal: options.signal, deadlineMs: left },
+      ['mounted', 'failed'],
+      (id) => {
+        // The unit gives up a little earlier, so that its words about what is missing still arrive.
+        const frames = mountFrames(mount, id, Math.floor(left * 0.9))
+        if ('kind' in frames) {
+          invalid = frames
+          return []
+        }
+        asked = id
+        return frames
+      },
+      (frame): Result<StoreMountReport, AgentError> => {
+        if (frame.type === 'failed') return err(failureOf(frame))
+        const mounted = frame as Frame<'mounted'>
+        return ok({ dax: mounted.dax === 1, bound: boundPaths(mounted, mount.paths) })
+      },
+      { onSettled: done, cancel: (id) => this.#link.send({ type: 'mount-cancel', request: id }) },
+    )
+    if (invalid !== undefined || asked === undefined) done()
+    return invalid === undefined ? answer : err(invalid)
+  }
+
+  /**
+   * Sends a request and waits for its answer. A caller that gives up leaves the request outstanding, because
+   * the unit's answer is still to come; `onSettled` is called once that came or never will.
+   */
+  async #ask<T>(
+    what: string,
+    options: AgentOptions,
+    answers: readonly Answer['type'][],
+    frames: (id: number) => readonly HostFrame[],
+    read: (answer: Answer) => Result<T, AgentError>,
+    more: { readonly onSettled?: () => void; readonly cancel?: (id: number) => void } = {},
+  ): Promise<Result<T, AgentError>> {
+    const refused = this.#refusal()
+    if (refused !== undefined) return err(refused)
+    const id = this.#nextId++
+    const toSend = frames(id)
+    if (toSend.length === 0) return err({ kind: 'aborted', message: `${what}: nothing was sent` })
+    using wait = patience(this.#clock, {
+      signal: options.signal,
+      deadlineMs: options.deadlineMs ?? requestMs,
+    })
+    let resolve!: (result: Result<T, AgentError>) => void
+    const answered = new Promise<Result<T, AgentError>>((settle) => {
+      resolve = settle
+    })
+    this.#requests.set(id, {
+      answers,
+      settle: (answer) => {
+        resolve(read(answer))
+        more.onSettled?.()
+      },
+      lose: (error) => {
+        resolve(err(error))
+        more.onSettled?.()
+      },
+    })
+    for (const frame of toSend) this.#link.send(frame)
+    const result = await unlessAborted(answered, wait.signal)
+    if (result !== 'aborted') return result
+    more.cancel?.(id)
+    return err(wait.error(what))
+  }
+
+  /** Why nothing can be asked of this unit now. */
+  #refusal(): AgentError | undefined {
+    const closed = this.#link.closedAs
+    if (closed !== undefined) return lost(closed)
+    if (this.#commands.size + this.#requests.size >= maxOutstanding) {
+      return {
+        kind: 'refused',
+        errno: 'EAGAIN',
+        message: `${maxOutstanding} commands and requests of this unit are not finished: wait for some, or stop the unit`,
+      }
+    }
+    return undefined
+  }
+}

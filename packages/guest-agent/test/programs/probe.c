@@ -1,0 +1,193 @@
+/* What the conformance checks run inside a unit: one verb per behaviour that a command can have. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static void put(int fd, const void *bytes, size_t size)
+{
+	const char *at = bytes;
+	while (size > 0) {
+		ssize_t done = write(fd, at, size);
+		if (done <= 0)
+			_exit(111);
+		at += done;
+		size -= (size_t)done;
+	}
+}
+
+static void put_line(const char *text)
+{
+	put(1, text, strlen(text));
+	put(1, "\n", 1);
+}
+
+/* Bytes that tell their own place: byte i is (i * 31 + i / 256 + seed) mod 256. */
+static void flood_turns(size_t total)
+{
+	static uint8_t chunk[2][65536];
+	for (size_t at = 0; at < total; at += sizeof chunk[0]) {
+		size_t size = total - at < sizeof chunk[0] ? total - at : sizeof chunk[0];
+		for (size_t i = 0; i < size; i++) {
+			chunk[0][i] = (uint8_t)((at + i) * 31 + (at + i) / 256 + 1);
+			chunk[1][i] = (uint8_t)((at + i) * 31 + (at + i) / 256 + 2);
+		}
+		put(1, chunk[0], size);
+		put(2, chunk[1], size);
+	}
+}
+
+static int copy_stdin(void)
+{
+	static char chunk[65536];
+	ssize_t got;
+	while ((got = read(0, chunk, sizeof chunk)) > 0)
+		put(1, chunk, (size_t)got);
+	return got < 0 ? 1 : 0;
+}
+
+static int print_file(const char *path)
+{
+	static char chunk[65536];
+	ssize_t got = -1;
+	int fd = open(path, O_RDONLY);
+	while (fd >= 0 && (got = read(fd, chunk, sizeof chunk)) > 0)
+		put(1, chunk, (size_t)got);
+	if (fd < 0)
+		perror(path);
+	return got == 0 ? 0 : 1;
+}
+
+static int list(const char *path)
+{
+	DIR *directory = opendir(path);
+	const struct dirent *entry;
+	if (directory == NULL)
+		return 1;
+	while ((entry = readdir(directory)) != NULL)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			put_line(entry->d_name);
+	closedir(directory);
+	return 0;
+}
+
+static volatile sig_atomic_t terminated;
+
+static void on_term(int number)
+{
+	(void)number;
+	terminated = 1;
+}
+
+static int wait_for_term(void)
+{
+	struct sigaction action = {.sa_handler = on_term};
+	sigaction(SIGTERM, &action, NULL);
+	put_line("ready");
+	while (!terminated)
+		usleep(5000);
+	put_line("terminated");
+	return 0;
+}
+
+/* Leaves a process behind that holds stdout and stderr and is in another session. */
+static int leave_daemon(const char *seconds)
+{
+	put_line("before");
+	if (fork() == 0) {
+		setsid();
+		sleep((unsigned)atoi(seconds));
+		_exit(0);
+	}
+	return 0;
+}
+
+static int eat_memory(void)
+{
+	for (;;) {
+		void *memory = mmap(NULL, 1 << 24, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+		if (memory == MAP_FAILED)
+			return 1;
+		memset(memory, 1, 1 << 24);
+	}
+}
+
+static void print_place(void)
+{
+	char path[4096];
+	char line[4200];
+	snprintf(line, sizeof line, "cwd=%s", getcwd(path, sizeof path) == NULL ? "?" : path);
+	put_line(line);
+	snprintf(line, sizeof line, "leader=%d", getsid(0) == getpid() && getpgid(0) == getpid());
+	put_line(line);
+	for (char **variable = environ; *variable != NULL; variable++)
+		put_line(*variable);
+}
+
+static void print_descriptors(void)
+{
+	char name[32];
+	for (int fd = 0; fd < 1024; fd++)
+		if (fcntl(fd, F_GETFD) >= 0) {
+			snprintf(name, sizeof name, "%d", fd);
+			put_line(name);
+		}
+}
+
+int main(int argc, char **argv)
+{
+	const char *verb = argc > 1 ? argv[1] : "";
+	const char *operand = argc > 2 ? argv[2] : "";
+	if (strcmp(verb, "echo") == 0) {
+		for (int i = 2; i < argc; i++)
+			put_line(argv[i]);
+	} else if (strcmp(verb, "fail") == 0) {
+		put(2, "failing\n", 8);
+		return atoi(operand);
+	} else if (strcmp(verb, "place") == 0) {
+		print_place();
+	} else if (strcmp(verb, "descriptors") == 0) {
+		print_descriptors();
+	} else if (strcmp(verb, "cat") == 0) {
+		return copy_stdin();
+	} else if (strcmp(verb, "flood") == 0) {
+		flood_turns(strtoul(operand, NULL, 10));
+	} else if (strcmp(verb, "raise") == 0) {
+		raise(atoi(operand));
+	} else if (strcmp(verb, "wait") == 0) {
+		put_line("ready");
+		for (;;)
+			pause();
+	} else if (strcmp(verb, "wait-for-term") == 0) {
+		return wait_for_term();
+	} else if (strcmp(verb, "close-stdin") == 0) {
+		close(0);
+		put_line("closed");
+		for (;;)
+			pause();
+	} else if (strcmp(verb, "daemon") == 0) {
+		return leave_daemon(operand);
+	} else if (strcmp(verb, "print") == 0) {
+		return print_file(operand);
+	} else if (strcmp(verb, "list") == 0) {
+		return list(operand);
+	} else if (strcmp(verb, "touch") == 0) {
+		int fd = open(operand, O_WRONLY | O_CREAT, 0644);
+		if (fd < 0)
+			perror(operand);
+		return fd < 0;
+	} else if (strcmp(verb, "eat-memory") == 0) {
+		return eat_memory();
+	} else {
+		return 2;
+	}
+	return 0;
+}

@@ -1,0 +1,26 @@
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const out = `${root}build/test`
+
+/** Builds what the tests run, when its sources are newer. */
+export function buildTestPrograms(): {
+  readonly agentAsan: string
+  readonly agentPlain: string
+  readonly fuzzDecoder: string
+  readonly probe: string
+} {
+  execFileSync('flock', [`${root}agent/Makefile`, 'make', '--silent', '-C', `${root}agent`, `OUT=${out}`, 'test'])
+  return {
+    agentAsan: `${out}/agent-asan`,
+    agentPlain: `${out}/agent-plain`,
+    fuzzDecoder: `${out}/fuzz-decoder`,
+    probe: `${out}/probe`,
+  }
+}
+
+/** Builds the agent itself. */
+export function buildAgent(): void {
+  execFileSync('flock', [`${root}agent/Makefile`, process.execPath, `${root}build-agent.mjs`])
+}

@@ -1,0 +1,11 @@
+import type { Clock } from '@spectrum/guest-agent'
+
+/** The real clock, for tests. */
+export const clock: Clock = {
+  now: () => performance.now(),
+  deadline(ms) {
+    const controller = new AbortController()
+    const timer = setTimeout(() => controller.abort(), ms)
+    return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) }
+  },
+}

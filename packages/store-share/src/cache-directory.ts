@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { type BlobIndex, decodeIndex, encodeIndex } from './blob-index.js'
 import { deviceSize, LAYOUT_VERSION, readTrailer, TRAILER_BYTES } from './blob-layout.js'
 import type { MetadataImage } from './erofs-image.js'
-import { doing, throwIfAborted, writing } from './failure.js'
+import { doing, errorCode, throwIfAborted, writing } from './failure.js'
 import type { CacheFiles, OutputFile, Owners } from './powers.js'
 import { quote } from './quote.js'
 
@@ -104,8 +104,7 @@ export class CacheDirectory {
     fill: (output: OutputFile) => Promise<{ id: string; sizeBytes: number } | undefined>,
   ): Promise<void> {
     throwIfAborted(signal)
-    const temporary = `${this.temporary}/${this.owners.self}.${this.#next++}`
-    const output = reportingWrites(file, await writing(file, this.files.create(temporary)))
+    const { temporary, output } = await this.#create(file)
     try {
       const device = await fill(output)
       throwIfAborted(signal)
@@ -120,6 +119,18 @@ export class CacheDirectory {
     } finally {
       await output.close()
       await this.files.remove(temporary)
+    }
+  }
+
+  async #create(file: string): Promise<{ temporary: string; output: OutputFile }> {
+    for (;;) {
+      const temporary = `${this.temporary}/${this.owners.self}.${this.#next++}`
+      try {
+        return { temporary, output: reportingWrites(file, await this.files.create(temporary)) }
+      } catch (thrown) {
+        // Another cache of this process, on the same directory, has the number.
+        if (errorCode(thrown) !== 'EEXIST') await writing(file, Promise.reject(thrown))
+      }
     }
   }
 

@@ -1,12 +1,11 @@
 import { constants } from 'node:fs'
-import { type FileHandle, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { CacheFiles, OutputFile } from '../powers.js'
 import { isMissing } from './tree.js'
 
 export const cacheFiles: CacheFiles = {
-  async makeDirectory(path) {
-    await mkdir(path, { recursive: true, mode: 0o700 })
-  },
+  makeDirectory,
   list: (path) => readdir(path),
   async sizeOf(path) {
     try {
@@ -52,6 +51,30 @@ export const cacheFiles: CacheFiles = {
       await directory.close()
     }
   },
+}
+
+/** Not `recursive`, which never returns below a directory like /proc, where making one is ENOENT. */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException
+    const parent = dirname(path)
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
+    if (code !== 'ENOENT' || parent === path || (await exists(parent))) throw thrown
+    await makeDirectory(parent)
+    await makeDirectory(path)
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path)
+    return true
+  } catch (thrown) {
+    if (isMissing(thrown)) return false
+    throw thrown
+  }
 }
 
 class NewFile implements OutputFile {

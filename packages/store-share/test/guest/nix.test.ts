@@ -1,0 +1,155 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { buildDemoClosures } from '../../../../examples/demo/src/closures.js'
+import { type Attachment, type Closure, formatNarHash, type StoreSource } from '../../src/index.js'
+import { nixStore, openBlobCache, serialiseNar } from '../../src/linux.js'
+import {
+  extractImage,
+  inventory,
+  LoopMount,
+  RealStore,
+  run,
+  variedTree,
+  whyNoLoopMount,
+} from './real-store.js'
+
+const noLoopMount = whyNoLoopMount()
+const scratch = mkdtempSync(join(tmpdir(), 'store-share-'))
+afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+async function attach(store: StoreSource, closure: Closure, budget?: number): Promise<Attachment> {
+  const cache = (await openBlobCache(join(scratch, 'cache'), { locate: store.locate }))._unsafeUnwrap()
+  const attachment = await cache.attach(closure, budget === undefined ? {} : { deviceBudget: budget })
+  return attachment._unsafeUnwrap()
+}
+
+async function hashOfNar(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of serialiseNar(path, new AbortController().signal)) hash.update(chunk)
+  return hash.digest('hex')
+}
+
+/** Everything that every closure must pass, whatever it holds. */
+function agreesWithItsOracles(prepare: () => { store: StoreSource; closure: Closure }, budget?: number) {
+  let attachment: Attachment
+  let store: StoreSource
+  beforeAll(async () => {
+    const { closure } = prepare()
+    store = prepare().store
+    attachment = await attach(store, closure, budget)
+  })
+
+  const comparesEqual = (root: string, canonical: boolean) => {
+    for (const { path } of attachment.closure.paths) {
+      const expected = inventory(store.locate(path), canonical)
+      expect(inventory(join(root, path.slice('/nix/store/'.length)), canonical)).toEqual(expected)
+    }
+  }
+
+  it('is extracted by fsck.erofs to the same contents, modes and links', () => {
+    const to = mkdtempSync(join(scratch, 'extracted-'))
+    extractImage(attachment, join(to, 'root'))
+    expect(run('ls', '-A', join(to, 'root')).split('\n')).toEqual(attachment.names)
+    comparesEqual(join(to, 'root'), false)
+  })
+
+  it.skipIf(noLoopMount)(
+    `is mounted by the kernel with the same contents, modes, links, owners and times${noLoopMount ? ` (skipped: ${noLoopMount})` : ''}`,
+    () => {
+      const mount = new LoopMount(attachment)
+      try {
+        expect(run('ls', '-A', mount.directory).split('\n')).toEqual(attachment.names)
+        comparesEqual(mount.directory, true)
+      } finally {
+        mount[Symbol.dispose]()
+      }
+    },
+  )
+}
+
+describe('a closure that Nix built', () => {
+  const store = nixStore()
+  let root: string
+  let closure: Closure
+  beforeAll(async () => {
+    root = (await buildDemoClosures()).left
+    closure = (await store.closure([root]))._unsafeUnwrap()
+  })
+
+  it('has the paths that nix-store --query --requisites lists', () => {
+    const requisites = run('nix-store', '--query', '--requisites', root).split('\n').sort()
+    expect(closure.paths.map(({ path }) => path)).toEqual(requisites)
+    expect(requisites.length).toBeGreaterThan(2)
+  })
+
+  it('has the references and hashes that nix-store reports, and NARs with these hashes', async () => {
+    for (const { path, narHash, narSize, references } of closure.paths) {
+      expect(formatNarHash(narHash)).toBe(run('nix-store', '--query', '--hash', path))
+      expect(String(narSize)).toBe(run('nix-store', '--query', '--size', path))
+      const known = run('nix-store', '--query', '--references', path).split('\n')
+      expect(references).toEqual(known.filter((reference) => reference !== '' && reference !== path).sort())
+      expect(await hashOfNar(path)).toBe(narHash)
+    }
+  })
+
+  it('has NARs with the bytes of nix-store --dump', async () => {
+    const chunks: Uint8Array[] = []
+    for await (const chunk of serialiseNar(root, new AbortController().signal)) chunks.push(chunk)
+    const dumped = execFileSync('nix-store', ['--dump', root], { maxBuffer: 1 << 28 })
+    expect(Buffer.concat(chunks).equals(dumped)).toBe(true)
+  })
+
+  describe('with a blob for each path', () => agreesWithItsOracles(() => ({ store, closure })))
+  describe('with layers', () => agreesWithItsOracles(() => ({ store, closure }), 3))
+})
+
+describe('a relocated store', () => {
+  const real = new RealStore()
+  const store = nixStore({ root: real.root })
+  let closure: Closure
+  beforeAll(async () => {
+    const paths = [
+      real.add('varied', variedTree),
+      real.add('n'.repeat(211), (path) => writeFileSync(path, 'a file as a store path')),
+      real.add('program', (path) => writeFileSync(path, '#!', { mode: 0o755 })),
+      real.add('link', (path) => symlinkSync('varied', path)),
+    ]
+    closure = (await store.closure(paths))._unsafeUnwrap()
+    expect(closure.paths).toHaveLength(4)
+  })
+  afterAll(() => real[Symbol.dispose]())
+
+  describe('holding everything that a path may hold', () => agreesWithItsOracles(() => ({ store, closure })))
+  describe('in one layer', () => agreesWithItsOracles(() => ({ store, closure }), 2))
+
+  it('says which path it does not have', async () => {
+    const path = `/nix/store/${'0'.repeat(32)}-absent`
+    expect((await store.closure([path]))._unsafeUnwrapErr()).toMatchObject({ kind: 'missing-path', path })
+  })
+
+  it('says when the data of a registered path is gone', async () => {
+    const path = real.add('gone', (path) => writeFileSync(path, 'soon gone'))
+    rmSync(store.locate(path))
+    const error = (await store.closure([path]))._unsafeUnwrapErr()
+    expect(error).toMatchObject({ kind: 'missing-reference', path })
+  })
+
+  it('is not believed when its contents were changed', async () => {
+    const path = real.add('changed', (path) => writeFileSync(path, 'original'))
+    const [info] = (await store.closure([path]))._unsafeUnwrap().paths
+    writeFileSync(store.locate(path), 'tampered')
+    const cache = (await openBlobCache(join(scratch, 'cache'), { locate: store.locate }))._unsafeUnwrap()
+    expect((await cache.blob(info!))._unsafeUnwrapErr()).toMatchObject({ kind: 'hash-mismatch', path })
+  })
+
+  it('is told by the end of its output when nix fails', async () => {
+    const broken = nixStore({ root: '/dev/null/nowhere' })
+    const error = (await broken.closure([closure.roots[0]!]))._unsafeUnwrapErr()
+    expect(error.kind).toBe('store-command')
+    expect(error.message).toContain('/dev/null')
+  })
+})

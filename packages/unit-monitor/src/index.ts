@@ -1,4 +1,4 @@
-export type { Considered, VerdictCache } from './choose.js'
+export type { Considered, Verdict, VerdictCache } from './choose.js'
 export {
   type ChooseOptions,
   type ChosenMonitor,

@@ -14,6 +14,11 @@ export class LineSplitter {
     private readonly emit: (line: Uint8Array, truncated: boolean) => void,
   ) {}
 
+  /** Whether the line that is being read has lost bytes already, long before its end may come. */
+  get overflowing(): boolean {
+    return this.#dropped
+  }
+
   push(bytes: Uint8Array): void {
     let start = 0
     for (;;) {

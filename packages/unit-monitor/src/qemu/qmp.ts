@@ -23,6 +23,7 @@ export interface QmpEvent {
 
 /** QEMU's longest answers to what we ask are well under a kilobyte. */
 const MAX_LINE_BYTES = 64 * 1024
+const TOO_LONG = `a line of more than ${MAX_LINE_BYTES} bytes`
 const MAX_PENDING = 64
 const DEFAULT_DEADLINE_MS = 10_000
 
@@ -113,12 +114,13 @@ export class QmpClient {
   async #read(): Promise<void> {
     const splitter = new LineSplitter(MAX_LINE_BYTES, (line, truncated) => {
       if (this.#failure !== undefined) return
-      if (truncated) this.#garbled(`a line of more than ${MAX_LINE_BYTES} bytes`)
+      if (truncated) this.#garbled(TOO_LONG)
       else this.#take(Buffer.from(line).toString('utf8'))
     })
     try {
       for await (const chunk of this.channel.incoming) {
         splitter.push(chunk)
+        if (splitter.overflowing) this.#garbled(TOO_LONG)
         if (this.#failure !== undefined) break
       }
     } catch {

@@ -1,0 +1,157 @@
+import {
+  chooseMonitor,
+  type KvmProbe,
+  type MonitorCandidate,
+  type MonitorTrial,
+  type Verdict,
+} from '@spectrum/unit-monitor'
+import { echoGuest, type FakeScript, fakeMonitor } from '@spectrum/unit-monitor/fake'
+import { linuxPowers } from '@spectrum/unit-monitor/linux'
+import { describe, expect, it } from 'vitest'
+
+const { clock } = linuxPowers()
+const usable: KvmProbe = { probe: async () => ({ usable: true, reason: 'it ran a guest' }) }
+
+const candidate = (
+  accelerator: 'kvm' | 'emulation',
+  script: FakeScript = { guest: echoGuest },
+): MonitorCandidate => ({
+  monitor: fakeMonitor({ clock }, { accelerator, ...script }),
+  identity: `binary ${accelerator}`,
+})
+
+function trial(): MonitorTrial & { prepared: number; disposed: number; parameters: string[] } {
+  const counted = {
+    prepared: 0,
+    disposed: 0,
+    parameters: [] as string[],
+    identity: 'kernel',
+    firstLineMs: 100,
+    firstByteMs: 200,
+    async machine() {
+      counted.prepared += 1
+      return {
+        description: {
+          name: 'trial',
+          kernel: '/vmlinuz',
+          initramfs: '/initramfs',
+          kernelParameters: ['mine'],
+          memoryBytes: 64 * 1024 * 1024,
+          vcpuCount: 1,
+          pmem: [],
+          hotplugSlots: 0,
+          directory: '/run/trial',
+        },
+        async [Symbol.asyncDispose]() {
+          counted.disposed += 1
+        },
+      }
+    },
+  }
+  return counted
+}
+
+describe('choosing a monitor', () => {
+  it('takes the first candidate whose guest answers', async () => {
+    const own = trial()
+    const chosen = (
+      await chooseMonitor({ clock }, [candidate('kvm'), candidate('emulation')], own, { kvm: usable })
+    )._unsafeUnwrap()
+    expect(chosen.monitor.accelerator).toBe('kvm')
+    expect(chosen.considered).toHaveLength(1)
+    expect(chosen.considered[0]).toMatchObject({ monitor: 'fake', accelerator: 'kvm', verdict: 'works' })
+    expect([own.prepared, own.disposed]).toEqual([1, 1])
+  })
+
+  it.each<[string, FakeScript, RegExp]>([
+    ['dies at start', { startup: () => ({ kind: 'dies', code: 1, lines: ['MSR 0x10a'] }) }, /MSR 0x10a/],
+    ['never connects', { startup: () => ({ kind: 'hangs' }) }, /did not end in time/],
+    ['has a guest that prints nothing', {}, /nothing on its console within 100 ms/],
+    [
+      'has a guest that prints and then hangs',
+      {
+        guest: async ({ print, ended }) => {
+          while (!ended.aborted) {
+            print('alive\n')
+            await new Promise((resolve) => setTimeout(resolve, 10))
+          }
+        },
+      },
+      /nothing on its control channel within 200 ms; its last line: alive/,
+    ],
+    [
+      'has a guest that resets itself',
+      {
+        guest: ({ print, crash }) => {
+          print('panic\n')
+          setTimeout(crash, 20)
+        },
+      },
+      /ended \(failed\) before its guest answered/,
+    ],
+    ['is missing', { startup: () => ({ kind: 'missing' }) }, /no binary/],
+  ])('passes over one that %s, says why, and cleans up', async (_, script, reason) => {
+    const own = trial()
+    const chosen = (
+      await chooseMonitor({ clock }, [candidate('kvm', script), candidate('emulation')], own)
+    )._unsafeUnwrap()
+    expect(chosen.monitor.accelerator).toBe('emulation')
+    expect(chosen.considered[0]).toMatchObject({ accelerator: 'kvm', verdict: 'refused' })
+    expect(chosen.considered[0]?.reason).toMatch(reason)
+    expect(chosen.why).toMatch(/emulation works .* kvm was refused/)
+    expect([own.prepared, own.disposed]).toEqual([2, 2])
+  })
+
+  it('boots nothing on a KVM whose probe fails or hangs', async () => {
+    const failing: KvmProbe = { probe: async () => ({ usable: false, reason: 'no /dev/kvm' }) }
+    const hanging: KvmProbe = { probe: () => new Promise(() => {}) }
+    for (const [kvm, reason] of [
+      [failing, 'no /dev/kvm'],
+      [hanging, 'did not end within 2000 ms'],
+    ] as const) {
+      const own = trial()
+      const chosen = (
+        await chooseMonitor({ clock }, [candidate('kvm'), candidate('emulation')], own, { kvm })
+      )._unsafeUnwrap()
+      expect(chosen.considered[0]?.reason).toContain(reason)
+      expect(own.prepared).toBe(1)
+    }
+  })
+
+  it('fails with every reason when no candidate works', async () => {
+    const result = await chooseMonitor({ clock }, [candidate('kvm', {}), candidate('emulation', {})], trial())
+    const error = result._unsafeUnwrapErr()
+    expect(error.kind).toBe('unsupported')
+    expect(error.message.match(/printed nothing/g)).toHaveLength(2)
+    expect((await chooseMonitor({ clock }, [], trial()))._unsafeUnwrapErr().kind).toBe('unsupported')
+  })
+
+  it('asks a cache first and tells it every verdict', async () => {
+    const stored = new Map<string, Verdict>()
+    const cache = {
+      get: async (key: string) => stored.get(key),
+      put: async (key: string, verdict: Verdict) => void stored.set(key, verdict),
+    }
+    const candidates = [candidate('kvm', {}), candidate('emulation')]
+    const first = (await chooseMonitor({ clock }, candidates, trial(), { cache }))._unsafeUnwrap()
+    const own = trial()
+    const second = (await chooseMonitor({ clock }, candidates, own, { cache }))._unsafeUnwrap()
+    expect(own.prepared).toBe(0)
+    expect(second.considered).toEqual(first.considered)
+    expect(stored.size).toBe(2)
+    const otherKernel = { ...trial(), identity: 'another kernel' }
+    await chooseMonitor({ clock }, candidates, otherKernel, { cache })
+    expect(stored.size).toBe(4)
+  })
+
+  it('ends when it is aborted or its deadline passes, and leaves no trial behind', async () => {
+    const own = trial()
+    const hanging = [candidate('kvm', { startup: () => ({ kind: 'hangs' }) })]
+    const patient = { ...own, firstLineMs: 60_000 }
+    const aborted = await chooseMonitor({ clock }, hanging, patient, { signal: AbortSignal.timeout(30) })
+    expect(aborted._unsafeUnwrapErr().kind).toBe('aborted')
+    const late = await chooseMonitor({ clock }, hanging, patient, { deadlineMs: 30 })
+    expect(late._unsafeUnwrapErr().kind).toBe('timed-out')
+    expect([own.prepared, own.disposed]).toEqual([2, 2])
+  })
+})

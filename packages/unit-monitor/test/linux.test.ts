@@ -1,0 +1,194 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import type { SpawnedProcess, SpawnRequest } from '@spectrum/unit-monitor'
+import { linuxPowers } from '@spectrum/unit-monitor/linux'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+
+const powers = linuxPowers()
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync('/tmp/unit-monitor-linux-')
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+describe('one-shot sockets', () => {
+  it('are 0600 whatever the umask is, and disappear with the first peer', async () => {
+    using listener = await powers.sockets.listen(`${directory}/s`)
+    expect(statSync(listener.path).mode & 0o777).toBe(0o600)
+    const peer = connect(listener.path)
+    const channel = await listener.accept(AbortSignal.timeout(2_000))
+    expect(existsSync(listener.path)).toBe(false)
+    peer.write('hello')
+    for await (const bytes of channel.incoming) {
+      expect(Buffer.from(bytes).toString()).toBe('hello')
+      break
+    }
+    channel.close()
+    peer.destroy()
+  })
+
+  it('refuse a directory that others may enter, and a path that exists', async () => {
+    await expect(powers.sockets.listen('/tmp/spectrum-open')).rejects.toMatchObject({ code: 'EACCES' })
+    using _first = await powers.sockets.listen(`${directory}/s`)
+    await expect(powers.sockets.listen(`${directory}/s`)).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  })
+
+  it('stop waiting when told, and leave neither path nor descriptor', async () => {
+    const before = readdirSync('/proc/self/fd').length
+    const listener = await powers.sockets.listen(`${directory}/s`)
+    await expect(listener.accept(AbortSignal.timeout(20))).rejects.toThrow()
+    const waiting = listener.accept(AbortSignal.timeout(5_000))
+    listener[Symbol.dispose]()
+    listener[Symbol.dispose]()
+    await expect(waiting).rejects.toThrow('closed')
+    expect(readdirSync(directory)).toEqual([])
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(readdirSync('/proc/self/fd').length).toBe(before)
+  })
+
+  it('push back on a writer whose peer does not read', async () => {
+    using listener = await powers.sockets.listen(`${directory}/s`)
+    const peer = connect(listener.path).pause()
+    const channel = await listener.accept(AbortSignal.timeout(2_000))
+    const block = Buffer.alloc(256 * 1024, 7)
+    let accepted = 0
+    const writing = (async () => {
+      for (; accepted < 40; accepted++) await channel.write(block)
+    })()
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(accepted).toBeLessThan(10)
+    const received = count(peer)
+    await writing
+    channel.close()
+    expect(await received).toBeLessThanOrEqual(40 * block.length)
+  })
+
+  it('end the incoming bytes and refuse the outgoing ones when the peer closes', async () => {
+    using listener = await powers.sockets.listen(`${directory}/s`)
+    const peer = connect(listener.path)
+    const channel = await listener.accept(AbortSignal.timeout(2_000))
+    peer.end('last')
+    const chunks: Buffer[] = []
+    for await (const bytes of channel.incoming) chunks.push(Buffer.from(bytes))
+    expect(Buffer.concat(chunks).toString()).toBe('last')
+    await expect(channel.write(Buffer.from('x'))).rejects.toThrow('closed')
+  })
+})
+
+describe('processes', () => {
+  const run = async (argv: readonly string[], more: Partial<SpawnRequest> = {}) => {
+    const [file = '', ...rest] = argv
+    const child = await powers.processes.spawn({ file, argv: rest, role: 'test', ...more })
+    return { child, output: await text(child), exit: await child.exit }
+  }
+
+  it('have the environment they are given and nothing more', async () => {
+    expect((await run(['env'])).output).toBe('')
+    expect((await run(['env'], { environment: { MARK: 'left' } })).output).toBe('MARK=left\n')
+  })
+
+  it('inherit no descriptor, even one that this program inherited itself', async () => {
+    const script = `import { linuxPowers } from '@spectrum/unit-monitor/linux'
+      void (async () => {
+        const child = await linuxPowers().processes.spawn({ file: 'ls', argv: ['-l', '/proc/self/fd'], role: 'test' })
+        for await (const bytes of child.output) process.stdout.write(bytes)
+      })()`
+    const listing = await outputOf(script, ['ignore', 'pipe', 'inherit', ...leakedAt(40)])
+    expect(listing).toContain(' 0 -> /dev/null')
+    expect(listing).toContain(' 40 -> /dev/null')
+    expect(listing).not.toContain('passwd')
+  }, 20_000)
+
+  it('lead a process group, stand in / and cannot gain privileges or dump core', async () => {
+    const { output } = await run(['cat', '/proc/self/stat', '/proc/self/status', '/proc/self/limits'])
+    const [pid, , , , group] = output.split(' ')
+    expect(group).toBe(pid)
+    expect(output).toMatch(/^NoNewPrivs:\s+1$/m)
+    expect(output).toMatch(/^Max core file size\s+0\s+0/m)
+    expect((await run(['readlink', '/proc/self/cwd'])).output).toBe('/\n')
+  })
+
+  it('report their exit code or their signal, and killing them twice is harmless', async () => {
+    expect((await run(['false'])).exit).toEqual({ kind: 'exited', code: 1 })
+    const child = await powers.processes.spawn({ file: 'sleep', argv: ['60'], role: 'test' })
+    child.kill()
+    child.kill()
+    expect(await child.exit).toEqual({ kind: 'signalled', signal: 'SIGKILL' })
+    child.kill()
+  })
+
+  it('reject with ENOENT when the program does not exist', async () => {
+    const missing = powers.processes.spawn({ file: 'no-such-program', argv: [], role: 'test' })
+    await expect(missing).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  it('die with the program that started them, however it dies', async () => {
+    const script = `import { linuxPowers } from '@spectrum/unit-monitor/linux'
+      void (async () => {
+        const child = await linuxPowers().processes.spawn({ file: 'sleep', argv: ['60'], role: 'test' })
+        process.stdout.write(child.pid + '\\n')
+      })()`
+    const host = node(script, ['ignore', 'pipe', 'inherit'])
+    const pid = Number((await firstChunk(host)).trim())
+    await until(() => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'sleep\n')
+    host.kill('SIGKILL')
+    await until(
+      () => !existsSync(`/proc/${pid}`) || /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')),
+    )
+  }, 20_000)
+})
+
+async function text(child: SpawnedProcess): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const bytes of child.output) chunks.push(Buffer.from(bytes))
+  return Buffer.concat(chunks).toString()
+}
+
+function count(socket: Socket): Promise<number> {
+  return new Promise((resolve) => {
+    let bytes = 0
+    socket.on('data', (chunk) => {
+      bytes += chunk.length
+    })
+    socket.on('close', () => resolve(bytes))
+    socket.resume()
+  })
+}
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+
+/** A node of its own that runs a script with the workspace's sources. */
+function node(script: string, stdio: ('ignore' | 'pipe' | 'inherit' | number)[]): ChildProcess {
+  const argv = ['--import', 'tsx', '--input-type=module', '--eval', script]
+  return spawn(process.execPath, argv, {
+    cwd: ROOT,
+    stdio,
+    env: { ...process.env, TSX_TSCONFIG_PATH: 'tsconfig.base.json' },
+  })
+}
+
+async function outputOf(script: string, stdio: Parameters<typeof node>[1]): Promise<string> {
+  const child = node(script, stdio)
+  let output = ''
+  for await (const chunk of child.stdout ?? []) output += String(chunk)
+  return output
+}
+
+function leakedAt(descriptor: number): ('ignore' | number)[] {
+  return [...Array.from({ length: descriptor - 3 }, () => 'ignore' as const), openSync('/etc/passwd', 'r')]
+}
+
+async function firstChunk(child: ChildProcess): Promise<string> {
+  for await (const chunk of child.stdout ?? []) return String(chunk)
+  throw new Error('it said nothing')
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const latest = performance.now() + 5_000
+  while (!condition()) {
+    if (performance.now() > latest) throw new Error('it did not happen in time')
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}

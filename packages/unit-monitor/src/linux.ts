@@ -3,6 +3,8 @@ import { linuxProcesses } from './linux/processes.js'
 import { linuxSockets } from './linux/sockets.js'
 import type { Clock, Files, MonitorPowers } from './powers.js'
 
+export { linuxKvmProbe } from './linux/kvm-probe.js'
+
 export interface LinuxPowersOptions {
   /** Where programs are looked up; by default the `PATH` of this program. */
   readonly searchPath?: string | undefined

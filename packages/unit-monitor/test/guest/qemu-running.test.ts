@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { chooseMonitor, type Machine, qemuArguments, qemuMonitor } from '@spectrum/unit-monitor'
+import { linuxKvmProbe } from '@spectrum/unit-monitor/linux'
 import { afterAll, describe, expect, it } from 'vitest'
 import { buildEchoInitramfs, findGuestKernel } from '../echo-guest.js'
 import { ACCELERATOR, qemuWorkshop, type Workshop } from '../qemu-context.js'
@@ -53,8 +54,7 @@ describe.skipIf('missing' in kernel)('a real QEMU (skipped where there is no gue
         expect(added.isOk()).toBe(true)
         await machine[Symbol.asyncDispose]()
       }
-      await new Promise((resolve) => setImmediate(resolve))
-      expect([descriptors(), handles()]).toEqual(before)
+      await expect.poll(() => [descriptors(), handles()], { timeout: 2_000 }).toEqual(before)
     }))
 
   it('runs filtered, without privileges to gain, with nothing in its environment', () =>
@@ -119,7 +119,7 @@ describe.skipIf('missing' in kernel)('a real QEMU (skipped where there is no gue
         }),
       }
       const before = performance.now()
-      const chosen = (await chooseMonitor(powers, candidates, trial))._unsafeUnwrap()
+      const chosen = (await chooseMonitor(powers, candidates, trial, { kvm: linuxKvmProbe }))._unsafeUnwrap()
       if (chosen.monitor.accelerator === 'emulation') {
         expect(chosen.considered[0]).toMatchObject({ accelerator: 'kvm', verdict: 'refused' })
         expect(chosen.considered[0]?.reason.length).toBeGreaterThan(20)

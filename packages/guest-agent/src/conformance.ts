@@ -1,16 +1,256 @@
-import type { Agent } from './agent.js'
+import assert from 'node:assert/strict'
+import { Buffer } from 'node:buffer'
+import type { Agent, GuestCommand, GuestProcess } from './agent.js'
+import { limits } from './frames.js'
 
 /** A connected agent, and a program inside its unit that does what the checks ask of it. */
 export interface ConformanceSubject extends AsyncDisposable {
   readonly agent: Agent
-  /** `argv` that runs the probe program; the checks append its arguments. */
+  /** `argv` that runs the probe; the checks append a verb and its operand. `test/programs/probe.c` is one. */
   readonly probe: readonly string[]
 }
 
-/** One promise of the protocol, as a check that throws when it does not hold. */
+/** One promise of the agent, as a check that throws when it does not hold. */
 export interface ConformanceCheck {
+  /** A sentence; give it to `it`. */
   readonly name: string
   run(open: () => Promise<ConformanceSubject>): Promise<void>
 }
 
-export const agentConformance: readonly ConformanceCheck[] = []
+type Body = (subject: ConformanceSubject) => Promise<void>
+
+const check = (name: string, body: Body): ConformanceCheck => ({
+  name,
+  async run(open) {
+    await using subject = await open()
+    await body(subject)
+  },
+})
+
+const cancelMs = 300
+const floodBytes = 8 * 1024 * 1024
+
+/** What every agent promises, the fake as much as the real one. Each check opens a subject of its own. */
+export const agentConformance: readonly ConformanceCheck[] = [
+  check('says who it is before anything is asked', async ({ agent }) => {
+    assert.equal(agent.hello.version, 1)
+    assert.match(agent.hello.bootId, /^[0-9a-f-]{36}$/)
+    assert.notEqual(agent.hello.kernelRelease, '')
+    assert.notEqual(agent.hello.machine, '')
+  }),
+
+  check('passes arguments on byte for byte', async (subject) => {
+    const words = ['plain', '', 'two words', '$HOME `id` ; *', 'schön 日本', '-x', 'line\nbreak']
+    const { stdout, outcome } = await finish(await start(subject, ['echo', ...words]))
+    assert.equal(stdout.toString(), words.map((word) => `${word}\n`).join(''))
+    assert.deepEqual(outcome, { kind: 'exited', code: 0 })
+  }),
+
+  check('keeps stderr apart from stdout and reports the exit code', async (subject) => {
+    const { stdout, stderr, outcome } = await finish(await start(subject, ['fail', '7']))
+    assert.equal(stdout.length, 0)
+    assert.equal(stderr.toString(), 'failing\n')
+    assert.deepEqual(outcome, { kind: 'exited', code: 7 })
+  }),
+
+  check('gives a command exactly the environment and the directory of its request', async (subject) => {
+    const more = { env: { A: '1', EMPTY: '', 'odd name': 'a=b' }, cwd: '/tmp' }
+    const { stdout } = await finish(await start(subject, ['place'], more))
+    assert.equal(stdout.toString(), 'cwd=/tmp\nleader=1\nA=1\nEMPTY=\nodd name=a=b\n')
+    const bare = await finish(await start(subject, ['place']))
+    assert.equal(bare.stdout.toString(), 'cwd=/\nleader=1\n')
+  }),
+
+  check('closes stdin unless it was asked for', async (subject) => {
+    const process = await start(subject, ['cat'])
+    assert.equal(process.stdin, undefined)
+    const { stdout, outcome } = await finish(process)
+    assert.equal(stdout.length, 0)
+    assert.deepEqual(outcome, { kind: 'exited', code: 0 })
+  }),
+
+  check('carries stdin through a command and back unchanged', async (subject) => {
+    const process = await start(subject, ['cat'], { stdin: 'open' })
+    const sent = pattern(1024 * 1024 + 13, 5)
+    const write = async () => {
+      await process.stdin?.write(sent.subarray(0, 1))
+      await process.stdin?.write(sent.subarray(1))
+      await process.stdin?.end()
+    }
+    const [{ stdout, outcome }] = await Promise.all([finish(process), write()])
+    assert.ok(stdout.equals(sent))
+    assert.deepEqual(outcome, { kind: 'exited', code: 0 })
+  }),
+
+  check('refuses writes once the command has closed its stdin, and does not hang', async (subject) => {
+    const process = await start(subject, ['close-stdin'], { stdin: 'open' })
+    await firstLine(process, 'closed')
+    const write = async () => {
+      for (let i = 0; i < 64; i++) await process.stdin?.write(pattern(limits.stdinWindow, 1))
+    }
+    await assert.rejects(write(), /closed its stdin/)
+    await process.signal(9)
+    assert.equal((await process.outcome).kind, 'signalled')
+  }),
+
+  check('says that a missing program is not found', async ({ agent }) => {
+    const process = (await agent.exec({ argv: ['/no/such/program'] }))._unsafeUnwrap()
+    const { stdout, stderr, outcome } = await finish(process)
+    assert.equal(outcome.kind === 'not-started' && outcome.reason, 'not-found')
+    assert.match(outcome.kind === 'not-started' ? outcome.message : '', /\/no\/such\/program/)
+    assert.equal(stdout.length + stderr.length, 0)
+  }),
+
+  check('says that a working directory is bad', async (subject) => {
+    const process = await start(subject, ['echo'], { cwd: '/no/such/directory' })
+    const outcome = await process.outcome
+    assert.equal(outcome.kind === 'not-started' && outcome.reason, 'bad-cwd')
+  }),
+
+  check('delivers signals and reports an end by one', async (subject) => {
+    const process = await start(subject, ['wait'])
+    await firstLine(process, 'ready')
+    assert.ok((await process.signal(15)).isOk())
+    assert.deepEqual(await process.outcome, { kind: 'signalled', signal: 'SIGTERM', coreDumped: false })
+  }),
+
+  check('lets a command handle a signal', async (subject) => {
+    const process = await start(subject, ['wait-for-term'])
+    const lines = process.stdout[Symbol.asyncIterator]()
+    assert.equal(Buffer.from((await lines.next()).value ?? []).toString(), 'ready\n')
+    assert.ok((await process.signal(15)).isOk())
+    assert.equal(Buffer.from((await lines.next()).value ?? []).toString(), 'terminated\n')
+    assert.deepEqual(await process.outcome, { kind: 'exited', code: 0 })
+  }),
+
+  check('refuses to signal a command that has ended', async (subject) => {
+    const process = await start(subject, ['echo'])
+    await finish(process)
+    const error = (await process.signal(15))._unsafeUnwrapErr()
+    assert.equal(error.kind === 'refused' && error.errno, 'ESRCH')
+  }),
+
+  check('cancels a command when its signal aborts', async (subject) => {
+    const abort = new AbortController()
+    const process = await start(subject, ['wait'], {}, { signal: abort.signal })
+    await firstLine(process, 'ready')
+    abort.abort()
+    assert.deepEqual(await process.outcome, { kind: 'cancelled' })
+  }),
+
+  check('ends a command at its deadline, even while its output is not read', async (subject) => {
+    const process = await start(subject, ['flood', String(floodBytes)], {}, { deadlineMs: cancelMs })
+    assert.deepEqual(await process.outcome, { kind: 'timed-out' })
+  }),
+
+  check('starts nothing for a caller that has already given up', async ({ agent, probe }) => {
+    const result = await agent.exec({ argv: [...probe, 'echo'] }, { signal: AbortSignal.abort() })
+    assert.equal(result._unsafeUnwrapErr().kind, 'aborted')
+  }),
+
+  check('is byte-exact under a stalled reader, which stops nobody else', async (subject) => {
+    const flood = await start(subject, ['flood', String(floodBytes)])
+    const readStderr = collect(flood.stderr)
+    // Nobody reads stdout; other commands come and go.
+    for (let i = 0; i < 3; i++) {
+      const other = await finish(await start(subject, ['echo', `${i}`]))
+      assert.equal(other.stdout.toString(), `${i}\n`)
+    }
+    const [stdout, stderr] = await Promise.all([collect(flood.stdout), readStderr])
+    assert.ok(stdout.equals(pattern(floodBytes, 1)), 'stdout differs')
+    assert.ok(stderr.equals(pattern(floodBytes, 2)), 'stderr differs')
+    assert.deepEqual(await flood.outcome, { kind: 'exited', code: 0 })
+  }),
+
+  check('lets a command run on when its reader leaves', async (subject) => {
+    const flood = await start(subject, ['flood', String(4 * limits.outputWindow)])
+    for await (const _ of flood.stdout) break
+    for await (const _ of flood.stderr) break
+    assert.deepEqual(await flood.outcome, { kind: 'exited', code: 0 })
+  }),
+
+  check('bounds the number of running commands', async (subject) => {
+    const running = await Promise.all(
+      Array.from({ length: limits.runningCommands }, () => start(subject, ['wait'])),
+    )
+    const outcome = await (await start(subject, ['echo'])).outcome
+    assert.equal(outcome.kind === 'not-started' && outcome.reason, 'resources')
+    await Promise.all(running.map((process) => firstLine(process, 'ready')))
+    await Promise.all(running.map((process) => process.signal(9)))
+    await Promise.all(running.map((process) => process.outcome))
+    assert.deepEqual(await (await start(subject, ['echo'])).outcome, { kind: 'exited', code: 0 })
+  }),
+
+  check('refuses requests that cannot be carried, naming the field', async ({ agent }) => {
+    const field = async (command: GuestCommand): Promise<string | false> => {
+      const error = (await agent.exec(command))._unsafeUnwrapErr()
+      return error.kind === 'invalid-request' && error.field
+    }
+    assert.equal(await field({ argv: [] }), 'argv')
+    assert.equal(await field({ argv: ['relative'] }), 'argv')
+    assert.equal(await field({ argv: ['/a', 'nul\0'] }), 'argv')
+    assert.equal(await field({ argv: ['/a', 'x'.repeat(limits.frameBytes)] }), 'argv')
+    assert.equal(await field({ argv: Array.from({ length: limits.argvCount + 1 }, () => '/a') }), 'argv')
+    assert.equal(await field({ argv: ['/a'], env: { 'A=B': '' } }), 'env')
+    assert.equal(await field({ argv: ['/a'], cwd: 'relative' }), 'cwd')
+  }),
+
+  check('acknowledges a power off, and ends what runs', async (subject) => {
+    const process = await start(subject, ['wait'])
+    assert.ok((await subject.agent.powerOff()).isOk())
+    assert.deepEqual(await subject.agent.closed, { kind: 'closed-by-unit' })
+    assert.equal((await process.outcome).kind, 'unit-lost')
+    assert.equal((await collect(process.stderr)).length, 0)
+    const error = (await subject.agent.exec({ argv: ['/a'] }))._unsafeUnwrapErr()
+    assert.equal(error.kind, 'unit-lost')
+  }),
+
+  check('settles everything when the host closes', async (subject) => {
+    const process = await start(subject, ['wait'], { stdin: 'open' })
+    await subject.agent[Symbol.asyncDispose]()
+    assert.deepEqual(await subject.agent.closed, { kind: 'closed-by-host' })
+    assert.equal((await process.outcome).kind, 'unit-lost')
+    await assert.rejects(process.stdin!.write(Buffer.from('x')))
+  }),
+]
+
+async function start(
+  { agent, probe }: ConformanceSubject,
+  verb: readonly string[],
+  more: Omit<GuestCommand, 'argv'> = {},
+  options: Parameters<Agent['exec']>[1] = {},
+): Promise<GuestProcess> {
+  const result = await agent.exec({ argv: [...probe, ...verb], ...more }, options)
+  if (result.isErr()) assert.fail(`exec failed: ${result.error.kind}: ${result.error.message}`)
+  return result.value
+}
+
+async function finish(process: GuestProcess) {
+  const [stdout, stderr, outcome] = await Promise.all([
+    collect(process.stdout),
+    collect(process.stderr),
+    process.outcome,
+  ])
+  return { stdout, stderr, outcome }
+}
+
+async function collect(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of stream) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+async function firstLine(process: GuestProcess, line: string): Promise<void> {
+  for await (const chunk of process.stdout) {
+    assert.equal(Buffer.from(chunk).toString(), `${line}\n`)
+    return
+  }
+  assert.fail(`the command ended before it said ${line}`)
+}
+
+/** Bytes that tell their own place; `flood` of the probe writes these with seed 1 on stdout, 2 on stderr. */
+export function pattern(length: number, seed: number): Buffer {
+  const bytes = Buffer.alloc(length)
+  for (let i = 0; i < length; i++) bytes[i] = (i * 31 + Math.floor(i / 256) + seed) & 0xff
+  return bytes
+}

@@ -1,12 +1,5 @@
 import { err, ok, type Result, ResultAsync } from 'neverthrow'
-import type {
-  Agent,
-  AgentHello,
-  AgentOptions,
-  ByteChannel,
-  Clock,
-  ConnectAgent,
-} from './agent.js'
+import type { Agent, AgentHello, AgentOptions, ByteChannel, Clock, ConnectAgent } from './agent.js'
 import { ProtocolViolation } from './codec.js'
 import type { AgentError } from './errors.js'
 import { printable } from './escape.js'

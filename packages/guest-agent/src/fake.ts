@@ -1,24 +1,30 @@
 import type { ByteChannel, Clock } from './agent.js'
+import { FakeAgent } from './fake-agent.js'
 
 /** A command that runs in a fake unit. */
 export interface FakeProcess {
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string>>
   readonly cwd: string
-  /** Ends at once unless the command was started with `stdin: 'open'`. */
+  /** Ends at once unless the command was started with `stdin: 'open'`. Leaving its loop closes it. */
   readonly stdin: AsyncIterable<Uint8Array>
-  /** Resolves when there is room: a stalled reader stalls the program here, as a full pipe would. */
-  readonly stdout: { write(chunk: Uint8Array | string): Promise<void> }
-  readonly stderr: { write(chunk: Uint8Array | string): Promise<void> }
-  /** Aborts when the command is killed (signal 9, power off, channel lost). */
+  /** Resolves when there is room: a stalled reader stalls the program here. Rejects once it was killed. */
+  readonly stdout: FakeOutput
+  readonly stderr: FakeOutput
+  /** Aborts when the command has ended for the unit: killed, powered off, host gone. */
   readonly killed: AbortSignal
   /** The default action of a signal is to end the program; a handler for its number replaces that. */
   onSignal(number: number, handler: () => void): void
 }
 
+export interface FakeOutput {
+  write(chunk: Uint8Array | string): Promise<void>
+}
+
 /** How a fake program ends: an exit code, a signal by number, or the out-of-memory killer. */
 export type FakeExit = number | { readonly signal: number } | 'oom'
 
+/** A program of a fake unit. One that throws ends by SIGABRT. */
 export type FakeProgram = (process: FakeProcess) => FakeExit | Promise<FakeExit>
 
 /** What is inside a fake unit. */
@@ -34,6 +40,10 @@ export interface FakeUnit {
   readonly machine?: string | undefined
   /** Never says hello, as a guest that hangs while it boots. */
   readonly silent?: boolean | undefined
+  /** A feature of the kernel that is absent: `erofs`, `virtio_pmem`, `dax`. Mounts fail with it. */
+  readonly lacks?: string | undefined
+  /** Protocol versions that the agent offers; this package's by default. */
+  readonly versions?: { readonly min: number; readonly max: number } | undefined
 }
 
 export interface FakeAgentChannel {
@@ -41,16 +51,22 @@ export interface FakeAgentChannel {
   readonly channel: ByteChannel
   /** A device is plugged in while the unit runs. */
   addDevice(id: string): void
-  /** An image exists from now on (the runtime makes them while the unit runs). */
+  /** An image exists from now on (hosts make them while units run). */
   addImage(id: string, names: readonly string[]): void
   /** Names bound into the fake `/nix/store`, sorted. */
   boundNames(): readonly string[]
   /** The unit vanishes without a word. */
   lose(): void
-  /** Resolves once: the unit powered off (asked to, or because the host closed), or was lost. */
-  readonly ended: Promise<'powered-off' | 'host-gone' | 'lost'>
+  /** Resolves once, with why the unit ended. `protocol-violation`: the host's, as the real agent sees it. */
+  readonly ended: Promise<FakeEnd>
 }
 
-export function fakeAgentChannel(_powers: { readonly clock: Clock }, _unit: FakeUnit = {}): FakeAgentChannel {
-  throw new Error('fakeAgentChannel is not written yet')
+export type FakeEnd = 'powered-off' | 'host-gone' | 'lost' | 'protocol-violation'
+
+/**
+ * A unit in memory that speaks the real protocol, for tests of whatever is above: no process, no kernel,
+ * milliseconds. The same conformance checks pass against it and against the real agent.
+ */
+export function fakeAgentChannel(powers: { readonly clock: Clock }, unit: FakeUnit = {}): FakeAgentChannel {
+  return new FakeAgent(powers.clock, unit)
 }

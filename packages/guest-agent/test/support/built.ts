@@ -11,7 +11,15 @@ export function buildTestPrograms(): {
   readonly fuzzDecoder: string
   readonly probe: string
 } {
-  execFileSync('flock', [`${root}agent/Makefile`, 'make', '--silent', '-C', `${root}agent`, `OUT=${out}`, 'test'])
+  execFileSync('flock', [
+    `${root}agent/Makefile`,
+    'make',
+    '--silent',
+    '-C',
+    `${root}agent`,
+    `OUT=${out}`,
+    'test',
+  ])
   return {
     agentAsan: `${out}/agent-asan`,
     agentPlain: `${out}/agent-plain`,

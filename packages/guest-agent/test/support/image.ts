@@ -18,7 +18,11 @@ export function sealDevice(file: string): string {
 }
 
 /** One image that holds its own data. */
-export function makeFlatImage(tree: string, image: string, options: readonly string[] = ['-Enoinline_data']): string {
+export function makeFlatImage(
+  tree: string,
+  image: string,
+  options: readonly string[] = ['-Enoinline_data'],
+): string {
   execFileSync('mkfs.erofs', ['--quiet', ...options, '-T1', image, tree], { stdio: 'pipe' })
   return sealDevice(image)
 }

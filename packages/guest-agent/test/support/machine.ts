@@ -157,5 +157,4 @@ export class TestMachine implements AsyncDisposable {
   }
 }
 
-const backend = (file: string): string =>
-  `mem-path=${file},size=${statSync(file).size},share=on,readonly=on`
+const backend = (file: string): string => `mem-path=${file},size=${statSync(file).size},share=on,readonly=on`

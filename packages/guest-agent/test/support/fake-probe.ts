@@ -1,0 +1,55 @@
+import { pattern } from '@spectrum/guest-agent/conformance'
+import type { FakeProgram } from '@spectrum/guest-agent/fake'
+
+const chunkBytes = 65_536
+
+/** The probe of the conformance checks, as a program of a fake unit. */
+export const fakeProbe: FakeProgram = async (process) => {
+  const [, verb, operand = '', ...more] = process.argv
+  const { stdout, stderr, killed } = process
+  const forEver = () =>
+    new Promise<never>((_, reject) => killed.addEventListener('abort', () => reject(killed)))
+  switch (verb) {
+    case 'echo':
+      for (const word of process.argv.slice(2)) await stdout.write(`${word}\n`)
+      return 0
+    case 'fail':
+      await stderr.write('failing\n')
+      return Number(operand)
+    case 'place': {
+      const variables = Object.entries(process.env).map(([name, value]) => `${name}=${value}\n`)
+      await stdout.write(`cwd=${process.cwd}\nleader=1\n${variables.join('')}`)
+      return 0
+    }
+    case 'cat':
+      for await (const chunk of process.stdin) await stdout.write(chunk)
+      return 0
+    case 'flood': {
+      const total = Number(operand)
+      const [out, error] = [pattern(total, 1), pattern(total, 2)]
+      for (let at = 0; at < total; at += chunkBytes) {
+        await stdout.write(out.subarray(at, at + chunkBytes))
+        await stderr.write(error.subarray(at, at + chunkBytes))
+      }
+      return 0
+    }
+    case 'wait':
+      await stdout.write('ready\n')
+      return forEver()
+    case 'wait-for-term': {
+      const terminated = new Promise<void>((resolve) => process.onSignal(15, resolve))
+      await stdout.write('ready\n')
+      await terminated
+      await stdout.write('terminated\n')
+      return 0
+    }
+    case 'close-stdin': {
+      const stdin = process.stdin[Symbol.asyncIterator]()
+      await stdin.return?.()
+      await stdout.write('closed\n')
+      return forEver()
+    }
+    default:
+      throw new Error(`no such verb: ${verb} ${more.join(' ')}`)
+  }
+}

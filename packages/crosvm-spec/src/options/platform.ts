@@ -1,0 +1,272 @@
+import { bracketedCpus, type CpuSet, type PerCpu, perCpu, printCpus, readCpus } from '../grammar/cpu-set.js'
+import { type PciAddress, pciAddress, uuid } from '../grammar/network.js'
+import { optional, record, required } from '../grammar/record.js'
+import { refuse } from '../grammar/refusal.js'
+import { choice, count, flag, integer, list, u8, u16, u32, u64 } from '../grammar/scalar.js'
+import { decimal } from '../grammar/separated.js'
+import type { Shape } from '../grammar/shape.js'
+import { path, text } from '../grammar/text.js'
+
+/** The vCPUs and how they look to the guest: `--cpus`. */
+export interface Cpus {
+  /** Default 1. */
+  readonly count?: number | undefined
+  readonly clusters?: readonly CpuSet[] | undefined
+  /** x86-64, on a hybrid host: names every vCPU. */
+  readonly coreTypes?: { readonly atom: CpuSet; readonly core: CpuSet } | undefined
+  readonly bootCpu?: number | undefined
+  readonly freqDomains?: readonly CpuSet[] | undefined
+  /** aarch64. */
+  readonly mte?: { readonly auto: boolean } | undefined
+  /** aarch64. */
+  readonly sve?: { readonly auto: boolean } | undefined
+}
+
+export const cpus: Shape<Cpus> = record<Cpus>({
+  count: optional('num-cores', integer(1, 4096)),
+  clusters: optional('clusters', list(bracketedCpus, { least: 1 })),
+  coreTypes: optional(
+    'core-types',
+    record<{ readonly atom: CpuSet; readonly core: CpuSet }>({
+      atom: required('atom', bracketedCpus),
+      core: required('core', bracketedCpus),
+    }),
+  ),
+  bootCpu: optional('boot-cpu', count),
+  freqDomains: optional('freq-domains', list(bracketedCpus, { least: 1 })),
+  mte: optional('mte', record<{ readonly auto: boolean }>({ auto: required('auto', flag) })),
+  sve: optional('sve', record<{ readonly auto: boolean }>({ auto: required('auto', flag) })),
+})
+
+/** Host CPUs for all vCPUs, or for each: `--cpu-affinity`. */
+export type CpuAffinity =
+  | { readonly kind: 'all'; readonly cpus: CpuSet }
+  | { readonly kind: 'each'; readonly cpus: PerCpu<CpuSet> }
+
+const each = perCpu<CpuSet>({ between: ':', print: printCpus, read: readCpus })
+
+export const cpuAffinity: Shape<CpuAffinity> = {
+  print: (value) => {
+    if (value.kind === 'all') return printCpus(value.cpus)
+    return value.kind === 'each' ? each.print(value.cpus) : refuse('kind must be all or each')
+  },
+  read: (cursor) => {
+    if (cursor.rest.includes('=')) return { kind: 'each', cpus: each.read(cursor) }
+    const text = cursor.rest
+    cursor.offset = cursor.text.length
+    return { kind: 'all', cpus: readCpus(text) }
+  },
+}
+
+function wholeU32(value: unknown): string {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > 0xffff_ffff) {
+    refuse(`expected a whole number from 0 to ${0xffff_ffff}, not ${String(value)}`)
+  }
+  return String(value === 0 ? 0 : value)
+}
+
+const readU32 = (text: string) => Number(wholeU32(decimal(text)))
+
+export const numberPerCpu = perCpu<number>({ between: ',', print: wholeU32, read: readU32 })
+
+export const numbersPerCpu = perCpu<readonly number[]>({
+  between: ';',
+  print: (values) => {
+    if (!Array.isArray(values) || values.length === 0) refuse('expected a list with at least one number')
+    return values.map(wholeU32).join(',')
+  },
+  read: (word) => word.split(',').map(readU32),
+})
+
+export interface MemoryRegion {
+  readonly start: bigint
+  readonly size?: bigint | undefined
+}
+
+const region = record<MemoryRegion>({ start: required('start', u64), size: optional('size', u64) })
+
+/** Where PCI lies in the guest's memory: `--pci`. */
+export interface PciLayout {
+  /** x86-64. */
+  readonly ecam?: MemoryRegion | undefined
+  /** aarch64. */
+  readonly cam?: MemoryRegion | undefined
+  readonly mem?: MemoryRegion | undefined
+}
+
+export const pciLayout: Shape<PciLayout> = record<PciLayout>(
+  { ecam: optional('ecam', region), cam: optional('cam', region), mem: optional('mem', region) },
+  // Which key comes first depends on the architecture, so it is not guessed.
+  { implicitFirst: false },
+)
+
+/** What the guest's DMI tables say: `--smbios`. */
+export interface Smbios {
+  readonly biosVendor?: string | undefined
+  readonly biosVersion?: string | undefined
+  readonly manufacturer?: string | undefined
+  readonly productName?: string | undefined
+  readonly serialNumber?: string | undefined
+  readonly uuid?: string | undefined
+  readonly oemStrings?: readonly string[] | undefined
+}
+
+export const smbios: Shape<Smbios> = record<Smbios>({
+  biosVendor: optional('bios-vendor', text({ name: 'biosVendor' })),
+  biosVersion: optional('bios-version', text({ name: 'biosVersion' })),
+  manufacturer: optional('manufacturer', text({ name: 'manufacturer' })),
+  productName: optional('product-name', text({ name: 'productName' })),
+  serialNumber: optional('serial-number', text({ name: 'serialNumber' })),
+  uuid: optional('uuid', uuid),
+  oemStrings: optional('oem-strings', list(text({ name: 'oemStrings' }), { least: 1, most: 255 })),
+})
+
+/** A host file in the guest's memory: `--file-backed-mapping`. */
+export interface FileBackedMapping {
+  readonly path: string
+  /** Guest-physical. Page aligned, unless `align`. */
+  readonly address: bigint
+  /** Bytes. Page aligned, unless `align`. */
+  readonly size: bigint
+  /** In the file. Default 0. */
+  readonly offset?: bigint | undefined
+  readonly writable?: boolean | undefined
+  readonly sync?: boolean | undefined
+  /** Widens to whole pages instead of refusing. */
+  readonly align?: boolean | undefined
+  /** Replaces part of the guest's RAM instead of being a region of its own. */
+  readonly ram?: boolean | undefined
+}
+
+export const fileBackedMapping: Shape<FileBackedMapping> = record<FileBackedMapping>(
+  {
+    path: required('path', path('path')),
+    address: required('addr', u64),
+    size: required('size', u64),
+    offset: optional('offset', u64),
+    writable: optional('rw', flag),
+    sync: optional('sync', flag),
+    align: optional('align', flag),
+    ram: optional('ram', flag),
+  },
+  {
+    check: ({ address, size, align }) => {
+      if (address + size > 0xffff_ffff_ffff_f000n) return 'address + size goes past the end of memory'
+      // 4 KiB is the smallest page of the supported hosts; a host with larger ones refuses more.
+      if (!align && (address % 4096n !== 0n || size % 4096n !== 0n)) {
+        return 'address and size must be multiples of the page size: round them, or set align'
+      }
+      return size === 0n ? 'size must be more than 0' : undefined
+    },
+  },
+)
+
+export interface Pstore {
+  readonly path: string
+  /** Bytes. */
+  readonly size: number
+}
+
+export const pstore: Shape<Pstore> = record<Pstore>({
+  path: required('path', path('path')),
+  size: required('size', u32),
+})
+
+export interface Pflash {
+  readonly path: string
+  /** Bytes. Default 4096. */
+  readonly blockSize?: number | undefined
+}
+
+export const pflash: Shape<Pflash> = record<Pflash>({
+  path: required('path', path('path')),
+  blockSize: optional('block_size', integer(1, 0xffff_ffff)),
+})
+
+/** One file of the firmware configuration device: `--fw-cfg`. */
+export type FwCfgFile =
+  | { readonly name: string; readonly string: string; readonly path?: undefined }
+  | { readonly name: string; readonly path: string; readonly string?: undefined }
+
+interface FlatFwCfg {
+  readonly name: string
+  readonly string?: string | undefined
+  readonly path?: string | undefined
+}
+
+export const fwCfgFile = record<FlatFwCfg>(
+  {
+    // FW_CFG_FILENAME of the specification: 56 bytes with the terminating zero.
+    name: required('name', text({ name: 'name', maxBytes: 55 })),
+    string: optional('string', text({ name: 'string' })),
+    path: optional('path', path('path')),
+  },
+  {
+    check: (file) =>
+      (file.string === undefined) === (file.path === undefined) ? 'give either string or path' : undefined,
+  },
+) as Shape<FwCfgFile>
+
+export interface DeviceTreeOverlay {
+  readonly path: string
+  readonly selectSymbols?: readonly string[] | undefined
+  readonly filter?: boolean | undefined
+}
+
+export const deviceTreeOverlay: Shape<DeviceTreeOverlay> = record<DeviceTreeOverlay>({
+  path: required('path', path('path')),
+  selectSymbols: optional('select-symbols', list(text({ name: 'selectSymbols' }), { least: 1 })),
+  filter: optional('filter', flag),
+})
+
+/** A PCI device that does nothing but be there: `--stub-pci-device`. */
+export interface StubPciDevice {
+  readonly address: PciAddress
+  readonly vendor?: number | undefined
+  readonly device?: number | undefined
+  /** Class, subclass and programming interface as in sysfs: 0x020000. */
+  readonly class?: number | undefined
+  readonly subsystemVendor?: number | undefined
+  readonly subsystemDevice?: number | undefined
+  readonly revision?: number | undefined
+}
+
+/** The class codes of PCI that crosvm knows. */
+const classCode = (value: number) => value <= 0x13 || value === 0xff
+
+export const stubPciDevice: Shape<StubPciDevice> = record<StubPciDevice>(
+  {
+    address: required('address', pciAddress),
+    vendor: optional('vendor', u16),
+    device: optional('device', u16),
+    class: optional('class', integer(0, 0xff_ffff)),
+    subsystemVendor: optional('subsystem-vendor', u16, 'subsystem_vendor'),
+    subsystemDevice: optional('subsystem-device', u16, 'subsystem_device'),
+    revision: optional('revision', u8),
+  },
+  {
+    check: (stub) =>
+      classCode((stub.class ?? 0) >> 16) ? undefined : 'class has a class code crosvm does not know',
+  },
+)
+
+export interface MemOptions {
+  readonly sizeMib: number
+}
+
+/** MiB, not bytes and not "2G". 2 ** 30 MiB is a pebibyte. */
+export const memory: Shape<MemOptions> = record<MemOptions>({
+  sizeMib: required('size', integer(1, 2 ** 30)),
+})
+
+export const battery: Shape<{ readonly type: 'goldfish' }> = record<{ readonly type: 'goldfish' }>({
+  type: required('type', choice(['goldfish'])),
+})
+
+export const nested: Shape<{ readonly mode: 'off' | 'auto' | 'on' }> = record<{
+  readonly mode: 'off' | 'auto' | 'on'
+}>({ mode: required('mode', choice(['off', 'auto', 'on'])) })
+
+export const videoDevice: Shape<{ readonly backend: string }> = record<{ readonly backend: string }>({
+  backend: required('backend', choice(['libvda', 'libvda-vd', 'ffmpeg', 'vaapi']) as Shape<string>),
+})

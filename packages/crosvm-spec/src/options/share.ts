@@ -1,0 +1,168 @@
+import { takeAll } from '../grammar/cpu-set.js'
+import { Cursor } from '../grammar/cursor.js'
+import { refuse } from '../grammar/refusal.js'
+import { choice, count, flag, u32 } from '../grammar/scalar.js'
+import {
+  part,
+  printParts,
+  readParts,
+  type SeparatedField,
+  type SeparatedFields,
+  without,
+} from '../grammar/separated.js'
+import { readWhole, type Shape } from '../grammar/shape.js'
+import { checkPath, checkText, resolvePath, text } from '../grammar/text.js'
+import { type OwnerMapping, ownerParts } from './owner.js'
+
+/** A host directory over virtio-fs: `--shared-dir …:type=fs`. There is no read-only mode. */
+export interface FsShare extends OwnerMapping {
+  readonly type: 'fs'
+  readonly path: string
+  /** At most 36 bytes, without `:`. What the guest mounts by. */
+  readonly tag: string
+  /** Default `auto`. */
+  readonly cache?: 'never' | 'auto' | 'always' | undefined
+  /** How long the guest may believe names and attributes. Default 5. */
+  readonly timeoutSeconds?: number | undefined
+  /** Default 0. Not with `asciiCasefold`. */
+  readonly negativeTimeoutSeconds?: number | undefined
+  readonly writeback?: boolean | undefined
+  /** An 8 GiB window of guest memory through which the guest maps the host's page cache. x86-64 only. */
+  readonly dax?: boolean | undefined
+  readonly rewriteSecurityXattrs?: boolean | undefined
+  readonly asciiCasefold?: boolean | undefined
+  readonly posixAcl?: boolean | undefined
+  readonly securityContext?: boolean | undefined
+  readonly maxDynamicPermissions?: number | undefined
+  readonly maxDynamicXattrs?: number | undefined
+  /** Needs the feature `arc_quota`. */
+  readonly privilegedQuotaUids?: readonly number[] | undefined
+  readonly unmapGuestMemoryOnFork?: boolean | undefined
+}
+
+/** A host directory over 9P: `--shared-dir …:type=p9`. */
+export interface P9Share extends OwnerMapping {
+  readonly type: 'p9'
+  readonly path: string
+  readonly tag: string
+  readonly asciiCasefold?: boolean | undefined
+}
+
+export type SharedDirectory = FsShare | P9Share
+
+/** The bytes of a virtio-fs tag and, in crosvm, of a 9p tag. */
+const LONGEST_TAG = 36
+
+// crosvm splits at ':', joins the parts it keeps with ',' and reads them as key-values: each value is printed
+// in that grammar and must then hold no colon.
+function inner<T>(key: string, shape: Shape<T>, ...aliases: string[]): SeparatedField<T> {
+  return part(
+    key,
+    (value) => shape.print(value),
+    (word, cursor) => readWhole(shape, word, cursor.context),
+    ...aliases,
+  )
+}
+
+const quotaUids: Shape<readonly number[]> = {
+  print: (uids) => {
+    if (!Array.isArray(uids) || uids.length === 0 || uids.length > 64) refuse('expected 1 to 64 user ids')
+    return uids.map((uid) => u32.print(uid)).join(' ')
+  },
+  read: (cursor) =>
+    text({ name: 'user ids' })
+      .read(cursor)
+      .split(' ')
+      .map((uid) => u32.read(new Cursor(uid))),
+}
+
+type FsParts = Omit<FsShare, 'type' | 'path' | 'tag'>
+const fsParts: SeparatedFields<FsParts> = {
+  cache: inner('cache_policy', choice(['never', 'auto', 'always']), 'cache'),
+  timeoutSeconds: inner('timeout', count),
+  negativeTimeoutSeconds: inner('negative_timeout', count),
+  writeback: inner('writeback', flag),
+  dax: inner('use_dax', flag, 'dax'),
+  rewriteSecurityXattrs: inner('rewrite_security_xattrs', flag, 'rewrite-security-xattrs'),
+  asciiCasefold: inner('ascii_casefold', flag),
+  posixAcl: inner('posix_acl', flag),
+  securityContext: inner('security_ctx', flag),
+  maxDynamicPermissions: inner('max_dynamic_perm', count),
+  maxDynamicXattrs: inner('max_dynamic_xattr', count),
+  privilegedQuotaUids: inner('privileged_quota_uids', quotaUids),
+  unmapGuestMemoryOnFork: inner('unmap_guest_memory_on_fork', flag),
+  ...ownerParts,
+}
+
+type P9Parts = Omit<P9Share, 'type' | 'path' | 'tag'>
+const p9Parts: SeparatedFields<P9Parts> = {
+  asciiCasefold: inner('ascii_casefold', flag),
+  ...ownerParts,
+}
+
+function checkTag(tag: unknown): string {
+  const plain = without(':', tag, 'tag')
+  const length = Buffer.byteLength(plain)
+  if (length === 0 || length > LONGEST_TAG) refuse(`tag must be 1 to ${LONGEST_TAG} bytes long`)
+  return plain
+}
+
+function checkCasefold(value: FsParts): void {
+  if (value.asciiCasefold && value.negativeTimeoutSeconds) {
+    refuse('asciiCasefold needs negativeTimeoutSeconds 0: a cached miss would hide a name of another case')
+  }
+}
+
+export const sharedDirectory: Shape<SharedDirectory> = {
+  print: (value) => {
+    const head = [without(':', checkPath(value.path, 'path'), 'path'), checkTag(value.tag)]
+    if (value.type === 'fs') {
+      const { type, path, tag, ...rest } = value
+      checkCasefold(rest)
+      return [...head, `type=${type}`, ...printParts(rest, fsParts)].join(':')
+    }
+    if (value.type !== 'p9') refuse('type must be fs or p9: say which, because crosvm itself assumes p9')
+    const { type, path, tag, ...rest } = value
+    return [...head, `type=${type}`, ...printParts(rest, p9Parts)].join(':')
+  },
+  read: (cursor) => {
+    const [directory, tag, ...parts] = takeAll(cursor).split(':')
+    if (tag === undefined) refuse('expected PATH:TAG')
+    const types = parts.filter((word) => word.startsWith('type=')).map((word) => word.slice(5))
+    const rest = parts.filter((word) => !word.startsWith('type='))
+    const head = { path: resolvePath(cursor, directory!, 'path'), tag: checkTag(tag) }
+    const last = types.at(-1) ?? 'p9'
+    if (/^(fs|FS)$/.test(last)) {
+      const fs = readParts<FsParts>(rest, fsParts, cursor)
+      checkCasefold(fs)
+      return { type: 'fs', ...head, ...fs }
+    }
+    if (!/^(9p|9P|p9|P9)$/.test(last)) refuse(`type must be fs or p9, not '${last}'`)
+    return { type: 'p9', ...head, ...readParts<P9Parts>(rest, p9Parts, cursor) }
+  },
+}
+
+/** A Wayland compositor's socket: `--wayland-sock`. Only the one without a name reaches cross-domain. */
+export interface WaylandSocket {
+  readonly path: string
+  readonly name?: string | undefined
+}
+
+export const waylandSocket: Shape<WaylandSocket> = {
+  print: (value) => {
+    const socket = without(',', checkPath(value.path, 'path'), 'path')
+    if (value.name === undefined) return socket
+    if (value.name === '') refuse('leave the name out for the socket without one')
+    return `${socket},name=${without(',', value.name, 'name')}`
+  },
+  read: (cursor) => {
+    const [socket, ...parts] = takeAll(cursor).split(',')
+    let name = ''
+    for (const word of parts) {
+      if (!word.startsWith('name=')) refuse(`unknown part '${word}': only name=NAME may follow the path`)
+      name = word.slice(5)
+    }
+    checkText(name, 'name')
+    return { path: resolvePath(cursor, socket!, 'path'), ...(name === '' ? {} : { name }) }
+  },
+}

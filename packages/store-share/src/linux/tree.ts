@@ -1,8 +1,26 @@
-import { close, constants, type Dirent, open, read } from 'node:fs'
+import {
+  close,
+  closeSync,
+  constants,
+  type Dirent,
+  lstatSync,
+  open,
+  openSync,
+  read,
+  readdirSync,
+  readlinkSync,
+  readSync,
+} from 'node:fs'
 import { lstat, readdir, readlink } from 'node:fs/promises'
 import type { ByteString, EntryKind, ReadableFile, TreeReader } from '../powers.js'
+import { AdaptiveCalls } from './adaptive-calls.js'
 
 type Kinds = Pick<Dirent, 'isDirectory' | 'isFile' | 'isSymbolicLink'>
+
+/** Larger reads are worth a trip to the thread pool. */
+const SMALL_FILE_BYTES = 64 << 10
+
+const calls = new AdaptiveCalls()
 
 export const treeReader: TreeReader = {
   async kindOf(path) {
@@ -14,32 +32,72 @@ export const treeReader: TreeReader = {
     }
   },
   async list(path) {
-    const entries = await readdir(bytes(path), { withFileTypes: true, encoding: 'buffer' })
+    const options = { withFileTypes: true, encoding: 'buffer' } as const
+    const at = bytes(path)
+    const entries = await calls.run(
+      () => readdirSync(at, options),
+      () => readdir(at, options),
+    )
     return entries.map((entry) => ({ name: entry.name.toString('latin1'), kind: kindOf(entry) }))
   },
   async fileInfo(path) {
-    const { size, mode } = await lstat(bytes(path))
+    const at = bytes(path)
+    const { size, mode } = await calls.run(
+      () => lstatSync(at),
+      () => lstat(at),
+    )
     return { sizeBytes: size, executable: (mode & constants.S_IXUSR) !== 0 }
   },
   async readLink(path) {
-    return (await readlink(bytes(path), { encoding: 'buffer' })).toString('latin1')
+    const at = bytes(path)
+    const target = await calls.run(
+      () => readlinkSync(at, { encoding: 'buffer' }),
+      () => readlink(at, { encoding: 'buffer' }),
+    )
+    return target.toString('latin1')
   },
-  async readStart(path, maxBytes) {
-    const file = await openFile(path)
-    try {
-      const contents = Buffer.allocUnsafe(maxBytes)
-      return contents.subarray(0, await file.read(contents, 0))
-    } finally {
-      await file.close()
-    }
-  },
+  readStart: (path, maxBytes) =>
+    maxBytes <= SMALL_FILE_BYTES
+      ? calls.run<Uint8Array>(
+          () => readStartSync(path, maxBytes),
+          () => readStart(path, maxBytes),
+        )
+      : readStart(path, maxBytes),
   open: openFile,
+}
+
+const READING = constants.O_RDONLY | constants.O_NOFOLLOW
+
+function readStartSync(path: ByteString, maxBytes: number): Uint8Array {
+  const contents = Buffer.allocUnsafe(maxBytes)
+  const fd = openSync(bytes(path), READING)
+  try {
+    let filled = 0
+    while (filled < maxBytes) {
+      const count = readSync(fd, contents, filled, maxBytes - filled, filled)
+      if (count === 0) break
+      filled += count
+    }
+    return contents.subarray(0, filled)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+async function readStart(path: ByteString, maxBytes: number): Promise<Uint8Array> {
+  const file = await openFile(path)
+  try {
+    const contents = Buffer.allocUnsafe(maxBytes)
+    return contents.subarray(0, await file.read(contents, 0))
+  } finally {
+    await file.close()
+  }
 }
 
 /** Callbacks, because a promised file handle costs several times as much for a small file. */
 function openFile(path: ByteString): Promise<ReadableFile> {
   return new Promise((resolve, reject) => {
-    open(bytes(path), constants.O_RDONLY | constants.O_NOFOLLOW, (failed, fd) => {
+    open(bytes(path), READING, (failed, fd) => {
       if (failed) reject(failed)
       else resolve(new DescriptorFile(fd))
     })

@@ -1,0 +1,63 @@
+/**
+ * What a message carries, argument by argument, as the protocol's XML says. One word is 32 bits in the byte
+ * order of the machine.
+ */
+export type ArgumentType =
+  /** One word: signed, unsigned, or signed with 8 fractional bits. */
+  | { readonly kind: 'int' | 'uint' | 'fixed' }
+  /** A length that counts the final NUL, then the bytes, padded to a word. Length 0 is null. */
+  | { readonly kind: 'string'; readonly nullable: boolean }
+  /** A length, then the bytes, padded to a word. */
+  | { readonly kind: 'array' }
+  /** One word: the id of an object that exists. 0 is null. `interface` is absent in wl_display.error alone. */
+  | { readonly kind: 'object'; readonly nullable: boolean; readonly interface?: string | undefined }
+  /** One word: the id of an object that begins to exist. */
+  | { readonly kind: 'new-id'; readonly interface: string }
+  /** Interface (string), version and id: a new object whose interface the sender names, as wl_registry.bind does. */
+  | { readonly kind: 'untyped-new-id' }
+  /** No bytes: the next descriptor of the queue that runs beside the bytes. */
+  | { readonly kind: 'fd' }
+
+export interface ArgumentSignature {
+  readonly name: string
+  readonly type: ArgumentType
+}
+
+export interface MessageSignature {
+  readonly name: string
+  /** The version of the interface that brought it. */
+  readonly since: number
+  /** Whether it ends its object. */
+  readonly destructor: boolean
+  readonly arguments: readonly ArgumentSignature[]
+}
+
+/** The opcode of a message is its place in the list. */
+export interface Interface {
+  readonly name: string
+  readonly version: number
+  readonly requests: readonly MessageSignature[]
+  readonly events: readonly MessageSignature[]
+}
+
+/**
+ * A decoded argument. Strings stay bytes, without the final NUL, because the wire promises no encoding and
+ * forwarding must not change them. `Descriptor` is whatever the caller uses to own one.
+ */
+export type Argument<Descriptor> =
+  | { readonly kind: 'int'; readonly value: number }
+  | { readonly kind: 'uint'; readonly value: number }
+  /** Exact: a multiple of 1/256 from -8388608 to 8388607.99609375. */
+  | { readonly kind: 'fixed'; readonly value: number }
+  | { readonly kind: 'string'; readonly bytes: Uint8Array | null }
+  | { readonly kind: 'array'; readonly bytes: Uint8Array }
+  /** `null` is the null object. */
+  | { readonly kind: 'object'; readonly id: number | null }
+  | { readonly kind: 'new-id'; readonly id: number }
+  | {
+      readonly kind: 'untyped-new-id'
+      readonly interface: Uint8Array
+      readonly version: number
+      readonly id: number
+    }
+  | { readonly kind: 'fd'; readonly descriptor: Descriptor }

@@ -5,18 +5,32 @@ import {
   type MonitorTrial,
   type Verdict,
 } from '@spectrum/unit-monitor'
-import { echoGuest, type FakeScript, fakeMonitor } from '@spectrum/unit-monitor/fake'
+import { echoGuest, type FakeGuest, type FakeScript, fakeMonitor } from '@spectrum/unit-monitor/fake'
 import { linuxPowers } from '@spectrum/unit-monitor/linux'
 import { describe, expect, it } from 'vitest'
 
 const { clock } = linuxPowers()
 const usable: KvmProbe = { probe: async () => ({ usable: true, reason: 'it ran a guest' }) }
 
+/** Guests that have started and not ended. */
+const live = new Set<FakeGuest>()
+
 const candidate = (
   accelerator: 'kvm' | 'emulation',
   script: FakeScript = { guest: echoGuest },
 ): MonitorCandidate => ({
-  monitor: fakeMonitor({ clock }, { accelerator, ...script }),
+  monitor: fakeMonitor(
+    { clock },
+    {
+      accelerator,
+      ...script,
+      guest(guest) {
+        live.add(guest)
+        guest.ended.addEventListener('abort', () => live.delete(guest))
+        return script.guest?.(guest)
+      },
+    },
+  ),
   identity: `binary ${accelerator}`,
 })
 
@@ -43,6 +57,7 @@ function trial(): MonitorTrial & { prepared: number; disposed: number; parameter
           directory: '/run/trial',
         },
         async [Symbol.asyncDispose]() {
+          expect(live.size).toBe(0)
           counted.disposed += 1
         },
       }

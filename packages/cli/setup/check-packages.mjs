@@ -29,7 +29,7 @@ export async function checkPackages({ signal, say }) {
       const outcome = await run(process.execPath, check.argv, {
         cwd: one.path,
         signal,
-        env: { NO_COLOR: '1', FORCE_COLOR: '0' },
+        env: { NO_COLOR: '1', FORCE_COLOR: undefined },
         deadlineMs: 120_000,
       })
       if (outcome.code !== 0) wrong.push(`${one.name}, ${check.name}:\n${outcome.both.trim()}`)

@@ -49,11 +49,18 @@ async function takeSteps(steps, { checkOnly, say, signal }) {
     count += missing.length
     if (missing.length === 0) continue
     say(`Set-up: ${step.name}${checkOnly ? ' missing' : ''}`)
-    for (const item of missing) say(`  ${item.what}: ${item.why}`)
+    for (const [why, what] of byReason(missing)) say(`  ${what.join(', ')}: ${why}`)
     if (!checkOnly) await step.install(missing, { signal, say })
     if (signal.aborted) throw signal.reason
   }
   return count
+}
+
+/** Things wanted for the same reason share a line. */
+function byReason(missing) {
+  const reasons = new Map()
+  for (const { what, why } of missing) reasons.set(why, [...(reasons.get(why) ?? []), what])
+  return reasons
 }
 
 function checkNode() {

@@ -52,7 +52,7 @@ async function buildOne(one, signal) {
     const outcome = await run(process.execPath, [tsup, '--out-dir', '.dist-new'], {
       cwd: one.path,
       signal,
-      env: { NO_COLOR: '1', FORCE_COLOR: '' },
+      env: { NO_COLOR: '1', FORCE_COLOR: undefined },
       deadlineMs: 300_000,
     })
     if (outcome.code !== 0)
@@ -77,7 +77,7 @@ export const typescriptBuild = {
       .filter((one) => !upToDate(one))
       .map((one) => ({
         what: one.name,
-        why: 'its sources or what it depends on have changed, or it was never built',
+        why: 'changed (or what it depends on has), or never built',
       }))
   },
 

@@ -1,1 +1,12 @@
-export {}
+export { type Command, parseCommandLine, type RunCommand, type UsageError } from './arguments.js'
+export {
+  type BootReport,
+  type DoctorPowers,
+  type Examination,
+  examine,
+  type Finding,
+  type KvmReport,
+  type Verdict,
+} from './doctor.js'
+export type { Clock, CommandPowers, Failure, OpenUnitHost, Sink, StartedUnit, UnitHost } from './powers.js'
+export { spectrum } from './spectrum.js'

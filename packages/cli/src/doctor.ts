@@ -1,0 +1,101 @@
+import type { KvmProbe } from '@spectrum/kvm-ioctl'
+import { checkKernel } from './doctor/guest-kernel.js'
+import { checkBoot, checkKvm } from './doctor/machines.js'
+import { checkErofs, checkNix, checkNode, checkQemu } from './doctor/programs.js'
+import { checkCgroup, checkDisk, checkMemory } from './doctor/resources.js'
+import { table } from './doctor/table.js'
+import type { Clock, Sink } from './powers.js'
+
+/** `ok`: will do. `limited`: units run, with a drawback. `missing`: units cannot run. `unknown`: not found out. */
+export type Verdict = 'ok' | 'limited' | 'missing' | 'unknown'
+
+/** One thing that was looked at. */
+export interface Finding {
+  readonly subject: string
+  readonly verdict: Verdict
+  /** What was found, in words. */
+  readonly found: string
+  /** What to do about it; absent when all is well. */
+  readonly remedy?: string
+}
+
+/** What running a tiny guest showed of KVM, or why none could be run. */
+export type KvmReport = KvmProbe | { readonly kind: 'not-probed'; readonly message: string }
+
+/** Which monitor really booted the guest kernel. */
+export type BootReport =
+  | { readonly kind: 'boots'; readonly monitor: string; readonly accelerator: string; readonly why: string }
+  | { readonly kind: 'fails'; readonly message: string }
+
+/** What the doctor looks at; it changes nothing. */
+export interface DoctorPowers {
+  readonly nodeVersion: string
+  /** Text of a file, at most 4 MiB; `undefined` when it cannot be read. */
+  read(path: string): Promise<string | undefined>
+  exists(path: string): Promise<boolean>
+  /** The first line that `program argv` prints; `undefined` when it cannot be run. */
+  firstLine(program: string, argv: readonly string[], signal: AbortSignal): Promise<string | undefined>
+  /** Bytes that this user may still write to the file system of `path`. */
+  freeBytes(path: string): Promise<number | undefined>
+  kvm(signal: AbortSignal): Promise<KvmReport>
+  /** Opens a host, which boots the guest kernel, and stops it again. */
+  boot(signal: AbortSignal): Promise<BootReport>
+  /** Where the guest kernel, the blobs and the host's state are expected. */
+  readonly places: {
+    readonly kernel: string
+    readonly modules: string
+    readonly cache: string
+    readonly state: string
+  }
+}
+
+export interface Examination {
+  /** Whether units can run here. */
+  readonly ok: boolean
+  readonly findings: readonly Finding[]
+}
+
+/** For everything but the trial boot. */
+const lookMs = 15_000
+
+/** Looks at everything, the slow trial last. Never rejects but for programmers' mistakes. */
+export async function examine(
+  powers: DoctorPowers,
+  clock: Clock,
+  interrupted: AbortSignal,
+): Promise<Examination> {
+  using deadline = clock.deadline(lookMs)
+  const signal = AbortSignal.any([deadline.signal, interrupted])
+  const quick = await Promise.all([
+    checkNode(powers),
+    checkQemu(powers, signal),
+    checkNix(powers, signal),
+    checkErofs(powers, signal),
+    checkKernel(powers),
+    checkDisk(powers),
+    checkMemory(powers),
+    checkCgroup(powers),
+  ])
+  const kvm = await powers.kvm(signal)
+  const boot = await powers.boot(interrupted)
+  const findings = [...quick, checkKvm(kvm, boot), checkBoot(boot)]
+  return {
+    ok: findings.every((finding) => finding.verdict !== 'missing'),
+    findings,
+  }
+}
+
+/** Prints the examination. Resolves with the exit status. */
+export async function doctor(
+  options: { readonly json: boolean },
+  powers: {
+    readonly stdout: Sink
+    readonly clock: Clock
+    readonly doctor: DoctorPowers
+    readonly interrupted: AbortSignal
+  },
+): Promise<number> {
+  const examination = await examine(powers.doctor, powers.clock, powers.interrupted)
+  await powers.stdout.write(options.json ? `${JSON.stringify(examination)}\n` : table(examination))
+  return examination.ok ? 0 : 1
+}

@@ -1,0 +1,65 @@
+import type { GuestProcess } from '@spectrum/unit-runtime'
+import type { ResultAsync } from 'neverthrow'
+import type { DoctorPowers } from './doctor.js'
+
+/** Why something could not be done: `kind` for programs, `message` for people. May quote a guest. */
+export interface Failure {
+  readonly kind: string
+  readonly message: string
+}
+
+/** Where bytes go; what is behind it may be gone. */
+export interface Sink {
+  readonly isTerminal: boolean
+  /** Resolves when the bytes are accepted; rejects once nobody reads any more. */
+  write(bytes: Uint8Array | string): Promise<void>
+}
+
+/** The clock, as a power. Milliseconds. */
+export interface Clock {
+  now(): number
+  deadline(ms: number): { readonly signal: AbortSignal } & Disposable
+}
+
+/** What `run` wants of a host. */
+export interface UnitHost {
+  readonly monitor: { readonly kind: string; readonly accelerator: string; readonly why: string }
+  /** Starts a unit that sees exactly the closure of these store paths. */
+  startUnit(
+    grant: { readonly closure: readonly string[]; readonly memoryBytes: number | undefined },
+    signal: AbortSignal,
+  ): ResultAsync<StartedUnit, Failure>
+  /** Ends everything that was started and removes every trace of it. */
+  stop(): ResultAsync<void, Failure>
+}
+
+export interface StartedUnit {
+  spawn(
+    argv: readonly string[],
+    options: {
+      readonly env: Readonly<Record<string, string>>
+      readonly stdin: 'closed' | 'open'
+      readonly signal: AbortSignal
+    },
+  ): ResultAsync<GuestProcess, Failure>
+}
+
+/** Opening may boot a kernel to try a monitor; `onStep` is told how far it has come. */
+export type OpenUnitHost = (options: {
+  readonly signal: AbortSignal
+  readonly onStep: (step: string) => void
+}) => ResultAsync<UnitHost, Failure>
+
+/** Everything that the command touches. */
+export interface CommandPowers {
+  readonly stdout: Sink
+  readonly stderr: Sink
+  /** Opened only when a command was told to read it. */
+  openStdin(): AsyncIterable<Uint8Array>
+  readonly clock: Clock
+  readonly openHost: OpenUnitHost
+  readonly doctor: DoctorPowers
+  /** Aborted by Ctrl-C and its like; the reason is the name of the signal. */
+  readonly interrupted: AbortSignal
+  readonly version: string
+}

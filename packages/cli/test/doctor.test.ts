@@ -1,0 +1,130 @@
+import { type DoctorPowers, examine, type Finding, spectrum } from '@spectrum/cli'
+import { describe, expect, it } from 'vitest'
+import { HeldClock, type KeptSink, powersWith, soundMachine } from './fakes.js'
+
+const never = new AbortController().signal
+const look = (over: Partial<DoctorPowers> = {}) => examine(soundMachine(over), new HeldClock(), never)
+
+async function finding(subject: string, over: Partial<DoctorPowers>): Promise<Finding> {
+  const { findings } = await look(over)
+  const found = findings.find((each) => each.subject === subject)
+  if (found === undefined) throw new Error(`nothing about ${subject}`)
+  return found
+}
+
+async function reads(over: Readonly<Record<string, string | undefined>>): Promise<Partial<DoctorPowers>> {
+  const sound = soundMachine()
+  return { read: async (path) => (path in over ? over[path] : sound.read(path)) }
+}
+
+describe('spectrum doctor', () => {
+  it('finds that units can run, slowly, where only emulation works', async () => {
+    const { ok, findings } = await look()
+    expect(ok).toBe(true)
+    expect(findings.map((each) => [each.subject, each.verdict])).toEqual([
+      ['Node', 'ok'],
+      ['QEMU', 'ok'],
+      ['Nix store', 'ok'],
+      ['erofs-utils', 'ok'],
+      ['guest kernel', 'ok'],
+      ['free disk', 'ok'],
+      ['memory', 'ok'],
+      ['cgroup', 'ok'],
+      ['KVM', 'limited'],
+      ['boots the guest kernel', 'limited'],
+    ])
+  })
+
+  it('gives a remedy for everything that is not well', async () => {
+    const { ok, findings } = await look({
+      nodeVersion: '18.1.0',
+      read: async () => undefined,
+      exists: async () => false,
+      firstLine: async () => undefined,
+      freeBytes: async () => 0,
+      kvm: async () => ({ kind: 'unusable', step: 'KVM_RUN', message: 'it hung' }),
+      boot: async () => ({ kind: 'fails', message: 'no monitor works here' }),
+    })
+    expect(ok).toBe(false)
+    for (const each of findings) {
+      expect(each.verdict, each.subject).not.toBe('ok')
+      expect(each.remedy, each.subject).toBeTruthy()
+    }
+  })
+
+  it.each([
+    ['20.18.9', 'missing'],
+    ['20.19.0', 'ok'],
+    ['21.7.3', 'missing'],
+    ['22.11.0', 'missing'],
+    ['22.12.0', 'ok'],
+    ['23.1.0', 'missing'],
+    ['24.0.0', 'ok'],
+  ])('judges Node %s to be %s', async (nodeVersion, verdict) => {
+    expect((await finding('Node', { nodeVersion })).verdict).toBe(verdict)
+  })
+
+  it('does not believe in a KVM on which nothing runs', async () => {
+    const kvm = async () =>
+      ({ kind: 'unusable', step: 'KVM_RUN', message: 'KVM_RUN did not come back' }) as const
+    expect(await finding('KVM', { kvm })).toMatchObject({
+      verdict: 'limited',
+      found: expect.stringContaining('KVM_RUN did not come back; units run with software emulation'),
+    })
+  })
+
+  it('does not praise a KVM that runs code but not the guest kernel', async () => {
+    const kvm = async () =>
+      ({ kind: 'runs-code', message: 'KVM runs code', apiVersion: 12, capabilities: {} }) as const
+    expect((await finding('KVM', { kvm })).verdict).toBe('limited')
+    const boot = async () => ({ kind: 'boots', monitor: 'qemu', accelerator: 'kvm', why: 'fast' }) as const
+    expect((await finding('KVM', { kvm, boot })).verdict).toBe('ok')
+  })
+
+  it('names the features that a guest kernel lacks, built in or not', async () => {
+    const lacking = await reads({
+      '/k/modules/6.1/modules.builtin': '',
+      '/k/modules/6.1/modules.dep': 'a/nd_pmem.ko:',
+    })
+    expect(await finding('guest kernel', lacking)).toMatchObject({
+      verdict: 'missing',
+      found: '6.1 lacks virtio_pci, virtio_console, virtio_pmem, erofs',
+    })
+  })
+
+  it('tells a kernel that is absent from one whose modules were never indexed', async () => {
+    expect((await finding('guest kernel', { exists: async () => false })).found).toContain(
+      'none at /k/vmlinuz',
+    )
+    const unindexed = await reads({ '/k/modules/6.1/modules.dep': undefined })
+    expect((await finding('guest kernel', unindexed)).remedy).toContain('depmod')
+  })
+
+  it('says what cannot be limited without cgroup controllers', async () => {
+    const poor = await reads({ '/sys/fs/cgroup/cgroup.controllers': 'io memory' })
+    expect(await finding('cgroup', poor)).toMatchObject({
+      verdict: 'limited',
+      found: expect.stringContaining('cpu, pids'),
+    })
+  })
+
+  it('prints one row for each finding, remedies below, and escapes what it found', async () => {
+    const { powers } = powersWith({
+      doctor: soundMachine({ boot: async () => ({ kind: 'fails', message: 'panic\x1b[2J\nat boot' }) }),
+    })
+    expect(await spectrum(['doctor'], powers)).toBe(1)
+    const { text } = powers.stdout as KeptSink
+    expect(text).not.toContain('\x1b')
+    expect(text).toMatch(/^Node +ok +20\.19\.0$/m)
+    expect(text).toMatch(/^boots the guest kernel +MISSING +panic\\x1b\[2J ⏎ at boot$/m)
+    expect(text).toMatch(/^ +→ see to what is marked above/m)
+    expect(text.trimEnd().split('\n').at(-1)).toBe('Units cannot run on this machine yet.')
+  })
+
+  it('prints one JSON object on request', async () => {
+    const { powers } = powersWith()
+    expect(await spectrum(['doctor', '--json'], powers)).toBe(0)
+    const parsed = JSON.parse((powers.stdout as KeptSink).text)
+    expect(parsed).toEqual(await look())
+  })
+})

@@ -1,1 +1,93 @@
-export {}
+import { connectAgent } from '@spectrum/guest-agent'
+import type { FakeProgram } from '@spectrum/guest-agent/fake'
+import type { Clock } from '@spectrum/unit-monitor'
+import { type FakeScript, fakeMonitor } from '@spectrum/unit-monitor/fake'
+import { okAsync, type ResultAsync } from 'neverthrow'
+import type { HostError } from './errors.js'
+import { FakeGuests } from './fake/fake-guest.js'
+import { type ManualClock, manualClock } from './fake/manual-clock.js'
+import { type MemoryFiles, memoryFiles } from './fake/memory-files.js'
+import { type FakeStorePaths, memoryBlobCache, memoryStore } from './fake/memory-store.js'
+import type { Host } from './host.js'
+import { type HostOptions, openHostWith } from './open-host.js'
+import type { HostPowers } from './powers.js'
+
+export type { FakeProcess, FakeProgram } from '@spectrum/guest-agent/fake'
+export type { FakeStartup } from '@spectrum/unit-monitor/fake'
+export { type ManualClock, manualClock } from './fake/manual-clock.js'
+export { type MemoryFiles, memoryFiles } from './fake/memory-files.js'
+export { type FakeStorePaths, memoryBlobCache, memoryStore } from './fake/memory-store.js'
+
+export interface FakeHostOptions extends Omit<HostOptions, 'store'> {
+  /** The store paths that exist, with what they reference. */
+  readonly store: FakeStorePaths
+  /** What commands do, by absolute path in the unit. A path below `/nix/store` needs its store path to be there. */
+  readonly programs?: Readonly<Record<string, FakeProgram>> | undefined
+  /** Units whose guest boots and never answers. */
+  readonly silent?: ((unit: string) => boolean) | undefined
+  /** What the monitor does when it is started; by default it connects. */
+  readonly startup?: FakeScript['startup']
+  /** What becomes of a device that is added; `works` by default. */
+  readonly hotplug?: FakeScript['hotplug']
+  /** By default a clock that stands still, so that no deadline passes by accident. */
+  readonly clock?: Clock | undefined
+  /** By default a new one. Pass one to look at what the host writes, or to let writing fail. */
+  readonly files?: MemoryFiles | undefined
+}
+
+/**
+ * A host without virtual machines, processes and files, for testing a whole graph in milliseconds. It is the
+ * real host, over the fakes of the monitor, the agent and the store.
+ */
+export function openFakeHost(options: FakeHostOptions): ResultAsync<Host, HostError> {
+  const places = { state: '/fake/state', cache: '/fake/cache' }
+  return openHostWith(fakeHostPowers(options), places, { ...options, store: memoryStore(options.store) })
+}
+
+/** The powers of a fake host, to exchange some of them. */
+export function fakeHostPowers(options: FakeHostOptions): HostPowers {
+  const clock: Clock | ManualClock = options.clock ?? manualClock()
+  const cache = memoryBlobCache()
+  const guests = new FakeGuests(clock, cache, options.programs ?? {}, options.silent ?? (() => false))
+  const { startup, hotplug } = options
+  const monitor = fakeMonitor(
+    { clock },
+    {
+      guest: (guest) => guests.run(guest),
+      startup,
+      hotplug(device) {
+        const outcome = hotplug?.(device) ?? 'works'
+        if (outcome === 'works') guests.plug(device)
+        return outcome
+      },
+    },
+  )
+  let random = 0
+  const nothing = () => Promise.reject(new Error('a fake host starts no process and opens no socket'))
+  return {
+    clock,
+    files: options.files ?? memoryFiles(),
+    processTable: {
+      self: { pid: 1000, startTime: '1' },
+      bootId: '00000000-0000-4000-8000-000000000000',
+      identify: async (pid) => (pid === 1000 ? { pid, startTime: '1' } : undefined),
+      marked: async () => [],
+      kill: async () => 'gone',
+    },
+    randomHex(bytes) {
+      random += 1
+      return random.toString(16).padStart(bytes * 2, '0')
+    },
+    monitorPowers: { clock, processes: { spawn: nothing }, sockets: { listen: nothing } },
+    guest: { kernel: '/fake/vmlinuz', initramfs: () => okAsync(new Uint8Array([1])) },
+    connectAgent,
+    chooseMonitor() {
+      const considered = [
+        { monitor: 'fake', accelerator: 'none', verdict: 'works', reason: 'a fake' },
+      ] as const
+      return okAsync({ monitor, why: 'a fake host has no other', considered })
+    },
+    openBlobCache: () => okAsync(cache),
+    measureSharing: () => okAsync({ rssBytes: 0, pssBytes: 0, savedBytes: 0, blobs: [] }),
+  }
+}

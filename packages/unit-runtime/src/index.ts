@@ -1,1 +1,56 @@
-export {}
+export type { AgentHello, ExecOutcome, GuestProcess, GuestStdin } from '@spectrum/guest-agent'
+export type {
+  Attachment,
+  Blob,
+  BlobSharing,
+  Closure,
+  SharingReport,
+  StoreError,
+  StorePathInfo,
+  StoreSource,
+} from '@spectrum/store-share'
+export {
+  type ClosureReference,
+  closure,
+  compose,
+  defineUnit,
+  type Graph,
+  type GraphError,
+  type UnitDefinition,
+  type UnitMap,
+  type UnitOptions,
+} from '@spectrum/unit-graph'
+export type { Accelerator, Considered, MachineExit, MonitorError } from '@spectrum/unit-monitor'
+export type { ExecResult } from './collect.js'
+export type { HostError } from './errors.js'
+export { type HostEmitter, type HostEvents, newHostEmitter, type Step } from './events.js'
+export type { Host, HostMonitor, Units } from './host.js'
+export type { HostPlaces } from './host-directory.js'
+export { MARKER } from './identity.js'
+export type { InjectReport } from './inject.js'
+export type { JournalRecord } from './journal.js'
+export type { Leftovers } from './leftovers.js'
+export { type GuestKernelFiles, type LinuxHostOptions, nixStore, openHost } from './linux.js'
+export { type HostOptions, openHostWith } from './open-host.js'
+export type {
+  DurableLog,
+  FileKind,
+  GuestBoot,
+  HostFiles,
+  HostPowers,
+  ProcessIdentity,
+  ProcessTable,
+  TrialPlace,
+  UnitMappings,
+} from './powers.js'
+export type { ReconciledHost } from './reconcile.js'
+export type {
+  ExecOptions,
+  SpawnOptions,
+  StopOptions,
+  Unit,
+  UnitEnd,
+  UnitEvents,
+  UnitState,
+  WaitOptions,
+} from './unit.js'

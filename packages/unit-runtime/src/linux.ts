@@ -1,1 +1,156 @@
-export {}
+import { randomBytes } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
+import { connectAgent } from '@spectrum/guest-agent'
+import { type GuestKernelError, initramfsFor, readGuestKernel } from '@spectrum/guest-agent/linux'
+import { openBlobCache, readSharing } from '@spectrum/store-share/linux'
+import { type ChosenMonitor, chooseMonitor, type MonitorPowers, qemuMonitor } from '@spectrum/unit-monitor'
+import { linuxKvmProbe, linuxPowers } from '@spectrum/unit-monitor/linux'
+import { err, ok, type Result, ResultAsync } from 'neverthrow'
+import type { HostError } from './errors.js'
+import type { Host } from './host.js'
+import type { HostPlaces } from './host-directory.js'
+import { findGuestKernel, type GuestKernelFiles } from './linux/find-guest-kernel.js'
+import { linuxHostFiles } from './linux/host-files.js'
+import { defaultPlaces } from './linux/places.js'
+import { linuxProcessTable } from './linux/process-table.js'
+import { verdictFiles } from './linux/verdict-files.js'
+import { type HostOptions, openHostWith } from './open-host.js'
+import type { GuestBoot, HostPowers, TrialPlace } from './powers.js'
+
+export { nixStore } from '@spectrum/store-share/linux'
+export { findGuestKernel, type GuestKernelFiles } from './linux/find-guest-kernel.js'
+export { defaultPlaces } from './linux/places.js'
+
+export interface LinuxHostOptions extends HostOptions {
+  /** Default: `SPECTRUM_KERNEL` with `SPECTRUM_KERNEL_MODULES`, else what the set-up keeps in the cache. */
+  readonly kernel?: GuestKernelFiles | undefined
+  /** Use this accelerator or fail. Default: `SPECTRUM_ACCELERATOR`, else whichever works, KVM first. */
+  readonly accelerator?: 'kvm' | 'emulation' | undefined
+  /** Absolute path. Default: `$XDG_STATE_HOME/spectrum`, else `~/.local/state/spectrum`. */
+  readonly stateDirectory?: string | undefined
+  /** Absolute path. Default: `$XDG_CACHE_HOME/spectrum`, else `~/.cache/spectrum`. */
+  readonly cacheDirectory?: string | undefined
+}
+
+/** Opens a host on this machine. What this program may do by itself is all given away here and nowhere else. */
+export function openHost(options: LinuxHostOptions): ResultAsync<Host, HostError> {
+  return new ResultAsync(open(options))
+}
+
+async function open(options: LinuxHostOptions): Promise<Result<Host, HostError>> {
+  const defaults = defaultPlaces(process.env)
+  const places: HostPlaces = {
+    state: options.stateDirectory ?? defaults.state,
+    cache: options.cacheDirectory ?? defaults.cache,
+  }
+  const accelerator = readAccelerator(options.accelerator ?? process.env['SPECTRUM_ACCELERATOR'])
+  if (accelerator.isErr()) return err(accelerator.error)
+  const kernel = await findGuestKernel(process.env, defaults.cache, options.kernel)
+  if (kernel.isErr()) return err(kernel.error)
+  return openHostWith(linuxHostPowers(places, kernel.value, accelerator.value), places, options)
+}
+
+/** The real powers of a host on this machine. Nothing is opened or started by making them. */
+export function linuxHostPowers(
+  places: HostPlaces,
+  kernel: GuestKernelFiles,
+  accelerator: 'kvm' | 'emulation' | undefined,
+): HostPowers {
+  const monitorPowers = linuxPowers()
+  return {
+    clock: monitorPowers.clock,
+    files: linuxHostFiles,
+    processTable: linuxProcessTable(),
+    randomHex: (bytes) => randomBytes(bytes).toString('hex'),
+    monitorPowers,
+    guest: guestBoot(kernel),
+    connectAgent,
+    chooseMonitor: (powers, place, signal) =>
+      ResultAsync.fromSafePromise(identityOf(place)).andThen((identity) =>
+        choose(powers, place, signal, places, identity, accelerator),
+      ),
+    openBlobCache: (store, temporaryDirectory) =>
+      openBlobCache(`${places.cache}/blobs`, { temporaryDirectory, locate: (path) => store.locate(path) }),
+    measureSharing: (units, signal) => readSharing(units, { signal }),
+  }
+}
+
+function guestBoot(files: GuestKernelFiles): GuestBoot {
+  return {
+    kernel: files.image,
+    initramfs: (signal) =>
+      readGuestKernel(files, { signal })
+        .andThen((kernel) => initramfsFor(kernel))
+        .mapErr(kernelFailed),
+  }
+}
+
+function kernelFailed(cause: GuestKernelError): HostError {
+  const { message } = cause
+  if (cause.kind === 'kernel-lacks') return { kind: 'kernel-lacks', message, feature: cause.feature }
+  if (cause.kind === 'aborted') return { kind: 'aborted', message }
+  if (cause.kind === 'timed-out') return { kind: 'timed-out', message, step: 'guest-kernel', lastLines: [] }
+  return { kind: 'kernel-unusable', message, cause }
+}
+
+/** QEMU with KVM where the guest kernel really boots on it, else QEMU with software emulation. */
+function choose(
+  powers: MonitorPowers,
+  place: TrialPlace,
+  signal: AbortSignal,
+  places: HostPlaces,
+  identity: string,
+  forced: 'kvm' | 'emulation' | undefined,
+): ReturnType<HostPowers['chooseMonitor']> {
+  const accelerators = forced === undefined ? (['kvm', 'emulation'] as const) : [forced]
+  const candidates = accelerators.map((accelerator) => ({
+    monitor: qemuMonitor(powers, { accelerator }),
+    identity,
+  }))
+  return chooseMonitor(
+    powers,
+    candidates,
+    { identity, machine: () => trialMachine(place) },
+    { signal, kvm: linuxKvmProbe, cache: verdictFiles(`${places.cache}/monitors`) },
+  ) satisfies ResultAsync<ChosenMonitor, unknown>
+}
+
+async function trialMachine(place: TrialPlace) {
+  const directory = await place.directory()
+  const { kernel, initramfs } = place
+  const description = {
+    name: 'trial',
+    kernel,
+    initramfs,
+    kernelParameters: [],
+    memoryBytes: 256 * 1024 * 1024,
+    vcpuCount: 1,
+    pmem: [],
+    hotplugSlots: 0,
+    directory: directory.path,
+  }
+  return { description, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() }
+}
+
+/** What a verdict depends on: this boot of the machine, the monitor's binary, and what the trial boots. */
+async function identityOf(place: TrialPlace): Promise<string> {
+  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => 'unknown')
+  const directories = (process.env['PATH'] ?? '/usr/bin:/bin').split(':')
+  const facts = [boot.trim()]
+  for (const path of [
+    place.kernel,
+    place.initramfs,
+    ...directories.map((each) => `${each}/qemu-system-x86_64`),
+  ]) {
+    const found = await stat(path).catch(() => undefined)
+    if (found !== undefined) facts.push(`${path} ${found.size} ${found.mtimeMs}`)
+  }
+  return facts.join('\n')
+}
+
+function readAccelerator(value: string | undefined): Result<'kvm' | 'emulation' | undefined, HostError> {
+  if (value === undefined || value === '') return ok(undefined)
+  if (value === 'kvm' || value === 'emulation') return ok(value)
+  const message = 'SPECTRUM_ACCELERATOR and the option accelerator are "kvm" or "emulation".'
+  return err({ kind: 'invalid-request', message, field: 'accelerator' })
+}

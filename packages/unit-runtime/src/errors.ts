@@ -1,0 +1,159 @@
+import type { AgentError, GuestKernelError } from '@spectrum/guest-agent'
+import type { StoreError } from '@spectrum/store-share'
+import type { MachineExit, MonitorError } from '@spectrum/unit-monitor'
+
+/**
+ * Everything that can go wrong between a graph and its running units. `message` says what to do next and is
+ * safe to print; `unit` names the unit that it happened to.
+ */
+export type HostError =
+  /** The store or the blob cache refused; `cause.kind` tells apart a bad path, a missing reference, a full disk. */
+  | {
+      readonly kind: 'store-failed'
+      readonly message: string
+      readonly unit?: string
+      readonly cause: StoreError
+    }
+  /** No machine could be started or extended. `lastLines`: the newest console and monitor output. */
+  | {
+      readonly kind: 'monitor-failed'
+      readonly message: string
+      readonly unit?: string
+      readonly cause: MonitorError
+      readonly lastLines: readonly string[]
+    }
+  /** The unit refused a request, cannot do it, or broke the protocol. */
+  | {
+      readonly kind: 'agent-failed'
+      readonly message: string
+      readonly unit?: string
+      readonly cause: AgentError
+      readonly lastLines: readonly string[]
+    }
+  /** The guest kernel cannot do what a unit needs: `erofs`, `virtio_pmem`, `dax` … */
+  | {
+      readonly kind: 'kernel-lacks'
+      readonly message: string
+      readonly unit?: string
+      readonly feature: string
+    }
+  /** No guest kernel was named or found. */
+  | { readonly kind: 'kernel-missing'; readonly message: string }
+  /** The guest kernel, its modules or the agent cannot be read. */
+  | { readonly kind: 'kernel-unusable'; readonly message: string; readonly cause: GuestKernelError }
+  /** The machine ended although nobody asked it to. */
+  | {
+      readonly kind: 'unit-died'
+      readonly message: string
+      readonly unit: string
+      readonly exit: MachineExit
+      readonly lastLines: readonly string[]
+    }
+  | {
+      readonly kind: 'timed-out'
+      readonly message: string
+      readonly unit?: string
+      readonly step: string
+      readonly lastLines: readonly string[]
+    }
+  | { readonly kind: 'aborted'; readonly message: string; readonly unit?: string }
+  /** The unit holds as many devices as its machine reserved room for. */
+  | {
+      readonly kind: 'no-slot-left'
+      readonly message: string
+      readonly unit: string
+      readonly needed: number
+      readonly left: number
+    }
+  | {
+      readonly kind: 'unit-not-running'
+      readonly message: string
+      readonly unit: string
+      readonly state: string
+    }
+  | { readonly kind: 'unit-exists'; readonly message: string; readonly unit: string }
+  | { readonly kind: 'invalid-request'; readonly message: string; readonly field: string }
+  | { readonly kind: 'host-closed'; readonly message: string }
+  /** The host's own files: the state or cache directory cannot be used. */
+  | {
+      readonly kind: 'state'
+      readonly message: string
+      readonly path: string
+      readonly code?: string
+      readonly cause?: unknown
+    }
+
+export function storeFailed(unit: string | undefined, cause: StoreError): HostError {
+  const whose = unit === undefined ? {} : { unit }
+  if (cause.kind === 'aborted') return { kind: 'aborted', message: cause.message, ...whose }
+  if (cause.kind === 'timed-out') {
+    return { kind: 'timed-out', message: cause.message, ...whose, step: 'store', lastLines: [] }
+  }
+  return { kind: 'store-failed', message: about(unit, cause.message), ...whose, cause }
+}
+
+export function monitorFailed(unit: string | undefined, cause: MonitorError): HostError {
+  const whose = unit === undefined ? {} : { unit }
+  const lastLines = 'lastLines' in cause ? cause.lastLines : []
+  if (cause.kind === 'aborted') return { kind: 'aborted', message: cause.message, ...whose }
+  const message = about(unit, withLastLines(cause.message, lastLines))
+  if (cause.kind === 'timed-out') return { kind: 'timed-out', message, ...whose, step: 'monitor', lastLines }
+  return { kind: 'monitor-failed', message, ...whose, cause, lastLines }
+}
+
+export function agentFailed(unit: string, cause: AgentError, lastLines: readonly string[]): HostError {
+  if (cause.kind === 'aborted') return { kind: 'aborted', message: cause.message, unit }
+  const message = about(unit, withLastLines(cause.message, lastLines))
+  if (cause.kind === 'timed-out') return { kind: 'timed-out', message, unit, step: 'agent', lastLines }
+  if (cause.kind === 'kernel-lacks') return { kind: 'kernel-lacks', message, unit, feature: cause.feature }
+  return { kind: 'agent-failed', message, unit, cause, lastLines }
+}
+
+export function unitDied(unit: string, exit: MachineExit, lastLines: readonly string[]): HostError {
+  const how =
+    exit.kind === 'failed'
+      ? `${REASONS[exit.reason]} (monitor status ${exit.code})`
+      : exit.kind === 'signalled'
+        ? `its monitor was ended by ${exit.signal}`
+        : exit.kind === 'killed'
+          ? 'its monitor was killed'
+          : 'the guest powered off'
+  const message = withLastLines(`Unit "${unit}" died: ${how}. Start it again.`, lastLines)
+  return { kind: 'unit-died', message, unit, exit, lastLines }
+}
+
+const REASONS: Readonly<Record<(MachineExit & { kind: 'failed' })['reason'], string>> = {
+  'guest-reset': 'the guest reset itself, as after a kernel panic',
+  'guest-panicked': 'the guest kernel panicked',
+  'monitor-failed': 'its monitor failed',
+  'stopped-from-outside': 'somebody else ended its monitor',
+}
+
+export function stateFailed(path: string, what: string, cause: unknown): HostError {
+  const code = codeOf(cause)
+  const remedy =
+    code === 'ENOSPC' || code === 'EDQUOT'
+      ? 'free some space there or name another directory'
+      : code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
+        ? 'make it writable for this user or name another directory'
+        : 'check that directory or name another one'
+  const message = `Could not ${what} ${path}${code === undefined ? '' : ` (${code})`}: ${remedy}.`
+  return { kind: 'state', message, path, ...(code === undefined ? {} : { code }), cause }
+}
+
+function codeOf(cause: unknown): string | undefined {
+  const code = (cause as { code?: unknown } | null | undefined)?.code
+  return typeof code === 'string' ? code : undefined
+}
+
+function about(unit: string | undefined, message: string): string {
+  return unit === undefined ? message : `Unit "${unit}": ${message}`
+}
+
+// Drivers may have put the lines into their message already; the newest of them decides.
+function withLastLines(message: string, lines: readonly string[]): string {
+  const newest = lines.slice(-8)
+  const last = newest.at(-1)
+  if (last === undefined || message.includes(last)) return message
+  return `${message}\nThe last lines were:\n${newest.map((line) => `  ${line}`).join('\n')}`
+}

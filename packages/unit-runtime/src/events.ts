@@ -1,0 +1,59 @@
+import { EventEmitter } from 'node:events'
+import type TypedEmitter from 'typed-emitter'
+import type { JournalRecord } from './journal.js'
+import type { UnitState } from './unit.js'
+
+/** How far an operation on a unit has come. Emitted at the moment, before the next step begins. */
+export type Step =
+  | 'closure-known'
+  | 'attached'
+  | 'machine-started'
+  | 'agent-answered'
+  | 'store-mounted'
+  | 'inject-begun'
+  | 'inject-plugged'
+  | 'inject-mounted'
+  | 'stop-begun'
+  | 'machine-ended'
+
+export type HostEvents = {
+  'unit-state': (event: {
+    readonly unit: string
+    readonly state: UnitState
+    /** Why it failed, when it did. */
+    readonly why?: string
+  }) => void
+  /** A line of a unit's kernel log or of its monitor, escaped and bounded by the monitor's driver. */
+  log: (event: {
+    readonly unit: string
+    readonly source: 'console' | 'monitor'
+    readonly text: string
+  }) => void
+  step: (event: { readonly unit: string; readonly step: Step }) => void
+  /** A record reached the disk. */
+  journal: (record: JournalRecord) => void
+}
+
+export type HostEmitter = TypedEmitter<HostEvents>
+
+export function newHostEmitter(): HostEmitter {
+  return new EventEmitter() as HostEmitter
+}
+
+/**
+ * Emits without letting a listener's exception into the host, where it would cut an operation in half. It
+ * surfaces as an uncaught one, as a throw from any other callback does.
+ */
+export function emit<Name extends keyof HostEvents>(
+  events: HostEmitter,
+  name: Name,
+  ...args: Parameters<HostEvents[Name]>
+): void {
+  try {
+    events.emit(name, ...args)
+  } catch (cause) {
+    queueMicrotask(() => {
+      throw cause
+    })
+  }
+}

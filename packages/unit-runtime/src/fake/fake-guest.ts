@@ -1,0 +1,58 @@
+import { type FakeAgentChannel, type FakeProgram, fakeAgentChannel } from '@spectrum/guest-agent/fake'
+import type { Clock, PmemDevice } from '@spectrum/unit-monitor'
+import type { FakeGuest } from '@spectrum/unit-monitor/fake'
+import type { MemoryBlobCache } from './memory-store.js'
+
+/** The guests of a fake host: the agent's fake behind the control channel of the monitor's fake. */
+export class FakeGuests {
+  readonly #agents = new Set<FakeAgentChannel>()
+
+  constructor(
+    readonly clock: Clock,
+    readonly cache: MemoryBlobCache,
+    readonly programs: Readonly<Record<string, FakeProgram>>,
+    readonly silent: (unit: string) => boolean,
+  ) {}
+
+  async run(guest: FakeGuest): Promise<void> {
+    guest.print(`Linux version 0-fake (${guest.machine.name})\n`)
+    const devices = guest.pmem().map((device) => device.id)
+    const images = Object.fromEntries(devices.flatMap((id) => this.#imageOf(id)))
+    const agent = fakeAgentChannel(
+      { clock: this.clock },
+      { programs: this.programs, images, devices, silent: this.silent(guest.machine.name) },
+    )
+    this.#agents.add(agent)
+    guest.ended.addEventListener('abort', () => agent.lose(), { once: true })
+    void pump(guest.control.incoming, agent.channel)
+    void pump(agent.channel.incoming, guest.control)
+    const why = await agent.ended
+    this.#agents.delete(agent)
+    if (why === 'powered-off') guest.powerOff()
+  }
+
+  /** A device appears in the guests. All see it, which is more than a machine would show; ids are unguessable. */
+  plug(device: PmemDevice): void {
+    for (const agent of this.#agents) {
+      for (const [id, names] of this.#imageOf(device.id)) agent.addImage(id, names)
+      agent.addDevice(device.id)
+    }
+  }
+
+  #imageOf(id: string): readonly (readonly [string, readonly string[]])[] {
+    const names = this.cache.names(id)
+    return names === undefined ? [] : [[id, names]]
+  }
+}
+
+async function pump(
+  from: AsyncIterable<Uint8Array>,
+  to: { write(bytes: Uint8Array): Promise<void>; close(): void },
+): Promise<void> {
+  try {
+    for await (const bytes of from) await to.write(bytes)
+  } catch {
+    // The other side is gone, and both directions end together.
+  }
+  to.close()
+}

@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto'
+import type {
+  Attachment,
+  Blob,
+  BlobCache,
+  Closure,
+  StoreError,
+  StorePathInfo,
+  StoreSource,
+} from '@spectrum/store-share'
+import { errAsync, okAsync, type ResultAsync } from 'neverthrow'
+
+/** Store paths by name, with what they reference. */
+export type FakeStorePaths = Readonly<Record<string, { readonly references?: readonly string[] }>>
+
+const STORE_PATH = /^\/nix\/store\/[0-9a-df-np-sv-z]{32}-[0-9a-zA-Z+\-._?=]+$/
+const BLOB_BYTES = 2 * 1024 * 1024
+
+/** A store without files: it knows which paths exist and what they reference. */
+export function memoryStore(paths: FakeStorePaths): StoreSource {
+  return {
+    closure: (roots) => closureOf(paths, roots),
+    locate: (path) => path,
+  }
+}
+
+function closureOf(paths: FakeStorePaths, roots: readonly string[]): ResultAsync<Closure, StoreError> {
+  const wrong = roots.find((root) => !STORE_PATH.test(root))
+  if (wrong !== undefined) {
+    const message = `${JSON.stringify(wrong)} is not a store path; write it as /nix/store/HASH-NAME.`
+    return errAsync({ kind: 'not-a-store-path', message, path: wrong })
+  }
+  const found = new Map<string, StorePathInfo>()
+  const waiting = roots.map((path) => ({ path, referrer: undefined as string | undefined }))
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const { path, referrer } = next
+    if (found.has(path)) continue
+    const entry = paths[path]
+    if (entry === undefined && referrer === undefined) {
+      return errAsync({ kind: 'missing-path', message: `${path} is not in this store.`, path })
+    }
+    if (entry === undefined) {
+      const message = `${path} is referenced by ${referrer} but is not in this store.`
+      return errAsync({ kind: 'missing-reference', message, path, referrer: referrer! })
+    }
+    const references = [...(entry.references ?? [])].sort()
+    found.set(path, { path, narHash: digest(path), narSize: 4096, references })
+    for (const each of references) waiting.push({ path: each, referrer: path })
+  }
+  const sorted = [...found.values()].sort((a, b) => (a.path < b.path ? -1 : 1))
+  return okAsync({ roots: [...roots].sort(), paths: sorted })
+}
+
+/** Attachments without files; `names(id)` tells what is in the metadata image of that id. */
+export interface MemoryBlobCache extends BlobCache {
+  names(id: string): readonly string[] | undefined
+}
+
+export function memoryBlobCache(): MemoryBlobCache {
+  const images = new Map<string, readonly string[]>()
+  const attach = (closure: Closure): Attachment => {
+    const names = closure.paths.map((info) => info.path.slice('/nix/store/'.length))
+    const id = digest(`image ${names.join(' ')}`)
+    images.set(id, names)
+    return {
+      closure,
+      metadata: { id, file: `/fake/images/${id}`, sizeBytes: BLOB_BYTES },
+      blobs: closure.paths.map(blobOf),
+      names,
+    }
+  }
+  const fits = (closure: Closure, budget = 24): StoreError | undefined => {
+    const needed = closure.paths.length + 1
+    const message = `${needed} devices are needed and ${budget} are left.`
+    return needed > budget ? { kind: 'device-budget', message, needed, budget } : undefined
+  }
+  return {
+    names: (id) => images.get(id),
+    blob: (info) => okAsync(blobOf(info)),
+    attach(closure, options) {
+      const error = fits(closure, options?.deviceBudget)
+      return error === undefined ? okAsync(attach(closure)) : errAsync(error)
+    },
+    attachAll(closures, options) {
+      for (const closure of closures.values()) {
+        const error = fits(closure, options?.deviceBudget)
+        if (error !== undefined) return errAsync(error)
+      }
+      return okAsync(new Map([...closures].map(([unit, closure]) => [unit, attach(closure)])))
+    },
+  }
+}
+
+function blobOf({ path, narHash }: StorePathInfo): Blob {
+  return { id: narHash, file: `/fake/blobs/${narHash}`, sizeBytes: BLOB_BYTES, storePaths: [path] }
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}

@@ -1,0 +1,237 @@
+import type { BlobCache, SharingReport, StoreSource } from '@spectrum/store-share'
+import type { Graph, UnitDefinition, UnitMap } from '@spectrum/unit-graph'
+import type { Accelerator, ChosenMonitor, Considered } from '@spectrum/unit-monitor'
+import { err, ok, type Result, ResultAsync } from 'neverthrow'
+import { attachUnits } from './attach-units.js'
+import { type HostError, stateFailed, unitDied } from './errors.js'
+import { emit, type HostEmitter } from './events.js'
+import type { HostDirectory } from './host-directory.js'
+import { findLeftovers, type Leftovers } from './leftovers.js'
+import type { HostPowers } from './powers.js'
+import type { ReconciledHost } from './reconcile.js'
+import type { RunningUnit } from './running-unit.js'
+import { startGraph, stopInReverse } from './start-graph.js'
+import type { StopOptions, Unit, WaitOptions } from './unit.js'
+import { measure, type UnitContext } from './unit-context.js'
+import { type StartParts, startUnit } from './unit-start.js'
+import { openWait } from './wait.js'
+
+/** The units of a graph, by the keys that were given to `compose`. */
+export type Units<Map extends UnitMap> = {
+  readonly [Key in keyof Map]: Unit<Map[Key]['name']>
+}
+
+/** Which monitor runs the units of this host. */
+export interface HostMonitor {
+  readonly kind: string
+  readonly accelerator: Accelerator
+  /** Why this one, in words. */
+  readonly why: string
+  /** Every monitor that was looked at, in order of preference, and what became of it. */
+  readonly considered: readonly Considered[]
+}
+
+/** Owns units, from their start to the last trace of them. Disposing it stops them all. */
+export interface Host extends AsyncDisposable {
+  readonly monitor: HostMonitor
+  /** What was found of hosts that had died, and done about it, when this one opened. */
+  readonly reconciled: readonly ReconciledHost[]
+  readonly events: HostEmitter
+  /** The units that run now, by name, in the order of their start. */
+  readonly units: ReadonlyMap<string, Unit>
+  /**
+   * Starts all units of a graph, or none: when one fails, the others are stopped and its error is returned.
+   * `deadlineMs` (180 s) is for each unit. Aborting the signal ends the starts and cleans up.
+   */
+  start<Map extends UnitMap>(graph: Graph<Map>, options?: WaitOptions): ResultAsync<Units<Map>, HostError>
+  /** What the units share, read from the kernel. */
+  sharing(options?: WaitOptions): ResultAsync<SharingReport, HostError>
+  /** Looks for what exists of this host. Also after `stop`, when all of it is empty. */
+  leftovers(): ResultAsync<Leftovers, HostError>
+  /** Stops all units in the reverse order of their start and removes the host's own files. Idempotent. */
+  stop(options?: StopOptions): ResultAsync<void, HostError>
+}
+
+const START_MS = 180_000
+const GRACE_MS = 10_000
+
+/** What `openHostWith` has put together; the host owns the directory from then on. */
+export interface HostParts {
+  readonly powers: HostPowers
+  readonly directory: HostDirectory
+  readonly choice: ChosenMonitor
+  readonly start: StartParts
+  readonly store: StoreSource
+  readonly cache: BlobCache
+  readonly reconciled: readonly ReconciledHost[]
+  readonly events: HostEmitter
+  readonly concurrentStarts: number
+  readonly deviceBudget: number
+  readonly signal: AbortSignal | undefined
+}
+
+export class OpenHost implements Host {
+  readonly monitor: HostMonitor
+  readonly reconciled: readonly ReconciledHost[]
+  readonly events: HostEmitter
+  readonly #parts: HostParts
+  readonly #context: UnitContext
+  /** Names taken by units that start or run. */
+  readonly #taken = new Set<string>()
+  readonly #units = new Map<string, RunningUnit>()
+  readonly #starts = new Set<Promise<unknown>>()
+  readonly #closing = new AbortController()
+  readonly #onAbort = () => void this.stop({ graceMs: 0 })
+  #stopped: Promise<Result<void, HostError>> | undefined
+
+  constructor(parts: HostParts) {
+    const { choice, powers, directory, events } = parts
+    this.#parts = parts
+    this.reconciled = parts.reconciled
+    this.events = events
+    this.monitor = Object.freeze({
+      kind: choice.monitor.kind,
+      accelerator: choice.monitor.accelerator,
+      why: choice.why,
+      considered: choice.considered,
+    })
+    this.#context = {
+      powers: {
+        clock: powers.clock,
+        store: parts.store,
+        cache: parts.cache,
+        measureSharing: powers.measureSharing,
+      },
+      directory,
+      step: (unit, step) => emit(events, 'step', { unit, step }),
+      state: (unit, state, why) =>
+        emit(events, 'unit-state', { unit, state, ...(why === undefined ? {} : { why }) }),
+      log: (unit, line) => emit(events, 'log', { unit, ...line }),
+      forget: (unit) => this.#forget(unit as RunningUnit),
+    }
+    parts.signal?.addEventListener('abort', this.#onAbort, { once: true })
+    if (parts.signal?.aborted) this.#onAbort()
+  }
+
+  get units(): ReadonlyMap<string, Unit> {
+    return this.#units
+  }
+
+  start<Map extends UnitMap>(
+    graph: Graph<Map>,
+    options: WaitOptions = {},
+  ): ResultAsync<Units<Map>, HostError> {
+    const work = this.#start(graph, options)
+    this.#starts.add(work)
+    void work.finally(() => this.#starts.delete(work))
+    return new ResultAsync(work)
+  }
+
+  sharing(options: WaitOptions = {}): ResultAsync<SharingReport, HostError> {
+    return new ResultAsync(measure(this.#context.powers, [...this.#units.values()], options))
+  }
+
+  leftovers(): ResultAsync<Leftovers, HostError> {
+    const { powers, directory } = this.#parts
+    return ResultAsync.fromPromise(findLeftovers(powers, directory), (cause) =>
+      stateFailed(directory.path, 'look into', cause),
+    )
+  }
+
+  stop(options: StopOptions = {}): ResultAsync<void, HostError> {
+    this.#stopped ??= this.#stop(options.graceMs ?? GRACE_MS)
+    return new ResultAsync(this.#stopped)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #start<Map extends UnitMap>(
+    graph: Graph<Map>,
+    options: WaitOptions,
+  ): Promise<Result<Units<Map>, HostError>> {
+    if (this.#stopped !== undefined) {
+      return err({ kind: 'host-closed', message: 'This host is stopped; open another one.' })
+    }
+    const names = Object.values(graph.units).map((unit) => unit.name)
+    const held = names.find((name) => this.#taken.has(name))
+    if (held !== undefined) {
+      const message = `A unit named "${held}" runs on this host already; stop it first or take another name.`
+      return err({ kind: 'unit-exists', message, unit: held })
+    }
+    for (const name of names) this.#taken.add(name)
+    const started = await this.#startUnits(graph, options)
+    if (started.isErr()) {
+      for (const name of names) if (!this.#units.has(name)) this.#taken.delete(name)
+      return err(started.error)
+    }
+    return ok(Object.fromEntries(started.value) as unknown as Units<Map>)
+  }
+
+  async #startUnits<Map extends UnitMap>(
+    graph: Graph<Map>,
+    options: WaitOptions,
+  ): Promise<Result<ReadonlyMap<string, RunningUnit>, HostError>> {
+    const { powers, start, concurrentStarts, deviceBudget } = this.#parts
+    const deadlineMs = options.deadlineMs ?? START_MS
+    const definitions: readonly UnitDefinition[] = Object.values(graph.units)
+    using whole = openWait(powers.clock, deadlineMs, options.signal, this.#closing.signal)
+    const slots = Math.max(...definitions.map((unit) => unit.hotplugSlots ?? 0))
+    const room = start.monitor.capabilities.maxPmemDevices - slots
+    const attached = await attachUnits(this.#context, definitions, Math.min(deviceBudget, room), whole)
+    if (attached.isErr()) return err(whole.reason() === 'aborted' ? abortedStart(undefined) : attached.error)
+    return startGraph(graph, concurrentStarts, async (definition, signal) => {
+      const { name } = definition
+      using wait = openWait(powers.clock, deadlineMs, options.signal, signal, this.#closing.signal)
+      if (wait.signal.aborted) return err(abortedStart(name))
+      emit(this.events, 'unit-state', { unit: name, state: 'starting' })
+      const unit = await startUnit(this.#context, start, definition, attached.value.get(name)!, wait)
+      if (unit.isErr()) {
+        emit(this.events, 'unit-state', { unit: name, state: 'failed', why: unit.error.message })
+        return err(unit.error)
+      }
+      if (unit.value.state !== 'running') {
+        const { exit } = await unit.value.ended
+        return err(unitDied(name, exit, unit.value.lastLines()))
+      }
+      // Aborted in the very last moment: the unit is whole but nobody wants it any more.
+      if (wait.signal.aborted) {
+        await unit.value.stop({ graceMs: 0 })
+        return err(abortedStart(name))
+      }
+      this.#units.set(name, unit.value)
+      emit(this.events, 'unit-state', { unit: name, state: 'running' })
+      return ok(unit.value)
+    })
+  }
+
+  async #stop(graceMs: number): Promise<Result<void, HostError>> {
+    this.#parts.signal?.removeEventListener('abort', this.#onAbort)
+    this.#closing.abort()
+    await Promise.allSettled(this.#starts)
+    const failures = await stopInReverse([...this.#units.values()], graceMs)
+    if (failures[0] !== undefined) {
+      // Something still lives: the directory stays as the proof of it, and stop may be tried again.
+      this.#stopped = undefined
+      return err(failures[0])
+    }
+    const { directory } = this.#parts
+    try {
+      await directory.removeAll()
+      return ok(undefined)
+    } catch (cause) {
+      return err(stateFailed(directory.path, 'remove', cause))
+    }
+  }
+
+  #forget(unit: RunningUnit): void {
+    if (this.#units.get(unit.name) === unit) this.#units.delete(unit.name)
+    this.#taken.delete(unit.name)
+  }
+}
+
+function abortedStart(unit: string | undefined): HostError {
+  const message = 'The start was aborted; nothing of it is left.'
+  return { kind: 'aborted', message, ...(unit === undefined ? {} : { unit }) }
+}

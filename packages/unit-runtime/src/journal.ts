@@ -1,0 +1,164 @@
+import type { DurableLog, HostFiles, ProcessIdentity } from './powers.js'
+
+/**
+ * One line of a host's journal. Whatever outlives a call is recorded before it exists, and the record is on
+ * the disk before the thing is made: a program that dies at any point leaves nothing that is not written here.
+ */
+export type JournalRecord =
+  | {
+      readonly record: 'host'
+      readonly version: 1
+      readonly pid: number
+      readonly startTime: string
+      readonly bootId: string
+    }
+  /** A process is about to be spawned with `token` in its environment. */
+  | { readonly record: 'process-intended'; readonly token: string; readonly role: string }
+  | {
+      readonly record: 'process-started'
+      readonly token: string
+      readonly pid: number
+      readonly startTime: string
+    }
+  | { readonly record: 'process-ended'; readonly token: string }
+  /** A file, directory or socket is about to be made at this absolute path. */
+  | { readonly record: 'path-intended'; readonly what: JournalledPath; readonly path: string }
+  | { readonly record: 'path-removed'; readonly path: string }
+
+export type JournalledPath = 'directory' | 'socket' | 'file'
+
+export const JOURNAL_FILE = 'journal'
+
+// A journal is read whole; a line is short, so this is hundreds of thousands of records.
+const MOST_BYTES = 64 * 1024 * 1024
+
+/** The open journal of a living host. Appends keep their order; each is durable when it resolves. */
+export class Journal {
+  #last: Promise<void> = Promise.resolve()
+
+  private constructor(
+    readonly log: DurableLog,
+    readonly state: JournalState,
+    readonly onRecord: (record: JournalRecord) => void,
+  ) {}
+
+  static async create(
+    files: HostFiles,
+    directory: string,
+    onRecord: (record: JournalRecord) => void,
+  ): Promise<Journal> {
+    return new Journal(await files.openJournal(`${directory}/${JOURNAL_FILE}`), new JournalState(), onRecord)
+  }
+
+  append(record: JournalRecord): Promise<void> {
+    const write = this.#last.then(async () => {
+      await this.log.append(`${JSON.stringify(record)}\n`)
+      this.state.apply(record)
+      this.onRecord(record)
+    })
+    // A failed append is told to its caller; the next one gets its own chance and its own error.
+    this.#last = write.catch(() => {})
+    return write
+  }
+
+  async close(): Promise<void> {
+    await this.#last
+    await this.log.close()
+  }
+}
+
+/** What a journal says exists, by replaying its records. */
+export class JournalState {
+  readonly processes = new Map<string, JournalledProcess>()
+  readonly paths = new Map<string, JournalledPath>()
+  owner: { readonly process: ProcessIdentity; readonly bootId: string } | undefined
+
+  apply(record: JournalRecord): void {
+    switch (record.record) {
+      case 'host':
+        this.owner = {
+          process: { pid: record.pid, startTime: record.startTime },
+          bootId: record.bootId,
+        }
+        return
+      case 'process-intended':
+        this.processes.set(record.token, { token: record.token, role: record.role, process: undefined })
+        return
+      case 'process-started': {
+        const { token, pid, startTime } = record
+        const role = this.processes.get(token)?.role ?? 'unknown'
+        this.processes.set(token, { token, role, process: { pid, startTime } })
+        return
+      }
+      case 'process-ended':
+        this.processes.delete(record.token)
+        return
+      case 'path-intended':
+        this.paths.set(record.path, record.what)
+        return
+      case 'path-removed':
+        this.paths.delete(record.path)
+    }
+  }
+}
+
+export interface JournalledProcess {
+  readonly token: string
+  readonly role: string
+  /** Undefined between the intent and the spawn: only the token in the environment finds it then. */
+  readonly process: ProcessIdentity | undefined
+}
+
+/**
+ * Replays the journal of a dead host. A torn last line is what a crash leaves and is passed over: the thing
+ * it would have announced was never made. Any other unreadable line is counted, not trusted.
+ */
+export async function readJournal(
+  files: HostFiles,
+  directory: string,
+): Promise<{ readonly state: JournalState; readonly unreadable: number }> {
+  const state = new JournalState()
+  const text = (await files.read(`${directory}/${JOURNAL_FILE}`, MOST_BYTES)) ?? ''
+  const lines = text.split('\n')
+  lines.pop()
+  let unreadable = 0
+  for (const line of lines) {
+    const record = parseRecord(line)
+    if (record === undefined) unreadable += 1
+    else state.apply(record)
+  }
+  return { state, unreadable }
+}
+
+function parseRecord(line: string): JournalRecord | undefined {
+  let value: Record<string, unknown>
+  try {
+    value = JSON.parse(line)
+  } catch {
+    return undefined
+  }
+  if (typeof value !== 'object' || value === null) return undefined
+  const name = String(value['record'])
+  if (!Object.hasOwn(RECORDS, name)) return undefined
+  const rules = Object.entries(RECORDS[name as JournalRecord['record']])
+  return rules.every(([field, rule]) => rule(value[field])) ? (value as unknown as JournalRecord) : undefined
+}
+
+type Rule = (value: unknown) => boolean
+const isToken: Rule = (value) => typeof value === 'string' && /^[0-9a-f]{1,64}$/.test(value)
+const isTicks: Rule = (value) => typeof value === 'string' && /^[0-9]{1,20}$/.test(value)
+const isPid: Rule = (value) => Number.isSafeInteger(value) && Number(value) > 1
+const isText: Rule = (value) => typeof value === 'string' && value.length <= 4096
+const isPath: Rule = (value) => typeof value === 'string' && value.startsWith('/') && !value.includes('\0')
+
+const RECORDS: Record<JournalRecord['record'], Readonly<Record<string, Rule>>> = {
+  host: { version: (value) => value === 1, pid: isPid, startTime: isTicks, bootId: isText },
+  'process-intended': { token: isToken, role: isText },
+  'process-started': { token: isToken, pid: isPid, startTime: isTicks },
+  'process-ended': { token: isToken },
+  'path-intended': {
+    what: (value) => value === 'directory' || value === 'socket' || value === 'file',
+    path: isPath,
+  },
+  'path-removed': { path: isPath },
+}

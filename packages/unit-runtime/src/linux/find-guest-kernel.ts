@@ -1,0 +1,68 @@
+import { readdir, stat } from 'node:fs/promises'
+import { err, ok, type Result } from 'neverthrow'
+import type { HostError } from '../errors.js'
+import type { Environment } from './places.js'
+
+/** A kernel for the guests, and `lib/modules/RELEASE` with what it does not have built in. Absolute paths. */
+export interface GuestKernelFiles {
+  readonly image: string
+  readonly modulesDirectory: string
+}
+
+/**
+ * The kernel that units boot: the one named, or `SPECTRUM_KERNEL` with `SPECTRUM_KERNEL_MODULES`, or what the
+ * set-up keeps in the cache. Whether it can carry a unit is found out by reading it, later.
+ */
+export async function findGuestKernel(
+  env: Environment,
+  cache: string,
+  named?: GuestKernelFiles,
+): Promise<Result<GuestKernelFiles, HostError>> {
+  if (named !== undefined) return present(named, 'the option kernel')
+  const image = env['SPECTRUM_KERNEL']
+  const modulesDirectory = env['SPECTRUM_KERNEL_MODULES']
+  if (image && modulesDirectory) return present({ image, modulesDirectory }, 'SPECTRUM_KERNEL')
+  if (image || modulesDirectory) {
+    const [set, unset] = image
+      ? ['SPECTRUM_KERNEL', 'SPECTRUM_KERNEL_MODULES']
+      : ['SPECTRUM_KERNEL_MODULES', 'SPECTRUM_KERNEL']
+    return missing(`${set} is set but ${unset} is not; set both, or neither.`)
+  }
+  return kept(`${cache}/guest-kernel/current`)
+}
+
+async function kept(directory: string): Promise<Result<GuestKernelFiles, HostError>> {
+  const releases = await readdir(`${directory}/lib/modules`).catch(() => [])
+  for (const release of releases.sort().reverse()) {
+    const files = {
+      image: `${directory}/boot/vmlinuz-${release}`,
+      modulesDirectory: `${directory}/lib/modules/${release}`,
+    }
+    if (await exists(files.image)) return ok(files)
+  }
+  return missing(
+    `There is no guest kernel in ${directory}. In a clone of the repository run \`npm run setup\`; elsewhere ` +
+      'name one: openHost({ kernel: { image, modulesDirectory } }), or SPECTRUM_KERNEL=/path/vmlinuz with ' +
+      'SPECTRUM_KERNEL_MODULES=/path/lib/modules/RELEASE.',
+  )
+}
+
+async function present(files: GuestKernelFiles, where: string): Promise<Result<GuestKernelFiles, HostError>> {
+  for (const path of [files.image, files.modulesDirectory]) {
+    if (!path.startsWith('/')) return missing(`${where} names ${path}, which is not an absolute path.`)
+    if (!(await exists(path)))
+      return missing(`${where} names ${path}, which does not exist; correct the path.`)
+  }
+  return ok(files)
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+function missing(message: string): Result<never, HostError> {
+  return err({ kind: 'kernel-missing', message })
+}

@@ -1,0 +1,118 @@
+import { constants } from 'node:fs'
+import { lstat, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path/posix'
+import type { DurableLog, FileKind, HostFiles } from '../powers.js'
+import { runToEnd } from './run-to-end.js'
+
+/** The host's own directories on this machine. Failures reject with the system's error (`code`). */
+export const linuxHostFiles: HostFiles = {
+  async makeDirectory(path) {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+  },
+
+  async list(path) {
+    return (await orAbsent(readdir(path), ['ENOENT', 'ENOTDIR'])) ?? []
+  },
+
+  async walk(path) {
+    const found: { path: string; kind: FileKind }[] = []
+    await walkInto(path, found)
+    return found
+  },
+
+  async read(path, maxBytes) {
+    const handle = await orAbsent(open(path, constants.O_RDONLY | constants.O_NOFOLLOW))
+    if (handle === undefined) return undefined
+    try {
+      const { size } = await handle.stat()
+      if (size > maxBytes) throw new Error(`${path} holds more than ${maxBytes} bytes; move it away`)
+      return await handle.readFile('utf8')
+    } finally {
+      await handle.close()
+    }
+  },
+
+  async size(path) {
+    const facts = await orAbsent(lstat(path))
+    return facts?.isFile() ? facts.size : undefined
+  },
+
+  async replace(path, bytes, temporary) {
+    try {
+      const handle = await open(temporary, 'wx', 0o600)
+      try {
+        await handle.writeFile(bytes)
+        await handle.sync()
+      } finally {
+        await handle.close()
+      }
+      await rename(temporary, path)
+    } catch (cause) {
+      await rm(temporary, { force: true })
+      throw cause
+    }
+    await syncDirectory(dirname(path))
+  },
+
+  async openJournal(path): Promise<DurableLog> {
+    const handle = await open(path, 'ax', 0o600)
+    await syncDirectory(dirname(path))
+    return {
+      async append(line) {
+        await handle.appendFile(line)
+        await handle.datasync()
+      },
+      close: () => handle.close(),
+    }
+  },
+
+  async remove(path) {
+    await rm(path, { recursive: true, force: true })
+  },
+
+  async mountsUnder(path) {
+    // Field 5 is the mount point, with space, tab, newline and backslash as \ooo (proc(5), mountinfo).
+    const lines = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n')
+    const points = lines.flatMap((line) => line.split(' ')[4] ?? [])
+    const plain = points.map((point) => point.replace(/\\([0-7]{3})/g, (_, digits) => octal(digits)))
+    return plain.filter((point) => point === path || point.startsWith(`${path}/`))
+  },
+
+  async unmount(path) {
+    const { code, stderr } = await runToEnd('umount', ['--lazy', '--no-canonicalize', path])
+    if (code !== 0) throw new Error(`umount ${path} failed: ${stderr}`)
+  },
+}
+
+function octal(digits: string): string {
+  return String.fromCharCode(Number.parseInt(digits, 8))
+}
+
+async function walkInto(path: string, found: { path: string; kind: FileKind }[]): Promise<void> {
+  const facts = await orAbsent(lstat(path))
+  if (facts === undefined) return
+  const directory = facts.isDirectory()
+  const kind = directory ? 'directory' : facts.isFile() ? 'file' : facts.isSocket() ? 'socket' : 'other'
+  found.push({ path, kind })
+  if (!directory) return
+  for (const name of ((await orAbsent(readdir(path))) ?? []).sort()) await walkInto(`${path}/${name}`, found)
+}
+
+/** A rename or a new name is on the disk only when the directory is. */
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function orAbsent<T>(work: Promise<T>, codes: readonly string[] = ['ENOENT']): Promise<T | undefined> {
+  try {
+    return await work
+  } catch (cause) {
+    if (codes.includes((cause as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw cause
+  }
+}

@@ -1,0 +1,150 @@
+import type { StoreSource } from '@spectrum/store-share'
+import { err, ok, type Result, ResultAsync } from 'neverthrow'
+import { type HostError, monitorFailed, stateFailed, storeFailed } from './errors.js'
+import { emit, type HostEmitter, newHostEmitter } from './events.js'
+import { type Host, type HostParts, OpenHost } from './host.js'
+import { excessOf, HostDirectory, type HostPlaces } from './host-directory.js'
+import { keepInitramfs } from './initramfs-file.js'
+import { journalledProcesses, journalledSockets } from './journalled.js'
+import type { HostPowers } from './powers.js'
+import { type ReconciledHost, reconcile } from './reconcile.js'
+import { openWait, type Wait } from './wait.js'
+
+export interface HostOptions {
+  /** Where closures come from. */
+  readonly store: StoreSource
+  /** Bring your own emitter to hear the first events too. */
+  readonly events?: HostEmitter | undefined
+  /** Aborting it, now or later, kills all units and removes everything of the host. */
+  readonly signal?: AbortSignal | undefined
+  /** Milliseconds for the opening itself, which may boot a kernel to try a monitor. 180 000 by default. */
+  readonly deadlineMs?: number | undefined
+  /** How many units start at the same time. 4 by default. */
+  readonly concurrentStarts?: number | undefined
+  /** The most devices of one unit at its start. 24 by default; above it several store paths share a device. */
+  readonly deviceBudget?: number | undefined
+}
+
+const OPEN_MS = 180_000
+const CONCURRENT_STARTS = 4
+const DEVICE_BUDGET = 24
+
+/**
+ * Opens a host with the given powers: ends what dead hosts left, then chooses a monitor. The host owns a
+ * directory below `places.state` until it is stopped; on failure nothing is left.
+ */
+export function openHostWith(
+  powers: HostPowers,
+  places: HostPlaces,
+  options: HostOptions,
+): ResultAsync<Host, HostError> {
+  return new ResultAsync(open(powers, places, options))
+}
+
+async function open(
+  powers: HostPowers,
+  places: HostPlaces,
+  options: HostOptions,
+): Promise<Result<Host, HostError>> {
+  const wrong = faultOf(places, options)
+  if (wrong !== undefined) return err(wrong)
+  const events = options.events ?? newHostEmitter()
+  using wait = openWait(powers.clock, options.deadlineMs ?? OPEN_MS, options.signal)
+  if (wait.signal.aborted) return err(stopped(wait, undefined))
+  let directory: HostDirectory
+  let reconciled: readonly ReconciledHost[]
+  try {
+    reconciled = await reconcile(powers, places, wait.signal)
+    directory = await HostDirectory.create(powers, places, (record) => emit(events, 'journal', record))
+  } catch (cause) {
+    return err(stateFailed(places.state, 'keep the host’s state in', cause))
+  }
+  const parts = await prepare(powers, places, options, directory, wait)
+  if (parts.isOk() && !wait.signal.aborted) {
+    return ok(new OpenHost({ ...parts.value, reconciled, events }))
+  }
+  // A directory that cannot be removed now is found by the next host.
+  await directory.removeAll().catch(() => {})
+  return err(stopped(wait, parts.isErr() ? parts.error : undefined))
+}
+
+async function prepare(
+  powers: HostPowers,
+  places: HostPlaces,
+  options: HostOptions,
+  directory: HostDirectory,
+  wait: Wait,
+): Promise<Result<Omit<HostParts, 'reconciled' | 'events'>, HostError>> {
+  const cache = await powers.openBlobCache(options.store, directory.unfinished)
+  if (cache.isErr()) return err(storeFailed(undefined, cache.error))
+  const image = await powers.guest.initramfs(wait.signal)
+  if (image.isErr()) return err(image.error)
+  let initramfs: string
+  try {
+    initramfs = await keepInitramfs(powers.files, places, directory.unfinished, image.value)
+  } catch (cause) {
+    return err(stateFailed(places.cache, 'write the initramfs into', cause))
+  }
+  const { journal, name } = directory
+  const table = powers.processTable
+  const marked = { journal, table, host: name, token: () => powers.randomHex(16) }
+  const monitorPowers = {
+    ...powers.monitorPowers,
+    processes: journalledProcesses(powers.monitorPowers.processes, marked),
+    sockets: journalledSockets(powers.monitorPowers.sockets, journal),
+  }
+  const { kernel } = powers.guest
+  const place = { kernel, initramfs, directory: () => trialDirectory(directory) }
+  const choice = await powers.chooseMonitor(monitorPowers, place, wait.signal)
+  if (choice.isErr()) return err(monitorFailed(undefined, choice.error))
+  return ok({
+    powers,
+    directory,
+    choice: choice.value,
+    start: { monitor: choice.value.monitor, kernel, initramfs, connectAgent: powers.connectAgent },
+    store: options.store,
+    cache: cache.value,
+    concurrentStarts: options.concurrentStarts ?? CONCURRENT_STARTS,
+    deviceBudget: options.deviceBudget ?? DEVICE_BUDGET,
+    signal: options.signal,
+  })
+}
+
+async function trialDirectory(
+  directory: HostDirectory,
+): Promise<{ readonly path: string } & AsyncDisposable> {
+  const path = await directory.makeForUnit()
+  return { path, [Symbol.asyncDispose]: () => directory.remove(path) }
+}
+
+function faultOf(places: HostPlaces, options: HostOptions): HostError | undefined {
+  for (const field of ['state', 'cache'] as const) {
+    if (!places[field].startsWith('/') || places[field].includes('\0')) {
+      const message = `The ${field} directory must be an absolute path.`
+      return { kind: 'invalid-request', message, field: `${field}Directory` }
+    }
+  }
+  const excess = excessOf(places.state)
+  if (excess !== undefined) {
+    const message = `The state directory’s path is ${excess} bytes too long for Unix sockets below it; choose a shorter one.`
+    return { kind: 'invalid-request', message, field: 'stateDirectory' }
+  }
+  for (const field of ['concurrentStarts', 'deviceBudget'] as const) {
+    const count = options[field]
+    if (count !== undefined && (!Number.isSafeInteger(count) || count < 1)) {
+      return { kind: 'invalid-request', message: `${field} must be a whole number, 1 or more.`, field }
+    }
+  }
+  return undefined
+}
+
+function stopped(wait: Wait, error: HostError | undefined): HostError {
+  if (wait.reason() === 'aborted') {
+    return { kind: 'aborted', message: 'Opening the host was aborted; nothing of it is left.' }
+  }
+  if (wait.reason() === 'timed-out' && error?.kind !== 'timed-out') {
+    const message = `The host was not open before its deadline${error === undefined ? '' : `: ${error.message}`}. Give it more deadlineMs.`
+    return { kind: 'timed-out', message, step: 'open', lastLines: [] }
+  }
+  return error ?? { kind: 'aborted', message: 'Opening the host was aborted; nothing of it is left.' }
+}

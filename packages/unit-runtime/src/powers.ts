@@ -1,0 +1,106 @@
+import type { ConnectAgent } from '@spectrum/guest-agent'
+import type { Blob, BlobCache, SharingReport, StoreError, StoreSource } from '@spectrum/store-share'
+import type { ChosenMonitor, Clock, MonitorError, MonitorPowers } from '@spectrum/unit-monitor'
+import type { ResultAsync } from 'neverthrow'
+import type { HostError } from './errors.js'
+
+/** The directories of the host itself. Nothing here follows a symbolic link out of them. */
+export interface HostFiles {
+  /** Makes the directory with mode 0700, and its missing parents. It may exist already. */
+  makeDirectory(path: string): Promise<void>
+  /** Base names; empty when there is no such directory. */
+  list(path: string): Promise<readonly string[]>
+  /** Everything below `path`, deepest last; empty when it is absent. */
+  walk(path: string): Promise<readonly { readonly path: string; readonly kind: FileKind }[]>
+  /** The whole file as text, at most `maxBytes` of it; `undefined` when it is absent. */
+  read(path: string, maxBytes: number): Promise<string | undefined>
+  /** Bytes; `undefined` when it is absent. */
+  size(path: string): Promise<number | undefined>
+  /** Writes `temporary`, flushes it to the disk and renames it to `path`: never half a file under that name. */
+  replace(path: string, bytes: Uint8Array, temporary: string): Promise<void>
+  /** Opens a new file for appending; each append is on the disk when it resolves. */
+  openJournal(path: string): Promise<DurableLog>
+  /** Removes a file or a tree. Absence is fine. */
+  remove(path: string): Promise<void>
+  /** Mount points at or below `path`. */
+  mountsUnder(path: string): Promise<readonly string[]>
+  /** Detaches one mount point. */
+  unmount(path: string): Promise<void>
+}
+
+export type FileKind = 'file' | 'directory' | 'socket' | 'other'
+
+export interface DurableLog {
+  append(line: string): Promise<void>
+  close(): Promise<void>
+}
+
+/** One process for as long as it lives: a pid alone is reused, together with its start time it is not. */
+export interface ProcessIdentity {
+  readonly pid: number
+  /** Field 22 of `/proc/PID/stat`, in clock ticks since boot, as text. */
+  readonly startTime: string
+}
+
+/** The processes of this machine. */
+export interface ProcessTable {
+  readonly self: ProcessIdentity
+  /** `/proc/sys/kernel/random/boot_id`: start times compare within one boot only. */
+  readonly bootId: string
+  /** Undefined when no such process runs; a zombie does not run. */
+  identify(pid: number): Promise<ProcessIdentity | undefined>
+  /** Running processes whose initial environment holds `name` with a value that starts with `prefix`. */
+  marked(
+    name: string,
+    prefix: string,
+  ): Promise<readonly { readonly process: ProcessIdentity; readonly value: string }[]>
+  /**
+   * SIGKILL through a process descriptor which is opened before the identity is checked again, so that a pid
+   * which was reused in between is never hit. Resolves when the process no longer runs.
+   */
+  kill(process: ProcessIdentity, signal: AbortSignal): Promise<'killed' | 'gone'>
+}
+
+/** The guest side of every unit: one kernel, one agent. */
+export interface GuestBoot {
+  /** Absolute path of the kernel image. */
+  readonly kernel: string
+  /** The initramfs: the agent and the kernel modules that it loads. */
+  initramfs(signal: AbortSignal): ResultAsync<Uint8Array, HostError>
+}
+
+/** What a monitor may be tried out with. */
+export interface TrialPlace {
+  readonly kernel: string
+  readonly initramfs: string
+  /** A fresh directory for one machine, mode 0700; disposing it removes it. */
+  directory(): Promise<{ readonly path: string } & AsyncDisposable>
+}
+
+/** What one unit's monitor processes map. */
+export interface UnitMappings {
+  readonly unit: string
+  readonly pids: readonly number[]
+  readonly blobs: readonly Blob[]
+}
+
+/** The parts of the outside world that a host touches, and nothing else. */
+export interface HostPowers {
+  readonly clock: Clock
+  readonly files: HostFiles
+  readonly processTable: ProcessTable
+  /** Random lower-case hexadecimal digits. */
+  randomHex(bytes: number): string
+  /** The powers of the monitors; the host puts its journal around `processes` and `sockets`. */
+  readonly monitorPowers: MonitorPowers
+  readonly guest: GuestBoot
+  readonly connectAgent: ConnectAgent
+  chooseMonitor(
+    powers: MonitorPowers,
+    place: TrialPlace,
+    signal: AbortSignal,
+  ): ResultAsync<ChosenMonitor, MonitorError>
+  /** Every unfinished file of the cache is written to `temporaryDirectory`, which is on the cache's file system. */
+  openBlobCache(store: StoreSource, temporaryDirectory: string): ResultAsync<BlobCache, StoreError>
+  measureSharing(units: readonly UnitMappings[], signal: AbortSignal): ResultAsync<SharingReport, StoreError>
+}

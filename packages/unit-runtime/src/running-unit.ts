@@ -1,0 +1,252 @@
+import { EventEmitter } from 'node:events'
+import type { Agent, AgentHello, GuestProcess } from '@spectrum/guest-agent'
+import type { Attachment, Blob, Closure, DeviceFile, SharingReport } from '@spectrum/store-share'
+import type { ClosureReference } from '@spectrum/unit-graph'
+import type { Machine, MachineExit, MachineProcess } from '@spectrum/unit-monitor'
+import { err, ok, type Result, ResultAsync } from 'neverthrow'
+import type TypedEmitter from 'typed-emitter'
+import { collectCommand, type ExecResult } from './collect.js'
+import { heldBlobs } from './devices.js'
+import { agentFailed, type HostError, monitorFailed, stateFailed, unitDied } from './errors.js'
+import { type InjectReport, injectClosure } from './inject.js'
+import { listStore } from './list-store.js'
+import type {
+  ExecOptions,
+  SpawnOptions,
+  StopOptions,
+  Unit,
+  UnitEnd,
+  UnitEvents,
+  UnitState,
+  WaitOptions,
+} from './unit.js'
+import { measure, type UnitContext } from './unit-context.js'
+import { openWait, orAborted } from './wait.js'
+
+const EXEC_MS = 300_000
+const SPAWN_MS = 30_000
+const INJECT_MS = 120_000
+const LISTING_MS = 30_000
+const GRACE_MS = 10_000
+/** How long a machine gets to end by itself after its agent went away. */
+const FOLLOW_MS = 3_000
+const MOST_OUTPUT = 16 * 1024 * 1024
+
+/** What a start has put together; the unit owns all of it from then on. */
+export interface UnitParts {
+  readonly directory: string
+  readonly machine: Machine
+  readonly agent: Agent
+  readonly attachment: Attachment
+  readonly devices: Map<string, DeviceFile>
+  readonly hotplugSlots: number
+  readonly dax: boolean
+}
+
+export class RunningUnit implements Unit {
+  readonly attachment: Attachment
+  readonly boot: AgentHello
+  readonly dax: boolean
+  readonly events = new EventEmitter() as TypedEmitter<UnitEvents>
+  readonly ended: Promise<UnitEnd>
+  readonly #context: UnitContext
+  readonly #parts: UnitParts
+  readonly #devicesAtStart: number
+  #state: UnitState = 'running'
+  #closure: Closure
+  #injection: Promise<unknown> = Promise.resolve()
+  #stopping: Promise<Result<UnitEnd, HostError>> | undefined
+  #settleEnded: (end: UnitEnd) => void = () => {}
+  #exit: MachineExit | undefined
+
+  constructor(
+    readonly name: string,
+    context: UnitContext,
+    parts: UnitParts,
+  ) {
+    this.#context = context
+    this.#parts = parts
+    this.#closure = parts.attachment.closure
+    this.#devicesAtStart = parts.devices.size
+    this.attachment = parts.attachment
+    this.boot = parts.agent.hello
+    this.dax = parts.dax
+    this.ended = new Promise((resolve) => {
+      this.#settleEnded = resolve
+    })
+    parts.machine.events.on('log', (line) => this.events.emit('log', line))
+    void this.#watchMachine()
+    void this.#watchAgent()
+  }
+
+  get state(): UnitState {
+    return this.#state
+  }
+
+  get closure(): Closure {
+    return this.#closure
+  }
+
+  get processes(): readonly MachineProcess[] {
+    return this.#parts.machine.processes
+  }
+
+  /** The blobs that its machine maps now, injected ones included; without the metadata images. */
+  get blobs(): readonly Blob[] {
+    return heldBlobs(this.#parts.devices)
+  }
+
+  exec(argv: readonly string[], options: ExecOptions = {}): ResultAsync<ExecResult, HostError> {
+    const { env, cwd, signal, stdin, deadlineMs = EXEC_MS, maxBytes = MOST_OUTPUT } = options
+    const input = typeof stdin === 'string' ? new TextEncoder().encode(stdin) : stdin
+    return this.#running(async () => {
+      if (!Number.isSafeInteger(maxBytes) || maxBytes < 0) {
+        const message = 'maxBytes must be a whole number of bytes, 0 or more.'
+        return err({ kind: 'invalid-request', message, field: 'maxBytes' })
+      }
+      const { clock } = this.#context.powers
+      const bounds = { stdin: input, signal, deadlineMs, maxBytes }
+      const done = await collectCommand(clock, this.#parts.agent, { argv, env, cwd }, bounds)
+      return done.mapErr((cause) => agentFailed(this.name, cause, this.lastLines()))
+    })
+  }
+
+  spawn(argv: readonly string[], options: SpawnOptions = {}): ResultAsync<GuestProcess, HostError> {
+    const { env, cwd, stdin, signal, deadlineMs = SPAWN_MS } = options
+    return this.#running(async () => {
+      const started = await this.#parts.agent.exec({ argv, env, cwd, stdin }, { signal, deadlineMs })
+      return started.mapErr((cause) => agentFailed(this.name, cause, this.lastLines()))
+    })
+  }
+
+  inject(reference: ClosureReference, options: WaitOptions = {}): ResultAsync<InjectReport, HostError> {
+    // One injection at a time: two of them could otherwise both take the last slot.
+    const turn = this.#injection.then(() => this.#injectNow(reference, options))
+    this.#injection = turn.catch(() => {})
+    return new ResultAsync(turn)
+  }
+
+  storeListing(options: WaitOptions = {}): ResultAsync<readonly string[], HostError> {
+    return this.#running(async () => {
+      const listed = await listStore(this.#parts.agent, { deadlineMs: LISTING_MS, ...options })
+      return listed.mapErr((cause) => agentFailed(this.name, cause, this.lastLines()))
+    })
+  }
+
+  sharing(options: WaitOptions = {}): ResultAsync<SharingReport, HostError> {
+    return this.#running(() => measure(this.#context.powers, [this], options))
+  }
+
+  lastLines(): readonly string[] {
+    return this.#parts.machine.lastLines()
+  }
+
+  stop(options: StopOptions = {}): ResultAsync<UnitEnd, HostError> {
+    this.#stopping ??= this.#stop(options.graceMs ?? GRACE_MS)
+    return new ResultAsync(this.#stopping)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #injectNow(
+    reference: ClosureReference,
+    options: WaitOptions,
+  ): Promise<Result<InjectReport, HostError>> {
+    const { powers, step } = this.#context
+    const { machine, agent, devices, hotplugSlots } = this.#parts
+    return this.#running<InjectReport>(async () => {
+      using wait = openWait(powers.clock, options.deadlineMs ?? INJECT_MS, options.signal)
+      const began = powers.clock.now()
+      const done = await injectClosure(
+        { ...powers, step: (name) => step(this.name, name) },
+        {
+          name: this.name,
+          machine,
+          agent,
+          devices,
+          slotsLeft: () => hotplugSlots - (devices.size - this.#devicesAtStart),
+          closure: () => this.#closure,
+          granted: (closure) => {
+            this.#closure = closure
+          },
+        },
+        reference,
+        wait,
+      )
+      return done.map((report) => ({ ...report, ms: powers.clock.now() - began }))
+    })
+  }
+
+  async #stop(graceMs: number): Promise<Result<UnitEnd, HostError>> {
+    const { machine, agent } = this.#parts
+    const { clock } = this.#context.powers
+    if (this.#state === 'running') this.#become('stopping')
+    this.#context.step(this.name, 'stop-begun')
+    if (graceMs > 0 && this.#exit === undefined) {
+      using grace = openWait(clock, graceMs)
+      const asked = await agent.powerOff({ signal: grace.signal, deadlineMs: grace.leftMs() })
+      if (asked.isOk()) await orAborted(machine.exit, grace.signal)
+    }
+    const killed = this.#exit === undefined ? await machine.kill() : undefined
+    if (killed?.isErr()) {
+      // Not ended: the directory and the journal stay, so that the next host can finish it.
+      this.#stopping = undefined
+      return err(monitorFailed(this.name, killed.error))
+    }
+    const exit = await machine.exit
+    return this.#release(exit)
+  }
+
+  /** Gives back everything a machine leaves when it has ended, however it ended. */
+  async #release(exit: MachineExit): Promise<Result<UnitEnd, HostError>> {
+    const { machine, agent, directory } = this.#parts
+    const end: UnitEnd = { exit, graceful: exit.kind === 'powered-off' }
+    this.#context.step(this.name, 'machine-ended')
+    await agent[Symbol.asyncDispose]()
+    await machine[Symbol.asyncDispose]()
+    let failure: HostError | undefined
+    try {
+      await this.#context.directory.remove(directory)
+    } catch (cause) {
+      failure = stateFailed(directory, 'remove', cause)
+    }
+    if (this.#state !== 'failed') this.#become('stopped')
+    this.#context.forget(this)
+    this.#settleEnded(end)
+    return failure === undefined ? ok(end) : err(failure)
+  }
+
+  async #watchMachine(): Promise<void> {
+    this.#exit = await this.#parts.machine.exit
+    if (this.#state !== 'running') return
+    this.#become('failed', unitDied(this.name, this.#exit, this.lastLines()).message)
+    this.#stopping ??= this.#release(this.#exit)
+  }
+
+  async #watchAgent(): Promise<void> {
+    const closed = await this.#parts.agent.closed
+    if (this.#state !== 'running') return
+    using follow = openWait(this.#context.powers.clock, FOLLOW_MS)
+    if ((await orAborted(this.#parts.machine.exit, follow.signal)) !== undefined) return
+    if (this.#state !== 'running') return
+    const why =
+      closed.kind === 'protocol-violation' ? `it broke the protocol: ${closed.message}` : closed.kind
+    this.#become('failed', `Unit "${this.name}" lost its control channel (${why}) and is ended.`)
+    this.#stopping ??= this.#stop(0)
+  }
+
+  #become(state: UnitState, why?: string): void {
+    this.#state = state
+    this.#context.state(this.name, state, why)
+    this.events.emit('state', state)
+  }
+
+  #running<T>(work: () => Promise<Result<T, HostError>>): ResultAsync<T, HostError> {
+    if (this.#state === 'running') return new ResultAsync(work())
+    const message = `Unit "${this.name}" is ${this.#state}; start it again to use it.`
+    const error = { kind: 'unit-not-running', message, unit: this.name, state: this.#state } as const
+    return new ResultAsync(Promise.resolve(err(error)))
+  }
+}

@@ -1,0 +1,49 @@
+import type { Blob, BlobCache, SharingReport, StoreSource } from '@spectrum/store-share'
+import type { Clock, MachineProcess } from '@spectrum/unit-monitor'
+import type { Result } from 'neverthrow'
+import { type HostError, storeFailed } from './errors.js'
+import type { Step } from './events.js'
+import type { HostDirectory } from './host-directory.js'
+import type { HostPowers } from './powers.js'
+import type { UnitState, WaitOptions } from './unit.js'
+import { openWait } from './wait.js'
+
+/** What a unit may use of its host. */
+export interface UnitContext {
+  readonly powers: UnitPowers
+  readonly directory: HostDirectory
+  step(unit: string, step: Step): void
+  state(unit: string, state: UnitState, why?: string): void
+  log(unit: string, line: { readonly source: 'console' | 'monitor'; readonly text: string }): void
+  /** The unit has ended and holds nothing any more. */
+  forget(unit: object): void
+}
+
+export interface UnitPowers {
+  readonly clock: Clock
+  readonly store: StoreSource
+  readonly cache: BlobCache
+  readonly measureSharing: HostPowers['measureSharing']
+}
+
+const MEASURE_MS = 60_000
+
+/** The sharing report of these units, from the kernel's view of their processes. */
+export async function measure(
+  powers: Pick<UnitPowers, 'clock' | 'measureSharing'>,
+  units: readonly {
+    readonly name: string
+    readonly processes: readonly MachineProcess[]
+    readonly blobs: readonly Blob[]
+  }[],
+  options: WaitOptions,
+): Promise<Result<SharingReport, HostError>> {
+  using wait = openWait(powers.clock, options.deadlineMs ?? MEASURE_MS, options.signal)
+  const mappings = units.map(({ name, processes, blobs }) => ({
+    unit: name,
+    pids: processes.map((process) => process.pid),
+    blobs,
+  }))
+  const report = await powers.measureSharing(mappings, wait.signal)
+  return report.mapErr((cause) => storeFailed(undefined, cause))
+}

@@ -1,0 +1,211 @@
+import type { Agent, ConnectAgent } from '@spectrum/guest-agent'
+import type { Attachment, Blob, DeviceFile } from '@spectrum/store-share'
+import type { UnitDefinition } from '@spectrum/unit-graph'
+import type { Machine, MachineDescription, Monitor } from '@spectrum/unit-monitor'
+import { err, ok, type Result } from 'neverthrow'
+import { distinctDevices, pmemDevice } from './devices.js'
+import { agentFailed, type HostError, monitorFailed, stateFailed, unitDied } from './errors.js'
+import { RunningUnit } from './running-unit.js'
+import type { UnitContext } from './unit-context.js'
+import { openWait, orAborted, type Wait } from './wait.js'
+
+const DEFAULT_MEMORY = 256 * 1024 * 1024
+const DEFAULT_SLOTS = 16
+/** How long a machine whose channel ended gets to report why. */
+const POST_MORTEM_MS = 2_000
+
+/** What every unit of a host is started with. */
+export interface StartParts {
+  readonly monitor: Monitor
+  readonly kernel: string
+  /** Absolute path of the initramfs file. */
+  readonly initramfs: string
+  readonly connectAgent: ConnectAgent
+}
+
+/**
+ * Starts one unit whose store is attached: make a private directory, start the machine, meet the agent, mount.
+ * On any failure everything that was begun is undone before the error is returned.
+ */
+export async function startUnit(
+  context: UnitContext,
+  parts: StartParts,
+  definition: UnitDefinition,
+  attachment: Attachment,
+  wait: Wait,
+): Promise<Result<RunningUnit, HostError>> {
+  const { name } = definition
+  const devices = distinctDevices(attachment)
+  const slots = slotsFor(parts.monitor, definition, devices.length)
+  if (slots.isErr()) return err(slots.error)
+  let directory: string
+  try {
+    directory = await context.directory.makeForUnit()
+  } catch (cause) {
+    return err(stateFailed(context.directory.path, 'make a directory for a unit in', cause))
+  }
+  const booted = await boot(
+    context,
+    parts,
+    describe(definition, parts, devices, slots.value, directory),
+    wait,
+  )
+  if (booted.isErr()) {
+    await context.directory.remove(directory).catch(() => {})
+    return err(booted.error)
+  }
+  const { machine, agent } = booted.value
+  const mounted = await mount(context, name, machine, agent, attachment, wait)
+  if (mounted.isErr()) {
+    await undo(machine, agent)
+    await context.directory.remove(directory).catch(() => {})
+    return err(mounted.error)
+  }
+  return ok(
+    new RunningUnit(name, context, {
+      directory,
+      machine,
+      agent,
+      attachment,
+      devices: new Map(devices.map((device) => [device.id, device])),
+      hotplugSlots: slots.value,
+      dax: mounted.value,
+    }),
+  )
+}
+
+function slotsFor(monitor: Monitor, definition: UnitDefinition, used: number): Result<number, HostError> {
+  const { maxPmemDevices, pmemHotplug } = monitor.capabilities
+  const free = pmemHotplug ? maxPmemDevices - used : 0
+  const wanted = definition.hotplugSlots
+  if (wanted === undefined) return ok(Math.max(0, Math.min(DEFAULT_SLOTS, free)))
+  if (wanted <= free) return ok(wanted)
+  const message =
+    `Unit "${definition.name}" asks for ${wanted} hotplugSlots, but beside its ${used} devices ` +
+    `${monitor.kind} has room for ${free}. Ask for fewer.`
+  return err({ kind: 'no-slot-left', message, unit: definition.name, needed: wanted, left: free })
+}
+
+function describe(
+  definition: UnitDefinition,
+  parts: StartParts,
+  devices: readonly (DeviceFile | Blob)[],
+  hotplugSlots: number,
+  directory: string,
+): MachineDescription {
+  return {
+    name: definition.name,
+    kernel: parts.kernel,
+    initramfs: parts.initramfs,
+    kernelParameters: [],
+    memoryBytes: definition.memoryBytes ?? DEFAULT_MEMORY,
+    vcpuCount: definition.vcpuCount ?? 1,
+    pmem: devices.map(pmemDevice),
+    hotplugSlots,
+    directory,
+  }
+}
+
+async function boot(
+  context: UnitContext,
+  parts: StartParts,
+  description: MachineDescription,
+  wait: Wait,
+): Promise<Result<{ machine: Machine; agent: Agent }, HostError>> {
+  const { clock } = context.powers
+  const { name } = description
+  const options = () => ({ signal: wait.signal, deadlineMs: wait.leftMs() })
+  const started = await parts.monitor.start(description, options())
+  if (started.isErr()) return err(whyNot(monitorFailed(name, started.error), name, wait, []))
+  const machine = started.value
+  machine.events.on('log', (line) => context.log(name, line))
+  context.step(name, 'machine-started')
+  // A machine that dies must end the wait for its agent even if the channel stays open.
+  const died = new AbortController()
+  void machine.exit.then(() => died.abort())
+  using patience = openWait(clock, wait.leftMs(), wait.signal, died.signal)
+  const met = await parts.connectAgent(
+    machine.control,
+    { clock },
+    { signal: patience.signal, deadlineMs: wait.leftMs() },
+  )
+  if (met.isOk()) {
+    context.step(name, 'agent-answered')
+    return ok({ machine, agent: met.value })
+  }
+  const dead = await postMortem(context, machine, met.error.kind === 'unit-lost' || died.signal.aborted)
+  const lines = machine.lastLines()
+  await undo(machine, undefined)
+  if (dead !== undefined) return err(dead)
+  if (met.error.kind === 'timed-out' || wait.reason() === 'timed-out') return err(silent(name, lines))
+  return err(whyNot(agentFailed(name, met.error, lines), name, wait, lines))
+}
+
+async function mount(
+  context: UnitContext,
+  name: string,
+  machine: Machine,
+  agent: Agent,
+  attachment: Attachment,
+  wait: Wait,
+): Promise<Result<boolean, HostError>> {
+  const { metadata, blobs, names } = attachment
+  const mounted = await agent.mountStore(
+    { image: metadata.id, devices: blobs.map((blob) => blob.id), paths: names },
+    { signal: wait.signal, deadlineMs: wait.leftMs() },
+  )
+  const lines = machine.lastLines()
+  if (mounted.isErr()) {
+    const dead = await postMortem(context, machine, mounted.error.kind === 'unit-lost')
+    return err(dead ?? whyNot(agentFailed(name, mounted.error, lines), name, wait, lines))
+  }
+  const bound = new Set(mounted.value.bound)
+  const absent = names.find((each) => !bound.has(each))
+  if (absent !== undefined) {
+    const message = `the unit did not bind ${absent}; its agent and this host do not agree`
+    return err(agentFailed(name, { kind: 'refused', message, errno: undefined }, lines))
+  }
+  context.step(name, 'store-mounted')
+  return ok(mounted.value.dax)
+}
+
+/** What the machine died of, when `suspect` and it did: a lost channel alone does not say. */
+async function postMortem(
+  context: UnitContext,
+  machine: Machine,
+  suspect: boolean,
+): Promise<HostError | undefined> {
+  if (!suspect) return undefined
+  using wait = openWait(context.powers.clock, POST_MORTEM_MS)
+  const exit = await orAborted(machine.exit, wait.signal)
+  return exit === undefined ? undefined : unitDied(machine.name, exit, machine.lastLines())
+}
+
+async function undo(machine: Machine, agent: Agent | undefined): Promise<void> {
+  await agent?.[Symbol.asyncDispose]()
+  await machine[Symbol.asyncDispose]()
+}
+
+function silent(unit: string, lastLines: readonly string[]): HostError {
+  const shown = lastLines.slice(-8).map((line) => `\n  ${line}`)
+  const message =
+    `Unit "${unit}" never answered: its machine runs, its agent does not speak. Give it more time ` +
+    `(deadlineMs), or read what its kernel said last:${shown.join('') || ' nothing.'}`
+  return { kind: 'timed-out', message, unit, step: 'agent', lastLines }
+}
+
+/** The caller's own signal and deadline outrank whatever error they provoked further down. */
+export function whyNot(error: HostError, unit: string, wait: Wait, lastLines: readonly string[]): HostError {
+  if (wait.reason() === 'aborted') {
+    return {
+      kind: 'aborted',
+      message: `The start of unit "${unit}" was aborted; nothing of it is left.`,
+      unit,
+    }
+  }
+  if (wait.reason() === 'timed-out' && error.kind !== 'timed-out') {
+    const message = `Unit "${unit}" was not up before the deadline: ${error.message}`
+    return { kind: 'timed-out', message, unit, step: 'start', lastLines }
+  }
+  return error
+}

@@ -1,0 +1,94 @@
+import type { AgentHello, GuestProcess } from '@spectrum/guest-agent'
+import type { Attachment, Closure, SharingReport } from '@spectrum/store-share'
+import type { ClosureReference } from '@spectrum/unit-graph'
+import type { MachineExit, MachineProcess } from '@spectrum/unit-monitor'
+import type { ResultAsync } from 'neverthrow'
+import type TypedEmitter from 'typed-emitter'
+import type { ExecResult } from './collect.js'
+import type { HostError } from './errors.js'
+import type { InjectReport } from './inject.js'
+
+/** `failed`: the machine ended although nobody asked it to. */
+export type UnitState = 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
+
+/** Options of everything that waits. */
+export interface WaitOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Milliseconds; every operation has a default. */
+  readonly deadlineMs?: number | undefined
+}
+
+export interface SpawnOptions extends WaitOptions {
+  /** The whole environment of the command; empty by default. */
+  readonly env?: Readonly<Record<string, string>> | undefined
+  /** Absolute path inside the unit; `/` by default. */
+  readonly cwd?: string | undefined
+  /** `closed` (default): the command reads end-of-file at once. */
+  readonly stdin?: 'closed' | 'open' | undefined
+}
+
+export interface ExecOptions extends WaitOptions {
+  readonly env?: Readonly<Record<string, string>> | undefined
+  readonly cwd?: string | undefined
+  /** Everything that the command may read; text is encoded as UTF-8. Nothing by default. */
+  readonly stdin?: Uint8Array | string | undefined
+  /** Bytes kept of each of the two streams; the rest is read and dropped. 16 MiB by default. */
+  readonly maxBytes?: number | undefined
+}
+
+export interface StopOptions {
+  /** Milliseconds for the guest to end in order before its machine is killed. 10 000 by default; 0 kills at once. */
+  readonly graceMs?: number | undefined
+}
+
+/** How a unit came to its end. */
+export interface UnitEnd {
+  readonly exit: MachineExit
+  /** Whether the guest ended in order within its grace. */
+  readonly graceful: boolean
+}
+
+export type UnitEvents = {
+  state: (state: UnitState) => void
+  log: (line: { readonly source: 'console' | 'monitor'; readonly text: string }) => void
+}
+
+/** One running virtual machine with exactly the software it was granted. Disposing it stops it. */
+export interface Unit<Name extends string = string> extends AsyncDisposable {
+  readonly name: Name
+  readonly state: UnitState
+  /** What the unit sees: its own closure, and what was injected since. */
+  readonly closure: Closure
+  /** What was attached at the start: the metadata image and the blobs of its own closure. */
+  readonly attachment: Attachment
+  /** The agent's first answer. */
+  readonly boot: AgentHello
+  /** Whether the guest maps file data directly, without copies in its page cache. */
+  readonly dax: boolean
+  /** The host processes of its machine. */
+  readonly processes: readonly MachineProcess[]
+  readonly events: TypedEmitter<UnitEvents>
+  /** Resolves once, when the unit has ended for whatever reason and holds nothing any more. Never rejects. */
+  readonly ended: Promise<UnitEnd>
+
+  /**
+   * Runs a command to its end by argument vector; `argv[0]` is an absolute path in the unit. A command that
+   * fails, cannot be started, is cancelled by the signal or cut by the deadline (300 s) is an outcome, not an error.
+   */
+  exec(argv: readonly string[], options?: ExecOptions): ResultAsync<ExecResult, HostError>
+  /** Starts a command whose streams and end the caller follows. The signal cancels it; `deadlineMs` bounds its start. */
+  spawn(argv: readonly string[], options?: SpawnOptions): ResultAsync<GuestProcess, HostError>
+  /**
+   * Adds store paths and everything they reference while the unit runs; programs that run already see them too.
+   * Paths the unit has are left alone, so doing it again is harmless. A failure leaves the unit running.
+   */
+  inject(reference: ClosureReference, options?: WaitOptions): ResultAsync<InjectReport, HostError>
+  /** Base names in the unit's `/nix/store`, sorted, as the guest itself reads them. */
+  storeListing(options?: WaitOptions): ResultAsync<readonly string[], HostError>
+  /** What this unit's processes map, read from the kernel. */
+  sharing(options?: WaitOptions): ResultAsync<SharingReport, HostError>
+  /** The newest lines of console and monitor, oldest first; bounded. */
+  lastLines(): readonly string[]
+  /** Ends the unit: asks the guest, then kills. Idempotent. */
+  stop(options?: StopOptions): ResultAsync<UnitEnd, HostError>
+}

@@ -1,0 +1,98 @@
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { memoryFiles } from '../src/fake/memory-files.js'
+import { Journal, type JournalRecord, readJournal } from '../src/journal.js'
+import { linuxHostFiles } from '../src/linux/host-files.js'
+
+const owner: JournalRecord = { record: 'host', version: 1, pid: 77, startTime: '123', bootId: 'b' }
+const intent: JournalRecord = { record: 'process-intended', token: 'ab12', role: 'unit left: qemu' }
+const started: JournalRecord = { record: 'process-started', token: 'ab12', pid: 78, startTime: '124' }
+
+describe('the journal', () => {
+  let directory: string
+  beforeEach(async () => {
+    directory = await mkdtemp(`${tmpdir()}/journal-`)
+  })
+  afterEach(() => rm(directory, { recursive: true }))
+
+  async function write(...records: readonly JournalRecord[]): Promise<void> {
+    const journal = await Journal.create(linuxHostFiles, directory, () => {})
+    for (const record of records) await journal.append(record)
+    await journal.close()
+  }
+
+  it('tells after a crash what was intended and what is known to run', async () => {
+    await write(owner, intent)
+    const intended = (await readJournal(linuxHostFiles, directory)).state
+    expect(intended.owner?.process).toEqual({ pid: 77, startTime: '123' })
+    expect([...intended.processes.values()]).toEqual([
+      { token: 'ab12', role: 'unit left: qemu', process: undefined },
+    ])
+    await appendFile(`${directory}/journal`, `${JSON.stringify(started)}\n`)
+    const running = (await readJournal(linuxHostFiles, directory)).state
+    expect(running.processes.get('ab12')?.process).toEqual({ pid: 78, startTime: '124' })
+  })
+
+  it('forgets what has ended and what was removed', async () => {
+    const path = '/state/hosts/h/u1'
+    await write(
+      intent,
+      started,
+      { record: 'path-intended', what: 'directory', path },
+      { record: 'process-ended', token: 'ab12' },
+      { record: 'path-removed', path },
+    )
+    const { state } = await readJournal(linuxHostFiles, directory)
+    expect(state.processes.size + state.paths.size).toBe(0)
+  })
+
+  it('has each record on the disk before append resolves, in the order of the calls', async () => {
+    const seen: string[] = []
+    const journal = await Journal.create(linuxHostFiles, directory, (record) => seen.push(record.record))
+    await Promise.all([journal.append(owner), journal.append(intent), journal.append(started)])
+    const lines = (await readFile(`${directory}/journal`, 'utf8')).trimEnd().split('\n')
+    expect(lines.map((line) => JSON.parse(line).record)).toEqual(seen)
+    expect(seen).toEqual(['host', 'process-intended', 'process-started'])
+    await journal.close()
+  })
+
+  it('reads every prefix of itself: a torn last line is passed over', async () => {
+    await write(owner, intent, started)
+    const whole = await readFile(`${directory}/journal`, 'utf8')
+    for (let length = 0; length <= whole.length; length += 1) {
+      await writeFile(`${directory}/journal`, whole.slice(0, length))
+      const { state, unreadable } = await readJournal(linuxHostFiles, directory)
+      expect(unreadable).toBe(0)
+      const complete = whole.slice(0, length).split('\n').length - 1
+      expect(state.processes.size).toBe(complete >= 2 ? 1 : 0)
+      expect(state.processes.get('ab12')?.process !== undefined).toBe(complete >= 3)
+    }
+  })
+
+  it('counts a line that is no record and believes nothing of it', async () => {
+    const lines = [
+      '[]',
+      'null',
+      '{"record":"process-started","token":"ab12","pid":1,"startTime":"1"}',
+      '{"record":"process-started","token":"ab12","pid":"78","startTime":"1"}',
+      '{"record":"path-intended","what":"directory","path":"relative"}',
+      '{"record":"__proto__"}',
+    ]
+    await writeFile(`${directory}/journal`, `${lines.join('\n')}\n`)
+    const { state, unreadable } = await readJournal(linuxHostFiles, directory)
+    expect(unreadable).toBe(lines.length)
+    expect(state.processes.size + state.paths.size).toBe(0)
+  })
+
+  it('reports a full disk to the one who appends, and goes on when there is room again', async () => {
+    const files = memoryFiles()
+    const journal = await Journal.create(files, '/state', () => {})
+    files.failWrites('ENOSPC')
+    await expect(journal.append(owner)).rejects.toMatchObject({ code: 'ENOSPC' })
+    expect(journal.state.owner).toBeUndefined()
+    files.failWrites(undefined)
+    await journal.append(intent)
+    expect(journal.state.processes.size).toBe(1)
+  })
+})

@@ -1,5 +1,4 @@
 export * as x86_64 from './generated/x86_64.js'
-export type { KvmCalls, KvmDevice } from './kvm-calls.js'
 export {
   type Clock,
   type KvmProbeError,
@@ -9,4 +8,3 @@ export {
   probeKvm,
 } from './probe.js'
 export type { KvmProbe } from './probe-result.js'
-export { runTinyGuest } from './tiny-guest.js'

@@ -65,9 +65,9 @@ describe('probing KVM', () => {
         return end
       },
     }
-    const probe = (await probeWith(powers, { deadlineMs: 1_500 }))._unsafeUnwrap()
+    const probe = (await probeWith(powers, { deadlineMs: 3_000 }))._unsafeUnwrap()
     expect(probe).toMatchObject({ kind: 'unusable', step: 'KVM_RUN' })
-    expect(probe.message).toContain('does not come back within 1500 ms')
+    expect(probe.message).toContain('does not come back within 3000 ms')
     const { pid } = JSON.parse(lines[0]!) as { pid: number }
     expect(() => process.kill(pid, 0)).toThrow('ESRCH')
   })

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { type KvmCalls, type KvmDevice, runTinyGuest, x86_64 } from '../src/index.js'
+import { x86_64 } from '../src/index.js'
+import type { KvmCalls, KvmDevice } from '../src/kvm-calls.js'
 import { writeField } from '../src/structure.js'
+import { runTinyGuest } from '../src/tiny-guest.js'
 
 const { capabilities, exitReasons, ioctls, layouts } = x86_64
 const EINVAL = -22

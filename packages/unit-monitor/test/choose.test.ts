@@ -40,8 +40,8 @@ function trial(): MonitorTrial & { prepared: number; disposed: number; parameter
     disposed: 0,
     parameters: [] as string[],
     identity: 'kernel',
-    firstLineMs: 100,
-    firstByteMs: 200,
+    firstLineMs: 300,
+    firstByteMs: 600,
     async machine() {
       counted.prepared += 1
       return {
@@ -66,7 +66,7 @@ function trial(): MonitorTrial & { prepared: number; disposed: number; parameter
   return counted
 }
 
-describe('choosing a monitor', () => {
+describe('choosing a monitor', { timeout: 30_000 }, () => {
   it('takes the first candidate whose guest answers', async () => {
     const own = trial()
     const chosen = (
@@ -81,7 +81,7 @@ describe('choosing a monitor', () => {
   it.each<[string, FakeScript, RegExp]>([
     ['dies at start', { startup: () => ({ kind: 'dies', code: 1, lines: ['MSR 0x10a'] }) }, /MSR 0x10a/],
     ['never connects', { startup: () => ({ kind: 'hangs' }) }, /did not end in time/],
-    ['has a guest that prints nothing', {}, /nothing on its console within 100 ms/],
+    ['has a guest that prints nothing', {}, /nothing on its console within 300 ms/],
     [
       'has a guest that prints and then hangs',
       {
@@ -92,7 +92,7 @@ describe('choosing a monitor', () => {
           }
         },
       },
-      /nothing on its control channel within 200 ms; its last line: alive/,
+      /nothing on its control channel within 600 ms; its last line: alive/,
     ],
     [
       'has a guest that resets itself',

@@ -77,7 +77,7 @@ describe('one-shot sockets', () => {
   })
 })
 
-describe('processes', () => {
+describe('processes', { timeout: 30_000 }, () => {
   const run = async (argv: readonly string[], more: Partial<SpawnRequest> = {}) => {
     const [file = '', ...rest] = argv
     const child = await powers.processes.spawn({ file, argv: rest, role: 'test', ...more })
@@ -99,7 +99,7 @@ describe('processes', () => {
     expect(listing).toContain(' 0 -> /dev/null')
     expect(listing).toContain(' 40 -> /dev/null')
     expect(listing).not.toContain('passwd')
-  }, 20_000)
+  })
 
   it('lead a process group, stand in / and cannot gain privileges or dump core', async () => {
     const { output } = await run(['cat', '/proc/self/stat', '/proc/self/status', '/proc/self/limits'])
@@ -137,7 +137,7 @@ describe('processes', () => {
     await until(
       () => !existsSync(`/proc/${pid}`) || /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')),
     )
-  }, 20_000)
+  })
 })
 
 async function text(child: SpawnedProcess): Promise<string> {
@@ -186,7 +186,7 @@ async function firstChunk(child: ChildProcess): Promise<string> {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  const latest = performance.now() + 5_000
+  const latest = performance.now() + 20_000
   while (!condition()) {
     if (performance.now() > latest) throw new Error('it did not happen in time')
     await new Promise((resolve) => setTimeout(resolve, 10))

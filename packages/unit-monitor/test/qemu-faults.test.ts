@@ -7,7 +7,7 @@ import { stubQemu } from './stub-qemu.js'
 
 const CONNECT = `const console_ = await connect('console'), control = await connect('control'), qmp = await connect('qmp');`
 
-describe('the QEMU driver, when QEMU misbehaves', () => {
+describe('the QEMU driver, when QEMU misbehaves', { timeout: 60_000 }, () => {
   let workshop: Workshop
   let descriptorsBefore: number
 
@@ -23,7 +23,7 @@ describe('the QEMU driver, when QEMU misbehaves', () => {
     expect(openDescriptors()).toBe(descriptorsBefore)
   })
 
-  const start = async (behaviour: string, deadlineMs = 5_000, hotplugSlots = 0) => {
+  const start = async (behaviour: string, deadlineMs = 30_000, hotplugSlots = 0) => {
     const binary = stubQemu(workshop.directory, behaviour)
     const monitor = qemuMonitor(workshop.powers, { binary, accelerator: 'emulation' })
     return monitor.start(await workshop.machine({ hotplugSlots }), { deadlineMs })
@@ -31,7 +31,7 @@ describe('the QEMU driver, when QEMU misbehaves', () => {
   const failure = async (behaviour: string, deadlineMs?: number): Promise<MonitorError> =>
     (await start(behaviour, deadlineMs))._unsafeUnwrapErr()
   const running = async (behaviour: string, hotplugSlots = 0): Promise<Machine> =>
-    (await start(CONNECT + behaviour, 5_000, hotplugSlots))._unsafeUnwrap()
+    (await start(CONNECT + behaviour, 30_000, hotplugSlots))._unsafeUnwrap()
 
   it('says which binary is missing', async () => {
     const monitor = qemuMonitor(workshop.powers, { binary: 'qemu-of-nobody', accelerator: 'emulation' })
@@ -62,7 +62,7 @@ describe('the QEMU driver, when QEMU misbehaves', () => {
   })
 
   it('waits for one that never connects until the deadline, then kills it', async () => {
-    expect(await failure(`console.error('thinking')`, 500)).toMatchObject({
+    expect(await failure(`console.error('thinking')`, 2_000)).toMatchObject({
       kind: 'timed-out',
       lastLines: ['thinking'],
     })
@@ -187,7 +187,7 @@ describe('the QEMU driver, when QEMU misbehaves', () => {
     expect(Math.max(...machine.lastLines().map((line) => line.length))).toBeLessThan(1_100)
     const before = performance.now()
     await machine[Symbol.asyncDispose]()
-    expect(performance.now() - before).toBeLessThan(3_000)
+    expect(performance.now() - before).toBeLessThan(10_000)
   })
 })
 

@@ -35,7 +35,7 @@ export class HeldClock implements Clock {
     return this.#now
   }
 
-  deadline(ms: number) {
+  deadline(ms: number): ReturnType<Clock['deadline']> {
     const timer = { at: this.#now + ms, controller: new AbortController() }
     this.#timers.add(timer)
     return { signal: timer.controller.signal, [Symbol.dispose]: () => void this.#timers.delete(timer) }

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildDemoClosures } from '../../../../examples/demo/src/closures.js'
 import { type Attachment, type Closure, formatNarHash, type StoreSource } from '../../src/index.js'
@@ -58,7 +59,7 @@ function agreesWithItsOracles(prepare: () => { store: StoreSource; closure: Clos
   })
 
   it.skipIf(noLoopMount)(
-    `is mounted by the kernel with the same contents, modes, links, owners and times${noLoopMount ? ` (skipped: ${noLoopMount})` : ''}`,
+    `is mounted by the kernel with the same contents, modes, links, owners and times${noLoopMount ? ` (skipped where ${noLoopMount})` : ''}`,
     () => {
       const mount = new LoopMount(attachment)
       try {
@@ -105,6 +106,29 @@ describe('a closure that Nix built', () => {
 
   describe('with a blob for each path', () => agreesWithItsOracles(() => ({ store, closure })))
   describe('with layers', () => agreesWithItsOracles(() => ({ store, closure }), 3))
+})
+
+describe('the example of the README', () => {
+  it('runs as it stands', async () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+    const example = /```ts\n([\s\S]*?)```/.exec(readme)![1]!
+    const script = join(scratch, 'example.mts')
+    writeFileSync(script, example)
+    const root = (await buildDemoClosures()).right
+    const workspace = fileURLToPath(new URL('../../../../', import.meta.url))
+    const output = execFileSync(
+      process.execPath,
+      ['--import', 'tsx', script, root, join(scratch, 'example')],
+      {
+        cwd: workspace,
+        env: { ...process.env, TSX_TSCONFIG_PATH: join(workspace, 'tsconfig.base.json') },
+        encoding: 'utf8',
+      },
+    )
+    expect(output).toContain(root.slice('/nix/store/'.length))
+    expect(output.match(/\.v1\.blob [0-9]+$/gm)!.length).toBeGreaterThan(2)
+    expect(output.trimEnd().endsWith('\n0 0')).toBe(true)
+  })
 })
 
 describe('a relocated store', () => {

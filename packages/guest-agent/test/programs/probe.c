@@ -26,8 +26,9 @@ static void put(int fd, const void *bytes, size_t size)
 
 static void put_line(const char *text)
 {
-	put(1, text, strlen(text));
-	put(1, "\n", 1);
+	char line[8192];
+	int length = snprintf(line, sizeof line, "%s\n", text);
+	put(1, line, (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
 }
 
 /* Bytes that tell their own place: byte i is (i * 31 + i / 256 + seed) mod 256. */

@@ -1,0 +1,241 @@
+import { execFileSync } from 'node:child_process'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connectAgent } from '@spectrum/guest-agent'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { encodeFrame, FrameDecoder } from '../src/codec.js'
+import { agentConformance } from '../src/conformance.js'
+import { type Frame, limits } from '../src/frames.js'
+import { type AgentProcess, agentProcessSubject, startAgentProcess } from './support/agent-process.js'
+import { buildTestPrograms } from './support/built.js'
+import { clock } from './support/clock.js'
+import { socketChannel } from './support/socket-channel.js'
+import { collect } from './support/streams.js'
+
+/** `SPECTRUM_FUZZ_ROUNDS=20000000` fuzzes the decoder for minutes instead of a second. */
+const fuzzRounds = process.env['SPECTRUM_FUZZ_ROUNDS'] ?? '100000'
+
+let built: ReturnType<typeof buildTestPrograms>
+let directory: string
+beforeAll(() => {
+  built = buildTestPrograms()
+  directory = mkdtempSync(join(tmpdir(), 'agent-'))
+}, 120_000)
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+describe('the agent in C', () => {
+  it('does not wait for ever for a process that a command left behind', async () => {
+    await using subject = await agentProcessSubject(built.agentAsan, built.probe)
+    const begin = Date.now()
+    const command = (await subject.agent.exec({ argv: [built.probe, 'daemon', '5'] }))._unsafeUnwrap()
+    const [stdout, outcome] = await Promise.all([collect(command.stdout), command.outcome])
+    expect(stdout.toString()).toBe('before\n')
+    expect(outcome).toEqual({ kind: 'exited', code: 0 })
+    const took = Date.now() - begin
+    expect(took).toBeGreaterThanOrEqual(450)
+    expect(took).toBeLessThan(4_000)
+  })
+
+  it('names the interpreter that a script lacks', async () => {
+    await using subject = await agentProcessSubject(built.agentAsan, built.probe)
+    const script = join(directory, 'script')
+    writeFileSync(script, '#!/no/such/interpreter\n')
+    chmodSync(script, 0o755)
+    const command = (await subject.agent.exec({ argv: [script] }))._unsafeUnwrap()
+    expect(await command.outcome).toMatchObject({
+      kind: 'not-started',
+      reason: 'not-executable',
+      message: expect.stringContaining('/no/such/interpreter'),
+    })
+  })
+
+  it('survives programs whose headers lie', async () => {
+    await using subject = await agentProcessSubject(built.agentAsan, built.probe)
+    const honest = readFileSync('/bin/true')
+    for (const [offset, value] of [
+      [32, 0xfffffffffffffff0n],
+      [32, 4090n],
+      [56, 0xffffffffffffffffn],
+      [64 + 56 + 8, 0xffffffffffffff00n],
+      [64 + 56 + 32, 0xffffffffffffff00n],
+    ] as const) {
+      const lying = Buffer.from(honest)
+      lying.writeBigUInt64LE(value, offset)
+      // Its interpreter does not exist, so the agent itself reads the headers to say which.
+      const at = lying.indexOf('/lib64/ld-linux')
+      lying.write('/gone', at)
+      const path = join(directory, `lying-${offset}-${value}`)
+      writeFileSync(path, lying)
+      chmodSync(path, 0o755)
+      const command = (await subject.agent.exec({ argv: [path] }))._unsafeUnwrap()
+      await Promise.all([collect(command.stdout), collect(command.stderr)])
+      expect((await command.outcome).kind).toMatch(/not-started|signalled|exited/)
+    }
+  })
+
+  it('says that a file without the execute bit, or a directory, is no program', async () => {
+    await using subject = await agentProcessSubject(built.agentAsan, built.probe)
+    const plain = join(directory, 'plain')
+    copyFileSync(built.probe, plain)
+    chmodSync(plain, 0o644)
+    for (const path of [plain, directory]) {
+      const command = (await subject.agent.exec({ argv: [path] }))._unsafeUnwrap()
+      expect(await command.outcome).toMatchObject({ kind: 'not-started', reason: 'not-executable' })
+    }
+  })
+
+  it('leaks no descriptor and no process over many commands', async () => {
+    const agentProcess = startAgentProcess(built.agentPlain)
+    const agent = (await connectAgent(socketChannel(agentProcess.socket), { clock }))._unsafeUnwrap()
+    const descriptors = () => readdirSync(`/proc/${agentProcess.pid}/fd`).length
+    const children = () =>
+      readFileSync(`/proc/${agentProcess.pid}/task/${agentProcess.pid}/children`, 'utf8').trim()
+    const before = descriptors()
+    for (const argv of [[built.probe, 'echo', 'x'], ['/missing'], [built.probe, 'cat']]) {
+      for (let i = 0; i < 30; i++) {
+        const command = (await agent.exec({ argv, stdin: 'open' }))._unsafeUnwrap()
+        await command.stdin?.end()
+        await Promise.all([collect(command.stdout), collect(command.stderr), command.outcome])
+      }
+    }
+    await expect.poll(children).toBe('')
+    expect(descriptors()).toBe(before)
+    await agent[Symbol.asyncDispose]()
+    expect((await agentProcess.end).code).toBe(0)
+  })
+
+  it('answers a mount whose devices never come, and takes the next one', async () => {
+    await using subject = await agentProcessSubject(built.agentAsan, built.probe)
+    const mount = { image: '0'.repeat(64), devices: ['1'.repeat(64)], paths: [`${'a'.repeat(32)}-x`] }
+    const driven = existsSync('/sys/bus/virtio/drivers/virtio_pmem')
+    for (let i = 0; i < 2; i++) {
+      const error = (await subject.agent.mountStore(mount, { deadlineMs: 500 }))._unsafeUnwrapErr()
+      expect(error.kind).toBe(driven ? 'timed-out' : 'kernel-lacks')
+      expect(error.message).toContain(driven ? mount.image : 'virtio-pmem')
+    }
+  })
+
+  it('holds out under valgrind', async () => {
+    const valgrind = ['valgrind', '--quiet', '--error-exitcode=9', '--leak-check=full', '--track-fds=no']
+    const wanted = agentConformance.filter(({ name }) => /stdin|environment|not found|deadline/.test(name))
+    expect(wanted.length).toBeGreaterThanOrEqual(4)
+    for (const check of wanted) {
+      await check.run(() => agentProcessSubject(built.agentPlain, built.probe, valgrind))
+    }
+  }, 120_000)
+
+  it('decodes any frame without a fault', () => {
+    const accepted = execFileSync(built.fuzzDecoder, [String(Date.now() % 1_000_000), fuzzRounds])
+    expect(Number(accepted)).toBeGreaterThan(0)
+  }, 3_600_000)
+})
+
+describe('a host that breaks the protocol', () => {
+  const welcome: Frame = { type: 'welcome', version: 1 }
+  const exec: Frame<'exec'> = {
+    type: 'exec',
+    command: 5,
+    stdinOpen: 1,
+    stdoutCredit: 0,
+    stderrCredit: 0,
+    cwd: '/',
+    argv: ['/proc/self/exe'],
+    env: [],
+  }
+  const bytes = (size: number) => new Uint8Array(size)
+  const stdin = (offset: number, size: number): Frame => ({
+    type: 'stdin',
+    command: 5,
+    offset,
+    bytes: bytes(size),
+  })
+  const mount: Frame<'mount'> = {
+    type: 'mount',
+    request: 9,
+    deadlineMs: 1_000,
+    image: '0'.repeat(64),
+    devices: [],
+    names: 2,
+  }
+  const names = (...list: string[]): Frame => ({ type: 'mount-names', request: 9, names: list })
+  const store = `${'a'.repeat(32)}-x`
+  const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex')
+
+  it.each<[string, (Frame | Buffer)[]]>([
+    ['asks before the version is settled', [exec]],
+    ['settles it twice', [welcome, welcome]],
+    ['settles a version that was not offered', [{ type: 'welcome', version: 2 }]],
+    ['uses an id again', [welcome, exec, exec]],
+    ['uses an id below the last', [welcome, exec, { ...exec, command: 4 }]],
+    ['grants credit to no command', [welcome, { type: 'output-credit', command: 5, stream: 1, credit: 1 }]],
+    ['kills no command', [welcome, { type: 'kill', command: 5 }]],
+    ['grants no stream', [welcome, exec, { type: 'output-credit', command: 5, stream: 3, credit: 1 }]],
+    ['grants nothing', [welcome, exec, { type: 'output-credit', command: 5, stream: 1, credit: 0 }]],
+    [
+      'grants too much',
+      [welcome, exec, { type: 'output-credit', command: 5, stream: 1, credit: limits.maxCredit + 1 }],
+    ],
+    ['skips an offset', [welcome, exec, stdin(1, 1)]],
+    ['overruns stdin', [welcome, exec, stdin(0, 32_768), stdin(32_768, 32_768), stdin(65_536, 1)]],
+    ['lies about the end', [welcome, exec, { type: 'stdin-end', command: 5, offset: 1 }]],
+    ['writes to a closed stdin', [welcome, { ...exec, stdinOpen: 0 }, stdin(0, 1)]],
+    ['opens stdin by 2', [welcome, { ...exec, stdinOpen: 2 }]],
+    ['sends signal 0', [welcome, exec, { type: 'signal', request: 6, command: 5, signal: 0 }]],
+    ['sends signal 65', [welcome, exec, { type: 'signal', request: 6, command: 5, signal: 65 }]],
+    ['runs a relative path', [welcome, { ...exec, argv: ['x'] }]],
+    ['runs nothing', [welcome, { ...exec, argv: [] }]],
+    ['mounts twice at once', [welcome, mount, mount]],
+    ['names more than it announced', [welcome, mount, names(store, store, store)]],
+    ['names a path outside the store', [welcome, mount, names(`../${store}`)]],
+    ['names what is no store path', [welcome, mount, names('a'.repeat(40))]],
+    ['sends a frame of no length', [welcome, hex('00000000')]],
+    ['sends a frame that is too long', [welcome, hex('fdff0000')]],
+    ['sends a frame of the unit', [welcome, encodeFrame({ type: 'started', command: 1 })]],
+    ['sends a byte too many', [welcome, hex('06000000 95 05000000 00')]],
+    ['sends a byte too few', [welcome, hex('04000000 95 050000')]],
+  ])('is left alone with the unit off when it %s', async (_, frames) => {
+    await using agent = startAgentProcess(built.agentAsan)
+    for (const frame of frames) agent.socket.write(Buffer.isBuffer(frame) ? frame : encodeFrame(frame))
+    agent.socket.on('data', () => {})
+    const { code, said } = await agent.end
+    expect(said).toContain('the host broke the protocol')
+    expect(code).toBe(3)
+  })
+
+  it('may send frames for a command that has just ended', async () => {
+    await using agent = startAgentProcess(built.agentAsan)
+    const late: Frame[] = [
+      stdin(0, 1),
+      { type: 'stdin-end', command: 5, offset: 1 },
+      { type: 'output-credit', command: 5, stream: 1, credit: 1 },
+      { type: 'kill', command: 5 },
+      { type: 'signal', request: 6, command: 5, signal: 1 },
+      { type: 'power-off', request: 7 },
+    ]
+    for (const frame of [welcome, { ...exec, argv: ['/missing'] }]) agent.socket.write(encodeFrame(frame))
+    const seen = frameTypes(agent)
+    await expect.poll(() => seen.list).toContain('not-started')
+    for (const frame of late) agent.socket.write(encodeFrame(frame))
+    expect((await agent.end).code).toBe(0)
+    expect(seen.list).toEqual(['hello', 'not-started', 'signalled', 'powering-off'])
+  })
+})
+
+function frameTypes(agent: AgentProcess): { list: string[] } {
+  const seen = { list: [] as string[] }
+  const decoder = new FrameDecoder('unit')
+  agent.socket.on('data', (chunk: Buffer) => {
+    for (const frame of decoder.push(chunk)) seen.list.push(frame.type)
+  })
+  return seen
+}

@@ -1,0 +1,320 @@
+import {
+  closure,
+  compose,
+  defineUnit,
+  type HostEvents,
+  newHostEmitter,
+  type Unit,
+} from '@spectrum/unit-runtime'
+import {
+  type FakeHostOptions,
+  type FakeProgram,
+  manualClock,
+  memoryFiles,
+  openFakeHost,
+} from '@spectrum/unit-runtime/fake'
+import { describe, expect, it } from 'vitest'
+
+const path = (digit: string, name: string) => `/nix/store/${digit.repeat(32)}-${name}`
+const [hello, libc, jq, gdb] = [path('1', 'hello'), path('2', 'libc'), path('3', 'jq'), path('4', 'gdb')]
+const store = {
+  [hello]: { references: [libc] },
+  [libc]: {},
+  [jq]: { references: [libc] },
+  [gdb]: { references: [libc] },
+}
+const greet: FakeProgram = async (process) => {
+  await process.stdout.write(`hello ${process.argv[1]}\n`)
+  return 7
+}
+const forever: FakeProgram = (process) =>
+  new Promise((resolve) => process.killed.addEventListener('abort', () => resolve({ signal: 9 })))
+const programs = {
+  [`${hello}/bin/hello`]: greet,
+  [`${hello}/bin/forever`]: forever,
+  [`${gdb}/bin/gdb`]: greet,
+}
+const two = compose({
+  left: defineUnit('left', { store: closure(hello) }),
+  right: defineUnit('right', { store: closure(jq) }),
+})._unsafeUnwrap()
+const one = compose({ left: defineUnit('left', { store: closure(hello) }) })._unsafeUnwrap()
+
+const open = async (options: Partial<FakeHostOptions> = {}) =>
+  (await openFakeHost({ store, programs, ...options }))._unsafeUnwrap()
+const pathsOf = (unit: Unit) => unit.closure.paths.map((info) => info.path)
+const settle = async () => {
+  for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+}
+/** After the host is gone only the cache has something left. */
+const hostPaths = (files: ReturnType<typeof memoryFiles>) =>
+  files.paths().filter((each) => /\/hosts\/|\/unfinished\/./.test(each))
+
+describe('a host', () => {
+  it('starts a graph, runs commands by argument vector, and leaves nothing', async () => {
+    const files = memoryFiles()
+    await using host = await open({ files })
+    const { left, right } = (await host.start(two))._unsafeUnwrap()
+    const run = (await left.exec([`${hello}/bin/hello`, 'world']))._unsafeUnwrap()
+    expect(run.outcome).toEqual({ kind: 'exited', code: 7 })
+    expect(new TextDecoder().decode(run.stdout)).toBe('hello world\n')
+    expect([...host.units.keys()].sort()).toEqual(['left', 'right'])
+    expect((await host.stop()).isOk()).toBe(true)
+    expect((await host.leftovers())._unsafeUnwrap()).toEqual({
+      processes: [],
+      sockets: [],
+      mounts: [],
+      files: [],
+    })
+    expect(hostPaths(files)).toEqual([])
+    expect([left.state, right.state]).toEqual(['stopped', 'stopped'])
+  })
+
+  it('shows what it uses while units run', async () => {
+    await using host = await open()
+    ;(await host.start(one))._unsafeUnwrap()
+    expect((await host.leftovers())._unsafeUnwrap().files.length).toBeGreaterThan(0)
+  })
+
+  it('stops units in the reverse order of their start', async () => {
+    const host = await open({ concurrentStarts: 1 })
+    const stopped: string[] = []
+    host.events.on('unit-state', ({ unit, state }) => state === 'stopped' && stopped.push(unit))
+    ;(await host.start(two))._unsafeUnwrap()
+    await host[Symbol.asyncDispose]()
+    expect(stopped).toEqual(['right', 'left'])
+  })
+
+  it('says that a command does not exist in the unit as an outcome', async () => {
+    await using host = await open()
+    const { left } = (await host.start(one))._unsafeUnwrap()
+    const run = (await left.exec([`${gdb}/bin/gdb`]))._unsafeUnwrap()
+    expect(run.outcome).toMatchObject({ kind: 'not-started', reason: 'not-found' })
+  })
+
+  it('refuses a second unit of the same name while the first one runs', async () => {
+    await using host = await open()
+    const { left } = (await host.start(one))._unsafeUnwrap()
+    expect((await host.start(one))._unsafeUnwrapErr()).toMatchObject({ kind: 'unit-exists', unit: 'left' })
+    await left.stop()
+    expect((await host.start(one)).isOk()).toBe(true)
+  })
+
+  it('does not wait for a guest that never answers when it is stopped', async () => {
+    const files = memoryFiles()
+    const host = await open({ files, silent: () => true })
+    const starting = host.start(one)
+    await settle()
+    expect((await host.stop()).isOk()).toBe(true)
+    expect((await starting)._unsafeUnwrapErr().kind).toBe('aborted')
+    expect(hostPaths(files)).toEqual([])
+  })
+
+  it('does nothing after it was stopped', async () => {
+    const host = await open()
+    const { left } = (await host.start(one))._unsafeUnwrap()
+    await host.stop()
+    expect((await host.start(one))._unsafeUnwrapErr().kind).toBe('host-closed')
+    expect((await left.exec(['/x']))._unsafeUnwrapErr().kind).toBe('unit-not-running')
+    expect((await host.stop()).isOk()).toBe(true)
+  })
+})
+
+describe('a start that fails', () => {
+  async function failure(options: Partial<FakeHostOptions>, roots: readonly string[] = [hello]) {
+    const files = memoryFiles()
+    const host = await open({ files, ...options })
+    const before = hostPaths(files).length
+    const graph = compose({
+      good: defineUnit('good', { store: closure(jq) }),
+      bad: defineUnit('bad', { store: closure(...roots) }),
+    })._unsafeUnwrap()
+    const error = (await host.start(graph))._unsafeUnwrapErr()
+    expect([...host.units.keys()]).toEqual([])
+    expect(hostPaths(files).length, 'nothing but the host’s own directory').toBe(before)
+    expect((await host.stop()).isOk()).toBe(true)
+    expect(hostPaths(files)).toEqual([])
+    return error
+  }
+
+  it('for what is not a store path names it', async () => {
+    expect(await failure({}, ['/etc/passwd'])).toMatchObject({
+      kind: 'store-failed',
+      unit: 'bad',
+      cause: { kind: 'not-a-store-path', path: '/etc/passwd' },
+    })
+  })
+
+  it('for a closure with a missing reference names both ends', async () => {
+    const broken = { ...store, [hello]: { references: [path('9', 'gone')] } }
+    expect(await failure({ store: broken })).toMatchObject({
+      kind: 'store-failed',
+      cause: { kind: 'missing-reference', path: path('9', 'gone'), referrer: hello },
+    })
+  })
+
+  it('for a monitor that dies has its last lines in the error', async () => {
+    const error = await failure({
+      startup: ({ name }) =>
+        name === 'bad' ? { kind: 'dies', code: 1, lines: ['qemu: no such cpu'] } : { kind: 'connects' },
+    })
+    expect(error).toMatchObject({ kind: 'monitor-failed', unit: 'bad', lastLines: ['qemu: no such cpu'] })
+    expect(error.message).toContain('no such cpu')
+  })
+
+  it('for a guest that never answers has the kernel’s last lines in the error', async () => {
+    const clock = manualClock()
+    const starting = failure({ clock, silent: (unit) => unit === 'bad' })
+    await settle()
+    clock.advance(200_000)
+    const error = await starting
+    expect(error).toMatchObject({ kind: 'timed-out', unit: 'bad', step: 'agent' })
+    expect(error.message).toContain('Linux version 0-fake')
+  })
+
+  it('for a closure of more paths than the unit may have devices', async () => {
+    expect(await failure({ deviceBudget: 2 })).toMatchObject({
+      kind: 'store-failed',
+      cause: { kind: 'device-budget', needed: 3, budget: 2 },
+    })
+  })
+
+  it('for a full disk says so, and works again when there is room', async () => {
+    const files = memoryFiles()
+    await using host = await open({ files })
+    files.failWrites('ENOSPC')
+    const error = (await host.start(one))._unsafeUnwrapErr()
+    expect(error).toMatchObject({ kind: 'state', code: 'ENOSPC' })
+    expect(error.message).toContain('free some space')
+    files.failWrites(undefined)
+    expect((await host.start(one)).isOk()).toBe(true)
+  })
+})
+
+describe('an abort', () => {
+  const steps = ['closure-known', 'attached', 'machine-started', 'agent-answered', 'store-mounted'] as const
+
+  it.each(steps)('of the start at "%s" leaves nothing of the unit and the host usable', async (at) => {
+    const files = memoryFiles()
+    await using host = await open({ files })
+    const before = hostPaths(files)
+    const controller = new AbortController()
+    const stopAt: HostEvents['step'] = ({ step }) => step === at && controller.abort()
+    host.events.on('step', stopAt)
+    const error = (await host.start(one, { signal: controller.signal }))._unsafeUnwrapErr()
+    expect(error.kind).toBe('aborted')
+    expect(hostPaths(files)).toEqual(before)
+    expect(host.units.size).toBe(0)
+    host.events.off('step', stopAt)
+    expect((await host.start(one)).isOk()).toBe(true)
+  })
+
+  it.each([...steps, 'inject-begun', 'inject-plugged'] as const)(
+    'of the whole host at "%s" leaves nothing at all',
+    async (at) => {
+      const files = memoryFiles()
+      const controller = new AbortController()
+      const host = await open({ files, signal: controller.signal })
+      host.events.on('step', ({ step }) => step === at && controller.abort())
+      const started = await host.start(one)
+      if (started.isOk()) await started.value.left.inject(closure(gdb))
+      expect((await host.stop()).isOk()).toBe(true)
+      expect(hostPaths(files)).toEqual([])
+    },
+  )
+
+  it('at each record of the journal while the host opens leaves nothing', async () => {
+    for (let nth = 1; nth <= 2; nth += 1) {
+      const files = memoryFiles()
+      const controller = new AbortController()
+      const events = newHostEmitter()
+      let seen = 0
+      events.on('journal', () => {
+        seen += 1
+        if (seen === nth) controller.abort()
+      })
+      const opened = await openFakeHost({ store, files, events, signal: controller.signal })
+      expect(opened._unsafeUnwrapErr().kind).toBe('aborted')
+      expect(hostPaths(files)).toEqual([])
+    }
+  })
+
+  it('of a command is its outcome', async () => {
+    await using host = await open()
+    const { left } = (await host.start(one))._unsafeUnwrap()
+    const controller = new AbortController()
+    const running = left.exec([`${hello}/bin/forever`], { signal: controller.signal })
+    await settle()
+    controller.abort()
+    expect((await running)._unsafeUnwrap().outcome).toEqual({ kind: 'cancelled' })
+  })
+})
+
+describe('an injection', () => {
+  it('adds only what the unit lacks, and a second one does nothing', async () => {
+    await using host = await open()
+    const { left, right } = (await host.start(two))._unsafeUnwrap()
+    const first = (await left.inject(closure(gdb)))._unsafeUnwrap()
+    expect(first).toMatchObject({ added: [gdb], devices: 2 })
+    expect((await left.inject(closure(gdb)))._unsafeUnwrap()).toMatchObject({ added: [], devices: 0 })
+    expect(pathsOf(left)).toEqual([hello, libc, gdb])
+    expect(pathsOf(right)).toEqual([libc, jq])
+    const debug = [`${gdb}/bin/gdb`, 'x']
+    expect((await left.exec(debug))._unsafeUnwrap().outcome.kind).toBe('exited')
+    expect((await right.exec(debug))._unsafeUnwrap().outcome.kind).toBe('not-started')
+  })
+
+  it('is refused before anything is touched when the slots run out', async () => {
+    let plugged = 0
+    await using host = await open({
+      hotplug: () => {
+        plugged += 1
+        return 'works'
+      },
+    })
+    const tight = compose({ left: defineUnit('left', { store: closure(hello), hotplugSlots: 1 }) })
+    const { left } = (await host.start(tight._unsafeUnwrap()))._unsafeUnwrap()
+    expect((await left.inject(closure(gdb)))._unsafeUnwrapErr()).toMatchObject({
+      kind: 'no-slot-left',
+      needed: 2,
+      left: 1,
+    })
+    expect(plugged).toBe(0)
+    expect(pathsOf(left)).toEqual([hello, libc])
+  })
+
+  it('that fails in the middle leaves the unit running, and can be done again', async () => {
+    let outcome: 'works' | 'declined' = 'declined'
+    let calls = 0
+    await using host = await open({
+      hotplug: () => {
+        calls += 1
+        return calls === 2 ? outcome : 'works'
+      },
+    })
+    const { left } = (await host.start(one))._unsafeUnwrap()
+    const error = (await left.inject(closure(gdb)))._unsafeUnwrapErr()
+    expect(error).toMatchObject({ kind: 'monitor-failed', unit: 'left' })
+    expect(left.state).toBe('running')
+    expect(pathsOf(left)).toEqual([hello, libc])
+    outcome = 'works'
+    // The device that was plugged in before is used, not plugged in again.
+    expect((await left.inject(closure(gdb)))._unsafeUnwrap()).toMatchObject({ added: [gdb], devices: 1 })
+  })
+
+  it('twice at once takes its turns', async () => {
+    await using host = await open()
+    const { left } = (await host.start(one))._unsafeUnwrap()
+    const both = await Promise.all([left.inject(closure(gdb)), left.inject(closure(gdb, jq))])
+    expect(both.map((each) => each._unsafeUnwrap().added)).toEqual([[gdb], [jq]])
+  })
+
+  it('of a path that the store does not have is refused with the reason', async () => {
+    await using host = await open()
+    const { left } = (await host.start(one))._unsafeUnwrap()
+    expect((await left.inject(closure(path('9', 'gone'))))._unsafeUnwrapErr()).toMatchObject({
+      kind: 'store-failed',
+      cause: { kind: 'missing-path' },
+    })
+  })
+})

@@ -105,6 +105,8 @@ export class CacheDirectory {
   ): Promise<void> {
     throwIfAborted(signal)
     const { temporary, output } = await this.#create(file)
+    // Once renamed, the temporary name may already be somebody else's.
+    let renamed = false
     try {
       const device = await fill(output)
       throwIfAborted(signal)
@@ -115,10 +117,11 @@ export class CacheDirectory {
       // Another process may have been first. Units may map its file already: a second copy would share nothing.
       if (device !== undefined && (await this.#isWhole(file, device.id, device.sizeBytes))) return
       await writing(file, this.files.rename(temporary, file))
+      renamed = true
       await writing(file, this.files.syncDirectory(file.slice(0, file.lastIndexOf('/'))))
     } finally {
-      await output.close()
-      await this.files.remove(temporary)
+      // The file goes even when closing it reports a late failure to write.
+      await output.close().finally(() => (renamed ? undefined : this.files.remove(temporary)))
     }
   }
 

@@ -117,11 +117,28 @@ describe('the blob of a store path', () => {
     expect(scans).toBe(1)
   })
 
-  it('survives two caches that build it at the same time', async () => {
-    const [one, two] = [await open(), await open()]
-    const [a, b] = await Promise.all([one.blob(libraryInfo), two.blob(libraryInfo)])
-    expect(a._unsafeUnwrap()).toEqual(b._unsafeUnwrap())
-    expect(filesIn()).toHaveLength(2)
+  it('survives many caches of one process that build it at the same time', async () => {
+    for (let round = 0; round < 5; round++) {
+      const caches = await Promise.all(Array.from({ length: 4 }, () => open()))
+      const built = await Promise.all(caches.map((cache) => cache.blob(libraryInfo)))
+      for (const blob of built) expect(blob._unsafeUnwrap()).toEqual(built[0]!._unsafeUnwrap())
+      expect(filesIn()).toHaveLength(2)
+      rmSync(join(root, 'blobs'), { recursive: true })
+    }
+  })
+
+  it('never removes a temporary name that another cache has taken after the rename', async () => {
+    let taken: string | undefined
+    const files: CacheFiles = {
+      ...cacheFiles,
+      rename: async (from, to) => {
+        await cacheFiles.rename(from, to)
+        if (taken === undefined) writeFileSync(from, 'of another cache')
+        taken ??= from
+      },
+    }
+    ;(await (await open({ files })).blob(libraryInfo))._unsafeUnwrap()
+    expect(readFileSync(taken!, 'utf8')).toBe('of another cache')
   })
 
   it.each([

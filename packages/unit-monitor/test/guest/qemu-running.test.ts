@@ -78,7 +78,7 @@ describe.skipIf('missing' in kernel)('a real QEMU (skipped where there is no gue
       expect(stderr).toContain('No such file or directory')
     }))
 
-  it('keeps one copy of what two machines map', () =>
+  it('maps the file of a pmem device shared and read-only in every machine that has it', () =>
     within(async (workshop) => {
       const device = await workshop.pmem(8 << 20)
       const start = async (name: string) =>

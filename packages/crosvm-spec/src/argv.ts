@@ -93,6 +93,13 @@ function prepared(argv: readonly string[]): { readonly words: string[]; readonly
   return { words, from }
 }
 
+// A machine cannot hold the first without the second; a command line can, and crosvm refuses it.
+const NEEDS: Readonly<Record<string, string>> = {
+  'unmap-guest-memory-on-fork': 'disable-sandbox',
+  'enable-hwp': 'host-cpu-topology',
+  itmt: 'enable-hwp',
+}
+
 class ArgvReader {
   readonly draft: Draft
   option: string | undefined
@@ -128,6 +135,9 @@ class ArgvReader {
       else this.#readOption(word)
     }
     this.option = undefined
+    for (const [name, needed] of Object.entries(NEEDS)) {
+      if (this.#seen.has(name) && !this.#seen.has(needed)) refuse(`--${name} needs --${needed}`)
+    }
   }
 
   #take(): string {

@@ -1,8 +1,13 @@
 export { type ParseOptions, parseArgv, printArgv } from './argv.js'
 export { addedParams, cannotSleep, cannotSnapshot, type HostFacts, namedDescriptors } from './constraints.js'
 export type { AbsentOption, ArgvError, SpecError } from './errors.js'
+export { type CrosvmExit, decodeExit, type ProcessEnd } from './exit-status.js'
+export { type DeviceReport, type Explanation, explain, type Jail } from './explain.js'
+export { printExplanation } from './explanation-table.js'
 export type { CpuSet, PerCpu } from './grammar/cpu-set.js'
 export type { MacAddress, PciAddress } from './grammar/network.js'
+export { leastPrivilege, type Proposal } from './least-privilege.js'
+export { type LogLevel, type LogLine, parseLog, parseLogLine } from './log.js'
 export type * from './machine.js'
 export type * from './options/display.js'
 export type { NetBackend, NetDevice, VsockDevice } from './options/network.js'
@@ -25,4 +30,15 @@ export type { SerialPort } from './options/serial.js'
 export type { FsShare, P9Share, SharedDirectory, WaylandSocket } from './options/share.js'
 export type { AsyncExecutor, BlockDevice, PmemDevice, PmemExt2Device, ScsiDisk } from './options/storage.js'
 export type { CoIommu, VfioDevice, VhostUserDevice, VhostUserType } from './options/vhost-user.js'
+export { type Prerequisite, prerequisites } from './prerequisites.js'
+export {
+  absentOptions,
+  type CrosvmProbe,
+  createProbe,
+  type Help,
+  type ProbedBinary,
+  type ProbeError,
+  type ProbePowers,
+  parseHelp,
+} from './probe.js'
 export { type CrosvmSpec, crosvmSpec } from './spec.js'

@@ -144,10 +144,12 @@ function copied(machine: CrosvmMachine): Result<unknown, SpecError> {
 function copy(value: unknown, at: string, depth: number, top = false): unknown {
   if (typeof value === 'function' || typeof value === 'symbol')
     refuse(`${at} is a ${typeof value}: give plain data`)
-  if (typeof value !== 'object' || value === null) return value
+  if (value === null) refuse(`${at} is null: leave it out instead`)
+  if (typeof value !== 'object') return value
   if (depth > DEEPEST) refuse(`${at} is nested too deeply`)
   if (Array.isArray(value)) {
     if (value.length > 4096) refuse(`${at} has more than 4096 items`)
+    if (value.includes(undefined)) refuse(`${at} has an undefined item: leave it out instead`)
     return Object.freeze(Array.from(value, (item: unknown, index) => copy(item, `${at}.${index}`, depth + 1)))
   }
   const result: Record<string, unknown> = {}

@@ -42,7 +42,7 @@ export function judge(
         const status = error === null ? 0 : error.code
         if (status === 35) resolve({ verdict: 'refused-parse', stderr })
         else if (status === 1) {
-          const accepted = /failed to open (kernel image|initrd) \//.test(stderr)
+          const accepted = /failed to open (kernel image|initrd|bios) \//.test(stderr)
           resolve({ verdict: accepted ? 'accepted' : 'refused-combination', stderr })
         } else reject(new Error(`crosvm ended with ${String(status)}: ${stderr}`, { cause: error }))
       },
@@ -72,4 +72,13 @@ export function hostileDirectories(): { readonly paths: readonly string[] } & Di
   const paths = ['plain', 'a,b', "q'uote", '[x]', 'a=b', 'ünï 日本', '"'].map((name) => join(root, name))
   for (const path of paths) mkdirSync(path)
   return { paths, [Symbol.dispose]: () => rmSync(root, { recursive: true, force: true }) }
+}
+
+export function runHelp(crosvm: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    execFile(crosvm, ['run', '--help'], { timeout: 20_000, env: {} }, (error, stdout) => {
+      if (error) reject(error)
+      else resolve(stdout)
+    })
+  })
 }

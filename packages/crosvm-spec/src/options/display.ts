@@ -91,7 +91,7 @@ const size = integer(1, 0x7fff_ffff)
 const pair = list(size, { least: 2, most: 2 })
 
 const windowed: Shape<readonly [number, number]> = {
-  print: ([width, height]) => `windowed${pair.print([width, height])}`,
+  print: (size) => `windowed${pair.print(size)}`,
   read: (cursor: Cursor) => {
     const mode = cursor.identifier()
     if (mode !== 'windowed')

@@ -1,0 +1,63 @@
+/** How crosvm ended: what its exit status means when it was started with `--extended-status`. */
+export type CrosvmExit =
+  /** The guest powered off, or `stop` was asked for. */
+  | { readonly kind: 'stopped' }
+  /** Set-up failed, or an option's combination was refused: standard error says why. */
+  | { readonly kind: 'failed' }
+  /** The guest asked to be reset: start crosvm again. */
+  | { readonly kind: 'guest-reset' }
+  /** The machine crashed, or a jailed device process died. */
+  | { readonly kind: 'crashed' }
+  /** The guest's kernel panicked. */
+  | { readonly kind: 'guest-panicked' }
+  /** crosvm did not understand its arguments: this package and the binary disagree. */
+  | { readonly kind: 'arguments-refused' }
+  /** The watchdog saw a vCPU that stood still. */
+  | { readonly kind: 'watchdog' }
+  /** A signal ended it. SIGABRT is a panic of crosvm itself, SIGSYS a system call that its filter forbids. */
+  | { readonly kind: 'signalled'; readonly signal: string; readonly meaning: string }
+  /** A status that crosvm is not known to give. 101 is a Rust panic. */
+  | { readonly kind: 'unknown-status'; readonly status: number; readonly meaning: string }
+
+/** The process ended with a status or by a signal; `signal` is its name, such as `SIGABRT`. */
+export type ProcessEnd =
+  | { readonly kind: 'exited'; readonly code: number }
+  | { readonly kind: 'signalled'; readonly signal: string }
+
+const STATUSES: ReadonlyMap<number, CrosvmExit['kind'] & ('stopped' | 'failed')> = new Map([
+  [0, 'stopped'],
+  [1, 'failed'],
+])
+
+const EXTENDED: ReadonlyMap<
+  number,
+  'guest-reset' | 'crashed' | 'guest-panicked' | 'arguments-refused' | 'watchdog'
+> = new Map([
+  [32, 'guest-reset'],
+  [33, 'crashed'],
+  [34, 'guest-panicked'],
+  [35, 'arguments-refused'],
+  [36, 'watchdog'],
+] as const)
+
+const SIGNALS: Readonly<Record<string, string>> = {
+  SIGABRT: 'crosvm panicked: its standard error has the place',
+  SIGSYS: 'a system call that the seccomp policy forbids',
+  SIGKILL: 'killed, by its owner or for want of memory',
+  SIGTERM: 'terminated: crosvm has no handler, so its socket file may be left',
+  SIGINT: 'interrupted: crosvm has no handler, so its socket file may be left',
+  SIGBUS: 'a mapped file was truncated',
+  SIGSEGV: 'crosvm crashed',
+}
+
+/** Decodes the end of a `crosvm --extended-status run`. */
+export function decodeExit(end: ProcessEnd): CrosvmExit {
+  if (end.kind === 'signalled') {
+    const meaning = Object.hasOwn(SIGNALS, end.signal) ? SIGNALS[end.signal]! : 'ended by a signal'
+    return { kind: 'signalled', signal: end.signal, meaning }
+  }
+  const kind = STATUSES.get(end.code) ?? EXTENDED.get(end.code)
+  if (kind !== undefined) return { kind }
+  const meaning = end.code === 101 ? 'a Rust panic of a process that does not abort' : 'no status of crosvm'
+  return { kind: 'unknown-status', status: end.code, meaning }
+}

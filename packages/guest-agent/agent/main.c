@@ -4,6 +4,7 @@
 #include "channel.h"
 #include "command.h"
 #include "console.h"
+#include "listing.h"
 #include "port.h"
 #include "power.h"
 #include "session.h"
@@ -77,7 +78,8 @@ static void wait_for_something(struct pollfd *set)
 	set[count++] = (struct pollfd){.fd = device_events, .events = POLLIN};
 	count = commands_poll(set, count);
 	int64_t now = now_ms();
-	if (poll(set, count, sooner(commands_timeout(now), store_timeout(now))) < 0 && errno != EINTR)
+	int timeout = sooner(listing_timeout(), sooner(commands_timeout(now), store_timeout(now)));
+	if (poll(set, count, timeout) < 0 && errno != EINTR)
 		give_up("poll: %s", strerror(errno));
 }
 
@@ -98,6 +100,7 @@ __attribute__((noreturn)) static void serve(void)
 			heed_signals();
 		commands_step();
 		store_step(now_ms());
+		listing_step();
 	}
 	say("the host has closed the control channel: powering off");
 	power_off(POWER_OFF_ASKED);

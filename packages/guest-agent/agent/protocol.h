@@ -17,6 +17,8 @@
 #define LIMIT_MOUNT_NAMES 16384
 #define LIMIT_MOUNT_DEVICES 255
 #define LIMIT_NAME_BYTES 244
+#define LIMIT_LISTED_NAMES 65536
+#define LIMIT_LISTED_NAME_BYTES 255
 #define LIMIT_PATH_BYTES 4095
 #define LIMIT_MESSAGE_BYTES 512
 
@@ -33,6 +35,7 @@
 #define FRAME_MOUNTED 0x21
 #define FRAME_FAILED 0x22
 #define FRAME_POWERING_OFF 0x23
+#define FRAME_STORE_NAMES 0x24
 
 /* frames from the host */
 #define FRAME_WELCOME 0x81
@@ -46,6 +49,7 @@
 #define FRAME_MOUNT_NAMES 0xa1
 #define FRAME_MOUNT_CANCEL 0xa2
 #define FRAME_POWER_OFF 0xa3
+#define FRAME_LIST_STORE 0xa4
 
 /* codes inside frames */
 #define STREAM_STDOUT 1

@@ -124,6 +124,7 @@ static const char *decode_fields(struct reader *r, struct request *out)
 	case FRAME_KILL:
 	case FRAME_MOUNT_CANCEL:
 	case FRAME_POWER_OFF:
+	case FRAME_LIST_STORE:
 		return NULL;
 	default:
 		return "unknown frame type";

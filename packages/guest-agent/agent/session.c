@@ -2,6 +2,7 @@
 #include "channel.h"
 #include "command.h"
 #include "console.h"
+#include "listing.h"
 #include "power.h"
 #include "store.h"
 
@@ -86,6 +87,8 @@ static const char *serve(const struct request *request)
 		return store_names(request);
 	case FRAME_MOUNT_CANCEL:
 		return store_cancel(request->id);
+	case FRAME_LIST_STORE:
+		return listing_begin(request->id);
 	case FRAME_POWER_OFF:
 		obey_power_off(request->id);
 	default:

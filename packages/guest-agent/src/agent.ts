@@ -93,6 +93,11 @@ export interface Agent extends AsyncDisposable {
   /** Resolves when the command was started or could not be; aborting later cancels the command. */
   exec(command: GuestCommand, options?: AgentOptions): ResultAsync<GuestProcess, AgentError>
   mountStore(mount: StoreMount, options?: AgentOptions): ResultAsync<StoreMountReport, AgentError>
+  /**
+   * The names that the agent itself reads in the unit's `/nix/store`, sorted; no program of the unit is needed.
+   * They are the unit's claim: escaped, bounded in length and count, not checked against what was mounted.
+   */
+  listStore(options?: AgentOptions): ResultAsync<readonly string[], AgentError>
   /** Asks the unit to kill its processes, sync, and power off. Resolves when the unit has acknowledged. */
   powerOff(options?: AgentOptions): ResultAsync<void, AgentError>
   /** Resolves once, with why the channel ended. Never rejects. */

@@ -112,6 +112,9 @@ export class FakeAgent implements FakeAgentChannel {
       case 'kill':
         this.#command(frame.command)?.kill()
         return
+      case 'list-store':
+        this.#send({ type: 'store-names', request: frame.request, last: 1, names: this.boundNames() })
+        return
       case 'power-off':
         this.#send({ type: 'powering-off', request: frame.request })
         this.#finish('powered-off')

@@ -23,6 +23,9 @@ export const limits = {
   mountNames: 16_384,
   mountDevices: 255,
   nameBytes: 244,
+  /** Names that a listing of the store may have. */
+  listedNames: 65_536,
+  listedNameBytes: 255,
   pathBytes: 4_095,
   messageBytes: 512,
 } as const
@@ -88,6 +91,11 @@ export const frames = {
     fields: { request: u32, kind: u8, errno: u32, feature: text(64), message: text(limits.messageBytes) },
   },
   'powering-off': { code: 0x23, from: 'unit', fields: { request: u32 } },
+  'store-names': {
+    code: 0x24,
+    from: 'unit',
+    fields: { request: u32, last: u8, names: texts(limits.mountNames, limits.listedNameBytes) },
+  },
 
   welcome: { code: 0x81, from: 'host', fields: { version: u16 } },
   exec: {
@@ -126,6 +134,7 @@ export const frames = {
   },
   'mount-cancel': { code: 0xa2, from: 'host', fields: { request: u32 } },
   'power-off': { code: 0xa3, from: 'host', fields: { request: u32 } },
+  'list-store': { code: 0xa4, from: 'host', fields: { request: u32 } },
 } as const satisfies Record<string, FrameShape>
 
 type Frames = typeof frames

@@ -12,7 +12,8 @@ import type {
 } from './agent.js'
 import { ProtocolViolation } from './codec.js'
 import type { AgentError } from './errors.js'
-import type { Frame, HostFrame, UnitFrame } from './frames.js'
+import { printable } from './escape.js'
+import { type Frame, type HostFrame, limits, type UnitFrame } from './frames.js'
 import type { Link } from './link.js'
 import { lost } from './lost.js'
 import { errnoName } from './names.js'
@@ -25,13 +26,13 @@ const requestMs = 30_000
 /** Requests and commands whose answers are still due, also of callers that gave up. Beyond it, the unit is stuck. */
 const maxOutstanding = 1_024
 
-type Answer = Frame<'signalled' | 'mounted' | 'failed' | 'powering-off'>
+type Answer = Frame<'signalled' | 'mounted' | 'failed' | 'powering-off' | 'store-names'>
 
 interface PendingRequest {
   /** Frames that answer it. */
   readonly answers: readonly Answer['type'][]
-  /** Throws ProtocolViolation when the answer makes no sense. */
-  readonly settle: (answer: Answer) => void
+  /** True: it was the last answer. Throws ProtocolViolation when it makes no sense. */
+  readonly settle: (answer: Answer) => boolean
   /** There will be no answer. */
   readonly lose: (error: AgentError) => void
 }
@@ -45,8 +46,8 @@ export class AgentSession implements Agent {
   readonly #commands = new Map<number, HostProcess>()
   readonly #requests = new Map<number, PendingRequest>()
   #nextId = 1
-  /** The unit takes one mount at a time: resolves when it has answered the last one. */
-  #mountTurn: Promise<unknown> = Promise.resolve()
+  /** The unit takes one mount or listing at a time: resolves when it has answered the last one. */
+  #storeTurn: Promise<unknown> = Promise.resolve()
 
   constructor(link: Link, clock: Clock, hello: AgentHello) {
     this.#link = link
@@ -68,6 +69,10 @@ export class AgentSession implements Agent {
 
   mountStore(mount: StoreMount, options: AgentOptions = {}): ResultAsync<StoreMountReport, AgentError> {
     return new ResultAsync(this.#mountStore(mount, options))
+  }
+
+  listStore(options: AgentOptions = {}): ResultAsync<readonly string[], AgentError> {
+    return new ResultAsync(this.#listStore(options))
   }
 
   powerOff(options: AgentOptions = {}): ResultAsync<void, AgentError> {
@@ -94,13 +99,13 @@ export class AgentSession implements Agent {
       case 'signalled':
       case 'mounted':
       case 'failed':
-      case 'powering-off': {
+      case 'powering-off':
+      case 'store-names': {
         const pending = this.#requests.get(frame.request)
         if (pending?.answers.includes(frame.type) !== true) {
           throw new ProtocolViolation(`${frame.type} for no request of that kind`)
         }
-        pending.settle(frame)
-        this.#requests.delete(frame.request)
+        if (pending.settle(frame)) this.#requests.delete(frame.request)
         return
       }
       default: {
@@ -192,9 +197,9 @@ export class AgentSession implements Agent {
     const deadlineMs = options.deadlineMs ?? requestMs
     const begin = this.#clock.now()
     using wait = patience(this.#clock, { signal: options.signal, deadlineMs })
-    const before = this.#mountTurn
+    const before = this.#storeTurn
     let done!: () => void
-    this.#mountTurn = new Promise<void>((resolve) => {
+    this.#storeTurn = new Promise<void>((resolve) => {
       done = resolve
     })
     if ((await unlessAborted(before, wait.signal)) === 'aborted') {
@@ -229,6 +234,46 @@ export class AgentSession implements Agent {
     return invalid === undefined ? answer : err(invalid)
   }
 
+  async #listStore(options: AgentOptions): Promise<Result<readonly string[], AgentError>> {
+    const what = "listing the unit's store"
+    using wait = patience(this.#clock, {
+      signal: options.signal,
+      deadlineMs: options.deadlineMs ?? requestMs,
+    })
+    const before = this.#storeTurn
+    let done!: () => void
+    this.#storeTurn = new Promise<void>((resolve) => {
+      done = resolve
+    })
+    if ((await unlessAborted(before, wait.signal)) === 'aborted') {
+      void before.then(done)
+      return err(wait.error(what))
+    }
+    const names: string[] = []
+    let asked = false
+    const request = (id: number): readonly HostFrame[] => {
+      asked = true
+      return [{ type: 'list-store', request: id }]
+    }
+    const read = (answer: Answer): Result<readonly string[], AgentError> | undefined => {
+      if (answer.type === 'failed') return err(failureOf(answer))
+      const frame = answer as Frame<'store-names'>
+      if (frame.last > 1 || (frame.last === 0 && frame.names.length === 0)) {
+        throw new ProtocolViolation('store-names: an empty frame that is not the last')
+      }
+      names.push(...frame.names.map((name) => printable(name)))
+      if (names.length > limits.listedNames) throw new ProtocolViolation('store-names: too many')
+      return frame.last === 1 ? ok(names.sort()) : undefined
+    }
+    // The signal stands for the deadline too: one patience covers the turn and the answer.
+    const limit = { signal: wait.signal, deadlineMs: options.deadlineMs }
+    const result = this.#ask(what, limit, ['store-names', 'failed'], request, read, {
+      onSettled: done,
+    })
+    if (!asked) done()
+    return (await result).mapErr((error) => (wait.signal.aborted ? wait.error(what) : error))
+  }
+
   /**
    * Sends a request and waits for its answer. A caller that gives up leaves the request outstanding, because
    * the unit's answer is still to come; `onSettled` is called once that came or never will.
@@ -238,7 +283,7 @@ export class AgentSession implements Agent {
     options: AgentOptions,
     answers: readonly Answer['type'][],
     frames: (id: number) => readonly HostFrame[],
-    read: (answer: Answer) => Result<T, AgentError>,
+    read: (answer: Answer) => Result<T, AgentError> | undefined,
     more: { readonly onSettled?: () => void; readonly cancel?: (id: number) => void } = {},
   ): Promise<Result<T, AgentError>> {
     const refused = this.#refusal()
@@ -257,8 +302,11 @@ export class AgentSession implements Agent {
     this.#requests.set(id, {
       answers,
       settle: (answer) => {
-        resolve(read(answer))
+        const result = read(answer)
+        if (result === undefined) return false
+        resolve(result)
         more.onSettled?.()
+        return true
       },
       lose: (error) => {
         resolve(err(error))

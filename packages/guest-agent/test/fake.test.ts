@@ -71,6 +71,13 @@ it.each([
   expect((await agent.mountStore(wrong))._unsafeUnwrapErr()).toMatchObject({ kind: 'invalid-request', field })
 })
 
+it('lists what is bound', async () => {
+  const { agent } = await boot({ devices: [image, blob] })
+  expect((await agent.listStore())._unsafeUnwrap()).toEqual([])
+  await agent.mountStore(mount)
+  expect((await agent.listStore())._unsafeUnwrap()).toEqual([name])
+})
+
 it('says how it ended', async () => {
   const off = await boot()
   expect((await off.agent.powerOff()).isOk()).toBe(true)

@@ -192,6 +192,29 @@ it('takes late answers to what the caller no longer waits for', async () => {
   expect((await next)._unsafeUnwrap()).toEqual({ dax: true, bound: [] })
 })
 
+it('joins the parts of a listing, sorts and escapes it', async () => {
+  const { unit, agent } = await connected()
+  const listing = agent.listStore()
+  await expect.poll(() => unit.received.length).toBe(2)
+  const part = (last: number, ...names: string[]): Frame => ({ type: 'store-names', request: 1, last, names })
+  unit.send(part(0, 'b\u001b'), part(0, 'a'), part(1))
+  expect((await listing)._unsafeUnwrap()).toEqual(['a', 'b\\u{1b}'])
+})
+
+it('cuts a unit off that lists nothing without end', async () => {
+  const { unit, agent } = await connected()
+  const listing = agent.listStore()
+  await expect.poll(() => unit.received.length).toBe(2)
+  unit.send({ type: 'store-names', request: 1, last: 0, names: [] })
+  expect(await agent.closed).toMatchObject({ kind: 'protocol-violation' })
+  expect((await listing)._unsafeUnwrapErr().kind).toBe('unit-lost')
+})
+
+it('does not wait for ever for a listing', async () => {
+  const { agent } = await connected()
+  expect((await agent.listStore({ deadlineMs: 30 }))._unsafeUnwrapErr().kind).toBe('timed-out')
+})
+
 it('settles the outcome of a command when the unit is lost, and keeps what was received', async () => {
   const { unit, agent } = await connected()
   const starting = agent.exec({ argv: ['/x'] })

@@ -87,6 +87,10 @@ describe('a unit with devices (software emulation)', () => {
     expect(lines((await run('list', '/nix/store')).stdout)).toEqual([probe, file, link])
   })
 
+  it('lists its store without any program', async () => {
+    expect((await agent.listStore())._unsafeUnwrap()).toEqual([probe, file, link])
+  })
+
   it('keeps what is bound and adds what is new', async () => {
     const mount = { image: split.image, devices: [split.device], paths: [probe, data] }
     expect((await agent.mountStore(mount))._unsafeUnwrap().bound).toEqual([data])

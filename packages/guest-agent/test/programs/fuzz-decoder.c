@@ -31,7 +31,7 @@ static size_t make_frame(uint8_t *bytes, size_t room)
 {
 	static const uint8_t types[] = {FRAME_WELCOME, FRAME_EXEC,   FRAME_STDIN,       FRAME_STDIN_END,    FRAME_OUTPUT_CREDIT,
 	                                FRAME_SIGNAL,  FRAME_KILL,   FRAME_MOUNT,       FRAME_MOUNT_NAMES,  FRAME_MOUNT_CANCEL,
-	                                FRAME_POWER_OFF, 0,          255};
+	                                FRAME_POWER_OFF, FRAME_LIST_STORE, 0,          255};
 	struct writer w = {.at = bytes, .left = room, .bad = false};
 	uint8_t type = types[next(sizeof types)];
 	write_u8(&w, type);

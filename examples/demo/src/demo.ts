@@ -33,9 +33,6 @@ export async function runDemo(
   await using host = opened.value
   const { kind: monitor, accelerator, why } = host.monitor
   say(`monitor      ${monitor}, accelerator ${accelerator}: ${why}`)
-  for (const other of host.monitor.considered) {
-    say(`             ${other.monitor} with ${other.accelerator}: ${other.verdict}, ${other.reason}`)
-  }
   for (const dead of host.reconciled) say(`reconciled   what host ${dead.host} left behind`)
 
   const shown = await show(host, options, powers)

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Runs the guest tests of this package in the lab, where the driver finds a KVM that works.
 //
-//     npm run lab:conformance [-- TEST FILE OR VITEST OPTION…]
+//     node packages/unit-monitor/lab/conformance.mjs [TEST FILE OR VITEST OPTION…]
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'

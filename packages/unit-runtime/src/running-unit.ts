@@ -9,7 +9,6 @@ import { collectCommand, type ExecResult } from './collect.js'
 import { heldBlobs } from './devices.js'
 import { agentFailed, type HostError, monitorFailed, stateFailed, unitDied } from './errors.js'
 import { type InjectReport, injectClosure } from './inject.js'
-import { listStore } from './list-store.js'
 import type {
   ExecOptions,
   SpawnOptions,
@@ -128,7 +127,7 @@ export class RunningUnit implements Unit {
 
   storeListing(options: WaitOptions = {}): ResultAsync<readonly string[], HostError> {
     return this.#running(async () => {
-      const listed = await listStore(this.#parts.agent, { deadlineMs: LISTING_MS, ...options })
+      const listed = await this.#parts.agent.listStore({ deadlineMs: LISTING_MS, ...options })
       return listed.mapErr((cause) => agentFailed(this.name, cause, this.lastLines()))
     })
   }

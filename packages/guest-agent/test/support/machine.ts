@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createConnection, createServer, type Socket } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,7 +19,6 @@ export async function guestKernel(): Promise<GuestKernel> {
   }
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
   const root = join(cache, 'spectrum/guest-kernel/current')
-  const { readdirSync } = await import('node:fs')
   const release = existsSync(`${root}/lib/modules`) ? readdirSync(`${root}/lib/modules`)[0] : undefined
   if (release === undefined) throw new Error('no guest kernel: run the set-up, or set SPECTRUM_KERNEL')
   return (
@@ -37,7 +36,6 @@ export interface MachineOptions {
   readonly hotplugSlots?: number
   readonly memoryMiB?: number
   readonly initramfs?: Uint8Array
-  readonly emptyControlName?: string
 }
 
 /** A machine under software emulation with an agent in it. */
@@ -77,7 +75,7 @@ export class TestMachine implements AsyncDisposable {
       ...['-serial', `file:${join(directory, 'console')}`],
       ...['-device', 'virtio-serial-pci'],
       ...['-chardev', `socket,id=control,path=${join(directory, 'control')}`],
-      ...['-device', `virtserialport,chardev=control,name=${options.emptyControlName ?? 'control'}`],
+      ...['-device', `virtserialport,chardev=control,name=control`],
       ...['-qmp', `unix:${join(directory, 'qmp')},server=on,wait=off`],
       ...(options.pmem ?? []).flatMap((file, index) => [
         ...['-object', `memory-backend-file,id=m${index},${backend(file)}`],

@@ -35,6 +35,11 @@ export const pieces = [
     present: () =>
       existsSync('/usr/include/stdio.h') && existsSync('/usr/include/linux/kvm.h') && hasStaticLibc(),
   },
+  {
+    package: 'valgrind',
+    why: 'finds memory errors of the native code, for the tests',
+    present: () => has('valgrind'),
+  },
   { package: 'make', why: 'builds C', present: () => has('make') },
   { package: 'xz-utils', why: 'unpacks compressed kernel modules and packages', present: () => has('xz') },
 ]

@@ -6,7 +6,7 @@ import { pattern } from '@spectrum/guest-agent/conformance'
 import type { GuestKernel } from '@spectrum/guest-agent/linux'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildTestPrograms } from '../support/built.js'
-import { deviceId, makeFlatImage, makeSplitImage } from '../support/image.js'
+import { makeFlatImage, makeSplitImage } from '../support/image.js'
 import { guestKernel, TestMachine } from '../support/machine.js'
 import { collect } from '../support/streams.js'
 
@@ -23,11 +23,15 @@ const big = pattern(8 * 1024 * 1024 + 5, 3)
 
 let directory: string
 let kernel: GuestKernel
+let hot: string
 const at = (name: string) => join(directory, name)
 
 beforeAll(async () => {
   kernel = await guestKernel()
   directory = mkdtempSync(join(tmpdir(), 'guest-agent-store-'))
+  mkdirSync(join(at('hot-tree'), late), { recursive: true })
+  writeFileSync(join(at('hot-tree'), late, 'word'), 'late\n')
+  hot = makeFlatImage(at('hot-tree'), at('hot'))
 })
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -37,7 +41,6 @@ describe('a unit with devices (software emulation)', () => {
   let agent: Agent
   let split: { image: string; device: string }
   let inline: string
-  let hot: string
 
   beforeAll(async () => {
     const tree = at('tree')
@@ -52,9 +55,6 @@ describe('a unit with devices (software emulation)', () => {
     writeFileSync(join(tree, file), 'one file\n')
     symlinkSync(`${data}/big`, join(tree, link))
     split = makeSplitImage(tree, at('image'), at('blob'))
-    mkdirSync(join(at('hot-tree'), late), { recursive: true })
-    writeFileSync(join(at('hot-tree'), late, 'word'), 'late\n')
-    hot = makeFlatImage(at('hot-tree'), at('hot'))
     mkdirSync(join(at('inline-tree'), tail), { recursive: true })
     writeFileSync(join(at('inline-tree'), tail, 'word'), 'inline\n')
     inline = makeFlatImage(at('inline-tree'), at('inline'), [])
@@ -207,8 +207,7 @@ describe('a unit whose kernel lacks something (software emulation)', () => {
     const modules = kernel.modules.filter((module) => !names.includes(module.name))
     await using machine = await TestMachine.boot({ kernel: { ...kernel, modules }, pmem: [at('hot')] })
     const agent = (await machine.connect())._unsafeUnwrap()
-    const image = deviceId(at('hot'))
-    return (await agent.mountStore({ image, devices: [], paths: [late] }))._unsafeUnwrapErr()
+    return (await agent.mountStore({ image: hot, devices: [], paths: [late] }))._unsafeUnwrapErr()
   }
 
   it('says so when it is erofs', async () => {

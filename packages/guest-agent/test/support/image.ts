@@ -36,7 +36,3 @@ export function makeSplitImage(tree: string, image: string, blob: string): { ima
   if (statSync(blob).size === 0) throw new Error('mkfs.erofs wrote no data to its device')
   return { image: sealDevice(image), device: sealDevice(blob) }
 }
-
-/** The id in a device's trailer. */
-export const deviceId = (file: string): string =>
-  readFileSync(file).subarray(-trailerBytes).subarray(16, 80).toString('latin1')

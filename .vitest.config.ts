@@ -32,7 +32,11 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'guest',
-          include: ['packages/*/test/guest/**/*.test.ts', 'examples/*/test/guest/**/*.test.ts'],
+          include: [
+            'packages/*/test/guest/**/*.test.ts',
+            'examples/*/test/guest/**/*.test.ts',
+            'packages/*/lab/test/**/*.test.mjs',
+          ],
           exclude: ['**/node_modules/**'],
           fileParallelism: false,
           testTimeout: 120_000,

@@ -74,8 +74,14 @@ export interface FileFacts {
 
 /** Whether the kernel's KVM is worth a trial at all; finds no more than a cheap look can. */
 export interface KvmProbe {
-  /** Opens the device, asks its version, runs a tiny guest. Bounded by `signal`. Never rejects. */
-  probe(signal: AbortSignal): Promise<{ readonly usable: boolean; readonly reason: string }>
+  /**
+   * Opens the device, asks its version, runs a tiny guest. Bounded by `signal`. Never rejects. `unknown` when
+   * the look itself did not work out, which says nothing about KVM.
+   */
+  probe(signal: AbortSignal): Promise<{
+    readonly verdict: 'usable' | 'unusable' | 'unknown'
+    readonly reason: string
+  }>
 }
 
 export interface MonitorPowers {

@@ -1,5 +1,9 @@
 import { execFile } from 'node:child_process'
 import { createReadStream } from 'node:fs'
+import type { UnixFdError } from '@spectrum/unix-fd'
+import { unixFd } from '@spectrum/unix-fd/linux'
+import type { Result } from 'neverthrow'
+import type { ControlPowers } from './control.js'
 import { type CrosvmProbe, createProbe } from './probe.js'
 
 /** A probe of real binaries. Keep one: it remembers what it asked. */
@@ -15,4 +19,16 @@ export function linuxProbe(): CrosvmProbe {
         })
       }),
   })
+}
+
+/** The sockets and the clock of this machine. `native-missing` when unix-fd is not built for it. */
+export function linuxControlPowers(): Result<ControlPowers, UnixFdError> {
+  return unixFd().map((sockets) => ({ sockets, clock: { deadline } }))
+}
+
+function deadline(ms: number): { readonly signal: AbortSignal } & Disposable {
+  const controller = new AbortController()
+  const late = () => controller.abort(new DOMException('the deadline passed', 'TimeoutError'))
+  const timer = setTimeout(late, ms)
+  return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) }
 }

@@ -1,0 +1,334 @@
+import { err, ok, type Result } from 'neverthrow'
+import { visible } from '../visible.js'
+import { type ExactJson, parseExactJson } from './exact-json.js'
+
+/** Statistics that the guest's balloon driver reports: numbers of bytes or events; null where it does not. */
+export type BalloonStats = Readonly<Record<(typeof STATS)[number], bigint | null>>
+
+export interface WorkingSetBucket {
+  readonly age: bigint
+  readonly fileBytes: bigint
+  readonly anonymousBytes: bigint
+}
+
+export interface AttachedUsbDevice {
+  readonly port: number
+  readonly vendorId: number
+  readonly productId: number
+}
+
+export interface SwapStatus {
+  readonly state:
+    | 'Ready'
+    | 'Failed'
+    | 'Pending'
+    | 'TrimInProgress'
+    | 'SwapOutInProgress'
+    | 'Active'
+    | 'SwapInInProgress'
+  /** Pages, by crosvm's own names. */
+  readonly metrics: Readonly<Record<string, bigint>>
+  readonly transition: { readonly pages: bigint; readonly milliseconds: bigint }
+}
+
+export interface Display {
+  readonly windowed: readonly [width: number, height: number]
+  readonly hidden: boolean
+  readonly refreshRate: number
+  readonly dpi: readonly [number, number]
+}
+
+/** Every reply of crosvm's control socket. */
+export type ControlReply =
+  | { readonly kind: 'ok' }
+  /** A number of errno.h. */
+  | { readonly kind: 'errno'; readonly errno: number }
+  | { readonly kind: 'error-text'; readonly text: string }
+  | { readonly kind: 'memory-region'; readonly regionId: bigint }
+  | { readonly kind: 'balloon-stats'; readonly stats: BalloonStats; readonly balloonBytes: bigint }
+  | {
+      readonly kind: 'working-set'
+      readonly buckets: readonly WorkingSetBucket[]
+      readonly balloonBytes: bigint
+    }
+  | { readonly kind: 'pci-bus'; readonly bus: number }
+  | { readonly kind: 'usb-port'; readonly port: number }
+  | { readonly kind: 'usb-devices'; readonly devices: readonly AttachedUsbDevice[] }
+  /** `NoAvailablePort`, `NoSuchDevice`, `NoSuchPort`, `FailedToOpenDevice`, `FailedToInitHostDevice` */
+  | { readonly kind: 'usb-failure'; readonly reason: string }
+  | { readonly kind: 'displays-updated' }
+  | { readonly kind: 'displays'; readonly displays: ReadonlyMap<number, Display> }
+  | { readonly kind: 'gpu-failure'; readonly reason: string }
+  | { readonly kind: 'battery-ok' }
+  | { readonly kind: 'battery-failure'; readonly reason: string }
+  | { readonly kind: 'swap-status'; readonly status: SwapStatus }
+  | { readonly kind: 'vcpu-threads'; readonly threads: readonly VcpuThread[] }
+  /** The descriptor is the first that came along. */
+  | { readonly kind: 'vm-descriptor'; readonly hypervisor: string }
+
+export interface VcpuThread {
+  readonly vcpu: number
+  readonly pid: number
+  readonly tid: number
+}
+
+export interface ReplyError {
+  readonly kind: 'malformed-reply'
+  readonly message: string
+}
+
+/** More than any reply takes: 4096 vCPUs make 100 kB. */
+export const LONGEST_REPLY = 262_144
+
+class Unexpected {
+  readonly message: string
+  constructor(message: string) {
+    this.message = message
+  }
+}
+
+/**
+ * Reads one packet. Strict: an unknown variant, key, type or a number out of its range is `malformed-reply`,
+ * because the wire has no version and a guess would be worse.
+ */
+export function decodeReply(bytes: Uint8Array, descriptors: number): Result<ControlReply, ReplyError> {
+  const malformed = (why: string): Result<ControlReply, ReplyError> =>
+    err({
+      kind: 'malformed-reply',
+      message: `crosvm's reply is not understood: ${why}; does this crosvm fit?`,
+    })
+  if (bytes.length > LONGEST_REPLY) return malformed(`${bytes.length} bytes`)
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return malformed('it is not UTF-8')
+  }
+  const json = parseExactJson(text)
+  if (json.isErr()) return malformed(`${json.error.message} at ${json.error.offset}`)
+  try {
+    const reply = read(json.value)
+    const expected = reply.kind === 'vm-descriptor' ? 1 : 0
+    if (descriptors !== expected) return malformed(`it came with ${descriptors} descriptors, not ${expected}`)
+    return ok(reply)
+  } catch (cause) {
+    if (!(cause instanceof Unexpected)) throw cause
+    return malformed(cause.message)
+  }
+}
+
+function read(json: ExactJson): ControlReply {
+  if (json === 'Ok') return { kind: 'ok' }
+  const [variant, held] = single(json)
+  const reader = Object.hasOwn(READERS, variant) ? READERS[variant] : undefined
+  if (!reader) throw new Unexpected(`unknown variant ${quoted(variant)}`)
+  return reader(held)
+}
+
+const READERS: Readonly<Record<string, (json: ExactJson) => ControlReply>> = {
+  Err: (json) => ({ kind: 'errno', errno: integer(json, 0x7fff_ffff) }),
+  ErrString: (json) => ({ kind: 'error-text', text: shown(json) }),
+  RegisterMemory2: (json) => ({ kind: 'memory-region', regionId: u64(fields(json, 'region_id')[0]!) }),
+  BalloonStats: (json) => {
+    const [stats, actual] = fields(json, 'stats', 'balloon_actual')
+    const values = fields(stats!, ...STATS)
+    const read = values.map((value, index) => [STATS[index], value === null ? null : u64(value)])
+    return {
+      kind: 'balloon-stats',
+      stats: Object.fromEntries(read) as BalloonStats,
+      balloonBytes: u64(actual!),
+    }
+  },
+  BalloonWS: (json) => {
+    const [ws, actual] = fields(json, 'ws', 'balloon_actual')
+    const buckets = array(fields(ws!, 'ws')[0]!, 64).map((bucket) => {
+      const [age, bytes] = fields(bucket, 'age', 'bytes')
+      const [file, anonymous] = pair(bytes!)
+      return { age: u64(age!), fileBytes: u64(file), anonymousBytes: u64(anonymous) }
+    })
+    return { kind: 'working-set', buckets, balloonBytes: u64(actual!) }
+  },
+  PciHotPlugResponse: (json) => ({ kind: 'pci-bus', bus: integer(fields(json, 'bus')[0]!, 255) }),
+  UsbResponse: readUsb,
+  GpuResponse: readGpu,
+  BatResponse: (json) =>
+    json === 'Ok' ? { kind: 'battery-ok' } : { kind: 'battery-failure', reason: shown(json) },
+  SwapStatus: (json) => ({ kind: 'swap-status', status: readSwap(json) }),
+  VcpuPidTidResponse: (json) => {
+    const threads = [...map(fields(json, 'pid_tid_map')[0]!, 4096)].map(([vcpu, ids]) => {
+      const [pid, tid] = pair(ids)
+      return { vcpu: index(vcpu), pid: integer(pid, 0x7fff_ffff), tid: integer(tid, 0x7fff_ffff) }
+    })
+    return { kind: 'vcpu-threads', threads: threads.sort((a, b) => a.vcpu - b.vcpu) }
+  },
+  VmDescriptor: (json) => {
+    const [hypervisor, fd] = fields(json, 'hypervisor', 'vm_fd')
+    if (fd !== 0n) throw new Unexpected('the descriptor is not the first')
+    return { kind: 'vm-descriptor', hypervisor: shown(hypervisor!) }
+  },
+}
+
+function readUsb(json: ExactJson): ControlReply {
+  if (typeof json === 'string') return { kind: 'usb-failure', reason: shown(json) }
+  const [variant, held] = single(json)
+  if (variant === 'Ok') return { kind: 'usb-port', port: integer(fields(held, 'port')[0]!, 255) }
+  if (variant !== 'Devices') throw new Unexpected(`unknown USB variant ${quoted(variant)}`)
+  const devices = array(held, 64).map((device) => {
+    const [port, vendorId, productId] = fields(device, 'port', 'vendor_id', 'product_id')
+    return {
+      port: integer(port!, 255),
+      vendorId: integer(vendorId!, 0xffff),
+      productId: integer(productId!, 0xffff),
+    }
+  })
+  // Port 0 stands for an empty place.
+  return { kind: 'usb-devices', devices: devices.filter((device) => device.port !== 0) }
+}
+
+function readGpu(json: ExactJson): ControlReply {
+  if (json === 'DisplaysUpdated' || json === 'DisplayMouseModeSet') return { kind: 'displays-updated' }
+  const [variant, held] = single(json)
+  switch (variant) {
+    case 'DisplayList':
+      return { kind: 'displays', displays: readDisplays(fields(held, 'displays')[0]!) }
+    case 'TooManyDisplays': {
+      const [allowed, requested] = fields(held, 'allowed', 'requested')
+      return { kind: 'gpu-failure', reason: `${u64(requested!)} displays, ${u64(allowed!)} allowed` }
+    }
+    case 'NoSuchDisplay':
+      return { kind: 'gpu-failure', reason: `no display ${u64(fields(held, 'display_id')[0]!)}` }
+    case 'ErrString':
+      return { kind: 'gpu-failure', reason: shown(held) }
+    default:
+      throw new Unexpected(`unknown GPU variant ${quoted(variant)}`)
+  }
+}
+
+function readDisplays(json: ExactJson): ReadonlyMap<number, Display> {
+  const displays = new Map<number, Display>()
+  for (const [id, display] of map(json, 64)) {
+    const [mode, hidden, rate, dpi] = fields(display, 'mode', 'hidden', 'refresh-rate', 'dpi')
+    const numbers = (value: ExactJson): [number, number] => {
+      const [first, second] = pair(value)
+      return [integer(first, 0xffff_ffff), integer(second, 0xffff_ffff)]
+    }
+    if (typeof hidden !== 'boolean') throw new Unexpected('hidden is no boolean')
+    displays.set(index(id), {
+      windowed: numbers(fields(mode!, 'windowed')[0]!),
+      hidden,
+      refreshRate: integer(rate!, 0xffff_ffff),
+      dpi: numbers(dpi!),
+    })
+  }
+  return displays
+}
+
+const SWAP_STATES = [
+  'Ready',
+  'Failed',
+  'Pending',
+  'TrimInProgress',
+  'SwapOutInProgress',
+  'Active',
+  'SwapInInProgress',
+] as const
+
+function readSwap(json: ExactJson): SwapStatus {
+  const [word, metrics, transition] = fields(json, 'state', 'metrics', 'state_transition')
+  const state = SWAP_STATES.find((known) => known === word)
+  if (state === undefined) throw new Unexpected('unknown swap state')
+  const [pages, milliseconds] = fields(transition!, 'pages', 'time_ms')
+  const counted = [...map(metrics!, 32)].map(([name, value]) => [name, u64(value)] as const)
+  return {
+    state,
+    metrics: Object.fromEntries(counted),
+    transition: { pages: u64(pages!), milliseconds: u64(milliseconds!) },
+  }
+}
+
+const STATS = [
+  'swap_in',
+  'swap_out',
+  'major_faults',
+  'minor_faults',
+  'free_memory',
+  'total_memory',
+  'available_memory',
+  'disk_caches',
+  'hugetlb_allocations',
+  'hugetlb_failures',
+  'shared_memory',
+  'unevictable_memory',
+] as const
+
+function isMap(json: ExactJson): json is ReadonlyMap<string, ExactJson> {
+  return json instanceof Map
+}
+
+function map(json: ExactJson, most: number): ReadonlyMap<string, ExactJson> {
+  if (!isMap(json)) throw new Unexpected('expected an object')
+  if (json.size > most) throw new Unexpected(`more than ${most} entries`)
+  return json
+}
+
+/** The one variant of an enum that holds something. */
+function single(json: ExactJson): readonly [string, ExactJson] {
+  const [entry] = map(json, 1)
+  return (
+    entry ??
+    (() => {
+      throw new Unexpected('an empty object')
+    })()
+  )
+}
+
+/** Exactly these fields, in this order. */
+function fields(json: ExactJson, ...names: readonly string[]): readonly ExactJson[] {
+  const held = map(json, names.length)
+  return names.map((name) => {
+    const value = held.get(name)
+    if (value === undefined) throw new Unexpected(`${quoted(name)} is missing`)
+    return value
+  })
+}
+
+function array(json: ExactJson, most: number): readonly ExactJson[] {
+  if (!Array.isArray(json)) throw new Unexpected('expected a list')
+  if (json.length > most) throw new Unexpected(`more than ${most} items`)
+  return json
+}
+
+function pair(json: ExactJson): readonly [ExactJson, ExactJson] {
+  const items = array(json, 2)
+  if (items.length !== 2) throw new Unexpected('expected two items')
+  return [items[0]!, items[1]!]
+}
+
+function u64(json: ExactJson): bigint {
+  if (typeof json !== 'bigint' || json < 0n || json > 0xffff_ffff_ffff_ffffn) {
+    throw new Unexpected('expected an unsigned 64-bit number')
+  }
+  return json
+}
+
+function integer(json: ExactJson, most: number): number {
+  if (typeof json !== 'bigint' || json < 0n || json > BigInt(most)) {
+    throw new Unexpected(`expected a number from 0 to ${most}`)
+  }
+  return Number(json)
+}
+
+function index(key: string): number {
+  if (!/^(0|[1-9][0-9]{0,9})$/.test(key)) throw new Unexpected(`${quoted(key)} is no index`)
+  return Number(key)
+}
+
+/** Text that may come from a device process: bounded, and nothing that a terminal obeys. */
+function shown(json: ExactJson): string {
+  if (typeof json !== 'string') throw new Unexpected('expected a string')
+  return visible(json.slice(0, 1024))
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(visible(text.slice(0, 80)))
+}

@@ -1,0 +1,240 @@
+import { type PlainJson, printExactJson } from './exact-json.js'
+
+export interface DisplaySettings {
+  readonly windowed: readonly [width: number, height: number]
+  readonly hidden?: boolean
+  readonly refreshRate?: number
+  readonly dpi?: readonly [number, number]
+}
+
+export type BatteryStatus = 'Unknown' | 'Charging' | 'DisCharging' | 'NotCharging' | 'Full'
+export type BatteryHealth =
+  | 'Unknown'
+  | 'Good'
+  | 'Overheat'
+  | 'Dead'
+  | 'OverVoltage'
+  | 'UnexpectedFailure'
+  | 'Cold'
+  | 'WatchdogTimerExpire'
+  | 'SafetyTimerExpire'
+  | 'OverCurrent'
+
+export type BatteryChange =
+  | { readonly kind: 'status'; readonly status: BatteryStatus }
+  | { readonly kind: 'health'; readonly health: BatteryHealth }
+  | { readonly kind: 'present'; readonly present: boolean }
+  /** Percent. */
+  | { readonly kind: 'capacity'; readonly percent: number }
+  | { readonly kind: 'ac-online'; readonly online: boolean }
+  /** Percent that the battery pretends to have. */
+  | { readonly kind: 'fake-capacity'; readonly percent: number }
+  | { readonly kind: 'cancel-fake' }
+
+export type RegisteredEvent = 'VirtioBalloonWsReport' | 'VirtioBalloonResize' | 'VirtioBalloonOOMDeflation'
+
+/** Every request of crosvm's control socket. D is a descriptor that goes with it. */
+export type ControlRequest<D> =
+  | { readonly kind: 'exit' }
+  | { readonly kind: 'power-button' }
+  | { readonly kind: 'sleep-button' }
+  /** `clearEvent`: an eventfd that is signalled when the guest has seen it. */
+  | { readonly kind: 'gpe'; readonly gpe: number; readonly clearEvent?: D | undefined }
+  | { readonly kind: 'pci-pme'; readonly requesterId: number }
+  | { readonly kind: 'rtc'; readonly clearEvent: D }
+  | { readonly kind: 'suspend-vcpus' | 'resume-vcpus' | 'suspend' | 'resume' }
+  | { readonly kind: 'adjust-balloon'; readonly bytes: bigint; readonly wait: boolean }
+  | { readonly kind: 'balloon-stats' | 'balloon-working-set' }
+  | {
+      readonly kind: 'configure-working-set'
+      readonly bins: readonly number[]
+      readonly refreshThreshold: number
+      readonly reportThreshold: number
+    }
+  | { readonly kind: 'resize-disk'; readonly index: number; readonly bytes: bigint }
+  | { readonly kind: 'take-snapshot'; readonly path: string; readonly compressMemory: boolean }
+  | { readonly kind: 'attach-usb' | 'attach-security-key'; readonly device: D }
+  | { readonly kind: 'detach-usb'; readonly port: number }
+  | { readonly kind: 'list-usb' }
+  | { readonly kind: 'plug-vfio'; readonly path: string; readonly add: boolean }
+  | { readonly kind: 'add-tap'; readonly name: string }
+  | { readonly kind: 'remove-tap'; readonly bus: number }
+  | { readonly kind: 'add-displays'; readonly displays: readonly DisplaySettings[] }
+  | { readonly kind: 'list-displays' }
+  | { readonly kind: 'remove-displays'; readonly ids: readonly number[] }
+  | { readonly kind: 'set-mouse-mode'; readonly display: number; readonly mode: 'touchscreen' | 'relative' }
+  | { readonly kind: 'battery'; readonly change: BatteryChange }
+  | { readonly kind: 'mute-sound'; readonly muted: boolean }
+  | { readonly kind: 'swap-enable' | 'swap-trim' | 'swap-out' | 'swap-status' }
+  | { readonly kind: 'swap-disable'; readonly slowFileCleanup: boolean }
+  | { readonly kind: 'make-rt' }
+  | {
+      readonly kind: 'register-listener' | 'unregister-listener'
+      readonly path: string
+      readonly event: RegisteredEvent
+    }
+  | { readonly kind: 'unregister'; readonly path: string }
+  | { readonly kind: 'vcpu-threads' }
+  /** The only request that is never answered. */
+  | { readonly kind: 'throttle'; readonly vcpu: number; readonly microseconds: number }
+  | { readonly kind: 'vm-descriptor' }
+  | {
+      readonly kind: 'register-memory'
+      readonly memory: D
+      readonly offset: bigint
+      readonly start: bigint
+      /** The address after the last byte. */
+      readonly end: bigint
+      readonly cacheCoherent: boolean
+    }
+  | { readonly kind: 'unregister-memory'; readonly regionId: bigint }
+
+export interface EncodedRequest<D> {
+  readonly text: string
+  readonly descriptors: readonly D[]
+}
+
+/** A request as crosvm reads it: one packet of JSON, where a descriptor is its place among those sent along. */
+export function encodeRequest<D>(request: ControlRequest<D>): EncodedRequest<D> {
+  const descriptors: D[] = []
+  const attach = (descriptor: D): number => descriptors.push(descriptor) - 1
+  return { text: printExactJson(plain(request, attach)), descriptors }
+}
+
+function plain<D>(request: ControlRequest<D>, attach: (descriptor: D) => number): PlainJson {
+  switch (request.kind) {
+    case 'exit':
+      return 'Exit'
+    case 'power-button':
+      return 'Powerbtn'
+    case 'sleep-button':
+      return 'Sleepbtn'
+    case 'gpe': {
+      const clear = request.clearEvent === undefined ? null : attach(request.clearEvent)
+      return { Gpe: { gpe: request.gpe, clear_evt: clear } }
+    }
+    case 'pci-pme':
+      return { PciPme: request.requesterId }
+    case 'rtc':
+      return { Rtc: { clear_evt: attach(request.clearEvent) } }
+    case 'suspend-vcpus':
+      return 'SuspendVcpus'
+    case 'resume-vcpus':
+      return 'ResumeVcpus'
+    case 'suspend':
+      return 'SuspendVm'
+    case 'resume':
+      return 'ResumeVm'
+    case 'adjust-balloon':
+      return { BalloonCommand: { Adjust: { num_bytes: request.bytes, wait_for_success: request.wait } } }
+    case 'balloon-stats':
+      return { BalloonCommand: 'Stats' }
+    case 'balloon-working-set':
+      return { BalloonCommand: 'WorkingSet' }
+    case 'configure-working-set': {
+      const { bins, refreshThreshold, reportThreshold } = request
+      const config = { bins, refresh_threshold: refreshThreshold, report_threshold: reportThreshold }
+      return { BalloonCommand: { WorkingSetConfig: config } }
+    }
+    case 'resize-disk':
+      return { DiskCommand: { disk_index: request.index, command: { Resize: { new_size: request.bytes } } } }
+    case 'take-snapshot': {
+      const take = { snapshot_path: request.path, compress_memory: request.compressMemory, encrypt: false }
+      return { Snapshot: { Take: take } }
+    }
+    case 'attach-usb':
+      return { UsbCommand: { AttachDevice: { file: attach(request.device) } } }
+    case 'attach-security-key':
+      return { UsbCommand: { AttachSecurityKey: { file: attach(request.device) } } }
+    case 'detach-usb':
+      return { UsbCommand: { DetachDevice: { port: request.port } } }
+    case 'list-usb':
+      return { UsbCommand: { ListDevice: { ports: Array.from({ length: USB_PORTS }, (_, port) => port) } } }
+    case 'plug-vfio': {
+      const device = { device_type: 'EndPoint', path: request.path, hp_interrupt: true }
+      return { HotPlugVfioCommand: { device, add: request.add } }
+    }
+    case 'add-tap':
+      return { HotPlugNetCommand: { AddTap: request.name } }
+    case 'remove-tap':
+      return { HotPlugNetCommand: { RemoveTap: request.bus } }
+    case 'add-displays':
+      return { GpuCommand: { AddDisplays: { displays: request.displays.map(plainDisplay) } } }
+    case 'list-displays':
+      return { GpuCommand: 'ListDisplays' }
+    case 'remove-displays':
+      return { GpuCommand: { RemoveDisplays: { display_ids: request.ids } } }
+    case 'set-mouse-mode':
+      return {
+        GpuCommand: { SetDisplayMouseMode: { display_id: request.display, mouse_mode: request.mode } },
+      }
+    case 'battery':
+      return { BatCommand: ['goldfish', plainBattery(request.change)] }
+    case 'mute-sound':
+      return { SndCommand: { MuteAll: request.muted } }
+    case 'swap-enable':
+      return { Swap: 'Enable' }
+    case 'swap-trim':
+      return { Swap: 'Trim' }
+    case 'swap-out':
+      return { Swap: 'SwapOut' }
+    case 'swap-status':
+      return { Swap: 'Status' }
+    case 'swap-disable':
+      return { Swap: { Disable: { slow_file_cleanup: request.slowFileCleanup } } }
+    case 'make-rt':
+      return 'MakeRT'
+    case 'register-listener':
+      return { RegisterListener: { socket_addr: request.path, event: request.event } }
+    case 'unregister-listener':
+      return { UnregisterListener: { socket_addr: request.path, event: request.event } }
+    case 'unregister':
+      return { Unregister: { socket_addr: request.path } }
+    case 'vcpu-threads':
+      return 'VcpuPidTid'
+    case 'throttle':
+      return { Throttle: [request.vcpu, request.microseconds] }
+    case 'vm-descriptor':
+      return 'GetVmDescriptor'
+    case 'register-memory': {
+      const { offset, start, end, cacheCoherent } = request
+      const fd = attach(request.memory)
+      return {
+        RegisterMemory: { fd, offset, range_start: start, range_end: end, cache_coherent: cacheCoherent },
+      }
+    }
+    case 'unregister-memory':
+      return { UnregisterMemory: { region_id: request.regionId } }
+  }
+}
+
+/** USB_CONTROL_MAX_PORTS */
+export const USB_PORTS = 16
+
+function plainDisplay({
+  windowed,
+  hidden = false,
+  refreshRate = 60,
+  dpi = [320, 320],
+}: DisplaySettings): PlainJson {
+  return { mode: { windowed }, hidden, 'refresh-rate': refreshRate, dpi }
+}
+
+function plainBattery(change: BatteryChange): PlainJson {
+  switch (change.kind) {
+    case 'status':
+      return { SetStatus: change.status }
+    case 'health':
+      return { SetHealth: change.health }
+    case 'present':
+      return { SetPresent: change.present ? 1 : 0 }
+    case 'capacity':
+      return { SetCapacity: change.percent }
+    case 'ac-online':
+      return { SetACOnline: change.online ? 1 : 0 }
+    case 'fake-capacity':
+      return { SetFakeBatConfig: change.percent }
+    case 'cancel-fake':
+      return 'CancelFakeConfig'
+  }
+}

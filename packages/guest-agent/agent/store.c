@@ -13,7 +13,6 @@
 
 #define IMAGES "/run/spectrum/images"
 #define MAX_IMAGES 256
-#define MAX_DEADLINE_MS 600000
 #define RETRY_MS 50
 
 /* The one request that is being received or waits for its devices. */
@@ -70,7 +69,7 @@ const char *store_mount(const struct request *request)
 	pending.active = true;
 	pending.id = request->id;
 	uint32_t deadline_ms = request->mount.deadline_ms;
-	pending.deadline = now_ms() + (deadline_ms < MAX_DEADLINE_MS ? deadline_ms : MAX_DEADLINE_MS);
+	pending.deadline = now_ms() + (deadline_ms < LIMIT_MOUNT_DEADLINE_MS ? deadline_ms : LIMIT_MOUNT_DEADLINE_MS);
 	pending.device_count = (size_t)request->mount.device_count + 1;
 	memcpy(pending.ids, request->mount.image, DEVICE_ID_BYTES);
 	memcpy(pending.ids + DEVICE_ID_BYTES, request->mount.devices,

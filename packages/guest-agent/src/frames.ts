@@ -22,6 +22,8 @@ export const limits = {
   /** Names in one mount, over all its frames. */
   mountNames: 16_384,
   mountDevices: 255,
+  /** The longest that a unit waits for the devices of a mount. */
+  mountDeadlineMs: 600_000,
   nameBytes: 244,
   /** Names that a listing of the store may have. */
   listedNames: 65_536,

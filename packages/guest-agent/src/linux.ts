@@ -142,6 +142,9 @@ const system = (message: string, cause: unknown): GuestKernelError => {
 
 const codeOf = (cause: unknown): string | undefined => (cause as NodeJS.ErrnoException | undefined)?.code
 
+/** `setTimeout` overflows beyond this and would fire at once. */
+const longestTimerMs = 2 ** 31 - 1
+
 async function withDeadline<T>(
   options: AgentOptions,
   what: string,
@@ -149,7 +152,7 @@ async function withDeadline<T>(
 ): Promise<Result<T, GuestKernelError>> {
   const deadlineMs = options.deadlineMs ?? 30_000
   const timer = new AbortController()
-  const timeout = setTimeout(() => timer.abort(), deadlineMs)
+  const timeout = setTimeout(() => timer.abort(), Math.min(deadlineMs, longestTimerMs))
   const signals = options.signal === undefined ? [timer.signal] : [timer.signal, options.signal]
   try {
     const result = await work(AbortSignal.any(signals))

@@ -46,7 +46,7 @@ export function execFrame(command: GuestCommand, id: number): Frame<'exec'> | Ag
   }
 }
 
-/** Builds the frames of a mount, or says which field cannot be sent. */
+/** Builds the frames of a mount, or says which field cannot be sent. Any `deadlineMs` will do, Infinity too. */
 export function mountFrames(
   mount: StoreMount,
   request: number,
@@ -61,7 +61,10 @@ export function mountFrames(
   if (paths.length > limits.mountNames) return invalid('paths', `more than ${limits.mountNames} paths`)
   const bad = paths.find((name) => !isStoreName(name))
   if (bad !== undefined) return invalid('paths', `${quote(bad)} is not the base name of a store path`)
-  const frames: HostFrame[] = [{ type: 'mount', request, deadlineMs, image, devices, names: paths.length }]
+  const patienceMs = Math.max(0, Math.min(Math.floor(deadlineMs), limits.mountDeadlineMs))
+  const frames: HostFrame[] = [
+    { type: 'mount', request, deadlineMs: patienceMs, image, devices, names: paths.length },
+  ]
   // As many names as surely fit one frame: each is at most nameBytes and its length.
   const perFrame = Math.floor((limits.frameBytes - 64) / (limits.nameBytes + 2))
   for (let at = 0; at < paths.length; at += perFrame) {

@@ -25,6 +25,8 @@ const startMs = 30_000
 const requestMs = 30_000
 /** Requests and commands whose answers are still due, also of callers that gave up. Beyond it, the unit is stuck. */
 const maxOutstanding = 1_024
+/** Characters of one listing once they are escaped, which multiplies: as many as unescaped names may have. */
+const maxListedCharacters = limits.listedNames * limits.listedNameBytes
 
 type Answer = Frame<'signalled' | 'mounted' | 'failed' | 'powering-off' | 'store-names'>
 
@@ -206,7 +208,7 @@ export class AgentSession implements Agent {
       void before.then(done)
       return err(wait.error(what))
     }
-    const left = Math.max(0, Math.floor(deadlineMs - (this.#clock.now() - begin)))
+    const left = Math.max(0, deadlineMs - (this.#clock.now() - begin))
     let invalid: AgentError | undefined
     let asked: number | undefined
     const answer = this.#ask(
@@ -215,7 +217,7 @@ export class AgentSession implements Agent {
       ['mounted', 'failed'],
       (id) => {
         // The unit gives up a little earlier, so that its words about what is missing still arrive.
-        const frames = mountFrames(mount, id, Math.floor(left * 0.9))
+        const frames = mountFrames(mount, id, left * 0.9)
         if ('kind' in frames) {
           invalid = frames
           return []
@@ -250,6 +252,7 @@ export class AgentSession implements Agent {
       return err(wait.error(what))
     }
     const names: string[] = []
+    let characters = 0
     let asked = false
     const request = (id: number): readonly HostFrame[] => {
       asked = true
@@ -261,8 +264,13 @@ export class AgentSession implements Agent {
       if (frame.last > 1 || (frame.last === 0 && frame.names.length === 0)) {
         throw new ProtocolViolation('store-names: an empty frame that is not the last')
       }
-      names.push(...frame.names.map((name) => printable(name)))
-      if (names.length > limits.listedNames) throw new ProtocolViolation('store-names: too many')
+      for (const name of frame.names.map((each) => printable(each))) {
+        names.push(name)
+        characters += name.length
+      }
+      if (names.length > limits.listedNames || characters > maxListedCharacters) {
+        throw new ProtocolViolation('store-names: too many')
+      }
       return frame.last === 1 ? ok(names.sort()) : undefined
     }
     // The signal stands for the deadline too: one patience covers the turn and the answer.

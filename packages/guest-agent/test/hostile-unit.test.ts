@@ -192,6 +192,24 @@ it('takes late answers to what the caller no longer waits for', async () => {
   expect((await next)._unsafeUnwrap()).toEqual({ dax: true, bound: [] })
 })
 
+it.each([Number.POSITIVE_INFINITY, 2 ** 40])(
+  'mounts with a deadline of %d ms, which no frame can hold, and takes the next mount',
+  async (deadlineMs) => {
+    const { unit, agent } = await connected()
+    const mount = { image: '0'.repeat(64), devices: [], paths: [`${'a'.repeat(32)}-x`] }
+    for (const request of [1, 2]) {
+      const mounting = agent.mountStore(mount, { deadlineMs })
+      await expect.poll(() => unit.received.filter(({ type }) => type === 'mount')).toHaveLength(request)
+      unit.send({ type: 'mounted', request, dax: 1, names: 1, bound: Uint8Array.of(1) })
+      expect((await mounting)._unsafeUnwrap().bound).toEqual(mount.paths)
+    }
+    expect(unit.received.filter(({ type }) => type === 'mount')).toMatchObject([
+      { deadlineMs: 600_000 },
+      { deadlineMs: 600_000 },
+    ])
+  },
+)
+
 it('joins the parts of a listing, sorts and escapes it', async () => {
   const { unit, agent } = await connected()
   const listing = agent.listStore()
@@ -206,6 +224,17 @@ it('cuts a unit off that lists nothing without end', async () => {
   const listing = agent.listStore()
   await expect.poll(() => unit.received.length).toBe(2)
   unit.send({ type: 'store-names', request: 1, last: 0, names: [] })
+  expect(await agent.closed).toMatchObject({ kind: 'protocol-violation' })
+  expect((await listing)._unsafeUnwrapErr().kind).toBe('unit-lost')
+})
+
+it('holds no more of a listing than a real store could have, however it is worded', async () => {
+  const { unit, agent } = await connected()
+  const listing = agent.listStore()
+  await expect.poll(() => unit.received.length).toBe(2)
+  const names = Array.from({ length: 250 }, (_, i) => `${i}`.padEnd(255, '\u0001'))
+  // 64 of these are four million control characters, each of which is six characters once it is escaped.
+  for (let part = 0; part < 64; part++) unit.send({ type: 'store-names', request: 1, last: 0, names })
   expect(await agent.closed).toMatchObject({ kind: 'protocol-violation' })
   expect((await listing)._unsafeUnwrapErr().kind).toBe('unit-lost')
 })

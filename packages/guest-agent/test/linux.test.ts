@@ -72,6 +72,11 @@ it('stops reading for a caller that aborts', async () => {
   expect(result._unsafeUnwrapErr().kind).toBe('aborted')
 })
 
+it('reads without a deadline for a caller that wants none', async () => {
+  const result = await readGuestKernel(makeKernel(names), { deadlineMs: Number.POSITIVE_INFINITY })
+  expect(result.isOk()).toBe(true)
+})
+
 it('finds the agent that was built, and puts it into the initramfs', async () => {
   buildAgent()
   const agent = (await agentBinary())._unsafeUnwrap()

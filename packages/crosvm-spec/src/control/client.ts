@@ -174,7 +174,10 @@ export class CrosvmControl implements Disposable {
     return this.#ok({ kind: 'configure-working-set', ...config }, options)
   }
 
-  /** `index` counts the spec's `block` devices. */
+  /**
+   * `index` counts the spec's `block` devices. Only once the guest has started that disk: before, crosvm waits
+   * for a device that does not listen and answers nobody (seen with a suspended machine).
+   */
   resizeDisk(index: number, bytes: bigint, options?: RequestOptions): Answer<void> {
     return this.#ok({ kind: 'resize-disk', index, bytes }, options)
   }

@@ -1,0 +1,173 @@
+/**
+ * The control client against a real crosvm: its vCPUs stay suspended, so that nothing depends on what this
+ * machine's KVM can run. Needs a crosvm (CROSVM or PATH), a KVM that makes virtual machines, and any bzImage
+ * (SPECTRUM_KERNEL, or the guest kernel of the set-up).
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { liveFds } from '@spectrum/unix-fd'
+import { unixFd } from '@spectrum/unix-fd/linux'
+import type { Result } from 'neverthrow'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type ControlError, CrosvmControl } from '../../src/control.js'
+import {
+  absentOptions,
+  type CrosvmMachine,
+  crosvmSpec,
+  decodeExit,
+  parseLogLine,
+  printArgv,
+} from '../../src/index.js'
+import { linuxControlPowers, linuxProbe } from '../../src/linux.js'
+import { findCrosvm } from '../crosvm-binary.js'
+
+const crosvm = findCrosvm()
+const kernel = findKernel()
+const kvm = usable('/dev/kvm')
+const missing = [
+  ...(crosvm === undefined ? ['a crosvm in CROSVM or on PATH'] : []),
+  ...(kernel === undefined ? ['a kernel in SPECTRUM_KERNEL'] : []),
+  ...(kvm ? [] : ['/dev/kvm']),
+]
+if (missing.length > 0) console.warn(`skipped "a real crosvm, …" (2 tests): no ${missing.join(', no ')}`)
+
+function usable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function findKernel(): string | undefined {
+  const named = process.env['SPECTRUM_KERNEL']
+  if (named) return named
+  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
+  const boot = join(cache, 'spectrum/guest-kernel/current/boot')
+  const [found] = existsSync(boot) ? readdirSync(boot).filter((name) => name.startsWith('vmlinuz')) : []
+  return found === undefined ? undefined : join(boot, found)
+}
+
+const powers = linuxControlPowers()._unsafeUnwrap()
+const sockets = unixFd()._unsafeUnwrap()
+let directory: string
+let child: ChildProcess | undefined
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'crosvm-real-'))
+})
+
+afterEach(async () => {
+  if (child && child.exitCode === null && child.signalCode === null) {
+    // Its own group: jailed children are not tied to their parent.
+    process.kill(-child.pid!, 'SIGKILL')
+    await once(child, 'exit')
+  }
+  rmSync(directory, { recursive: true })
+  expect(liveFds()).toBe(0)
+})
+
+/** Shows the error where there is one. */
+function done(result: Result<void, ControlError>): void {
+  expect(result.isErr() ? result.error : undefined).toBeUndefined()
+}
+
+describe.skipIf(missing.length > 0)('a real crosvm', () => {
+  test.each(['jailed', 'disabled'] as const)(
+    'with the sandbox %s is started from a machine, answers every request that fits, and exits',
+    async (kind) => {
+      const disk = join(directory, 'disk')
+      const blob = join(directory, 'blob')
+      const empty = join(directory, 'empty')
+      writeFileSync(disk, Buffer.alloc(1 << 20))
+      writeFileSync(blob, Buffer.alloc(2 << 20))
+      mkdirSync(empty)
+      const machine: CrosvmMachine = {
+        architecture: 'x86_64',
+        boot: { kind: 'kernel', path: kernel! },
+        socket: join(directory, 'control'),
+        memoryMib: 128,
+        cpus: { count: 2 },
+        usb: false,
+        block: [{ path: disk }],
+        pmem: [{ path: blob, readOnly: true }],
+        serial: [{ type: 'sink', console: true }],
+        start: { kind: 'suspended-vcpus' },
+        sandbox: kind === 'jailed' ? { kind, pivotRoot: empty } : { kind },
+      }
+      const spec = crosvmSpec(machine)._unsafeUnwrap()
+      const help = (await linuxProbe().probe(crosvm!, AbortSignal.timeout(20_000)))._unsafeUnwrap()
+      expect(absentOptions(spec, help)).toEqual([])
+      child = spawn(crosvm!, printArgv(spec), {
+        detached: true,
+        env: {},
+        stdio: ['ignore', 'ignore', 'pipe'],
+      })
+      let stderr = ''
+      child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+        stderr += text
+      })
+      const ended = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>
+
+      using control = new CrosvmControl(powers, { spec })
+      const gone = new AbortController()
+      void ended.then(() => gone.abort())
+      const threads = await control.ready({ timeoutMs: 20_000, signal: gone.signal })
+      expect(threads.isErr() ? stderr : '').toBe('')
+      expect(threads._unsafeUnwrap().map(({ vcpu, pid }) => ({ vcpu, pid }))).toEqual([
+        { vcpu: 0, pid: child.pid },
+        { vcpu: 1, pid: child.pid },
+      ])
+      // No guest runs, so no balloon driver is there to answer.
+      expect((await control.balloonStats())._unsafeUnwrapErr()).toMatchObject({
+        kind: 'refused',
+        code: 'ENOTCONN',
+      })
+      done(await control.pressPowerButton())
+      done(await control.throttle(0, 1))
+      done(await control.suspend())
+      const snapshot = join(directory, 'snapshot')
+      done(await control.takeSnapshot(snapshot))
+      expect(existsSync(snapshot)).toBe(true)
+      done(await control.resume())
+
+      const vm = (await control.vmDescriptor())._unsafeUnwrap()
+      expect(vm.hypervisor).toBe('Kvm')
+      vm.fd.close()
+      using memory = sockets.createMemfd('shared')._unsafeUnwrap()
+      memory.write(Buffer.alloc(4096))._unsafeUnwrap()
+      const start = 1n << 36n
+      const region = await control.registerMemory(memory.fd, { offset: 0n, start, end: start + 4096n })
+      done(await control.unregisterMemory(region._unsafeUnwrap()))
+      const again = (await control.unregisterMemory(region._unsafeUnwrap()))._unsafeUnwrapErr()
+      expect(again.kind).toBe('refused')
+
+      done(await control.exit())
+      const [code, signal] = await ended
+      expect({
+        signal,
+        end: decodeExit({ kind: 'exited', code: code! }),
+        stderr: code === 0 ? '' : stderr,
+      }).toEqual({
+        signal: null,
+        end: { kind: 'stopped' },
+        stderr: '',
+      })
+      const records = stderr.split('\n').map(parseLogLine)
+      expect(records.some((line) => line.kind === 'record' && line.level === 'info')).toBe(true)
+    },
+  )
+})

@@ -331,6 +331,12 @@ const noImageFormatAsPmem: Rule = ({ pmem = [] }) =>
       : [],
   )
 
+/** Seen with crosvm f1e797a: both kinds count their memory from 0, so the second to be made finds it taken. */
+const onePmemKind: Rule = ({ pmem = [], pmemExt2 = [] }) =>
+  pmem.length > 0 && pmemExt2.length > 0
+    ? complain('pmemExt2', 'crosvm fails to start with both pmem and pmemExt2: use one of the two')
+    : undefined
+
 const tagsDiffer: Rule = ({ sharedDirectories = [] }) => {
   const tags = sharedDirectories.map((share) => share.tag)
   const twice = tags.find((tag, index) => tags.indexOf(tag) !== index)
@@ -406,6 +412,7 @@ const rules: readonly Rule[] = [
   daxFits,
   writablePmemIsAlone,
   noImageFormatAsPmem,
+  onePmemKind,
   tagsDiffer,
   waylandNamesDiffer,
   pmemRefusedWithMte,

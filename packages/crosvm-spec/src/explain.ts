@@ -8,8 +8,8 @@ export interface Jail {
   readonly userNamespace: boolean
   /** Its root directory. */
   readonly root: string
-  /** The name of its system-call filter, as in crosvm's `jail/seccomp/ARCH/NAME.policy`. */
-  readonly seccompPolicy: string
+  /** Its system-call filter: crosvm's `jail/seccomp/ARCH/NAME.policy`. Absent without the sandbox. */
+  readonly seccompPolicy: string | undefined
   /** What it holds beyond an empty jail. */
   readonly keeps: readonly string[]
 }
@@ -57,6 +57,8 @@ interface Sketch {
   readonly sockets?: readonly (string | undefined)[]
   readonly queues?: number
   readonly byDefault?: boolean
+  /** It forks and pivots its root even without the sandbox, but then has no user namespace and no filter. */
+  readonly alwaysForks?: boolean
 }
 
 class Inventory {
@@ -70,16 +72,19 @@ class Inventory {
   add(device: string, property: string, parses: string, sketch: Sketch): void {
     const { sandbox } = this.#machine
     const jailed = sandbox?.kind !== 'disabled'
-    // These fork into a jail of their own even without the sandbox, but have no user namespace then.
-    const always = sketch.policy === 'fs_device' || sketch.policy === 'virtual_ext2'
-    const own = sketch.policy !== undefined && (jailed || always)
+    const own = sketch.policy !== undefined && (jailed || sketch.alwaysForks === true)
     const root = sketch.root ?? (sandbox?.kind === 'jailed' ? sandbox.pivotRoot : undefined) ?? '/var/empty'
     this.devices.push({
       device,
       property,
       process: sketch.process ?? (own ? 'own' : 'main'),
       jail: own
-        ? { userNamespace: jailed, root, seccompPolicy: sketch.policy!, keeps: sketch.keeps ?? [] }
+        ? {
+            userNamespace: jailed,
+            root,
+            seccompPolicy: jailed ? sketch.policy : undefined,
+            keeps: sketch.keeps ?? [],
+          }
         : undefined,
       paths: (sketch.paths ?? []).filter((path) => path !== undefined),
       sockets: (sketch.sockets ?? []).filter((path) => path !== undefined),
@@ -142,11 +147,13 @@ function describeStorage(machine: CrosvmMachine, inventory: Inventory): void {
   machine.pmemExt2?.forEach((device, index) => {
     const name = `pmem-ext2 ${index}`
     inventory.add(name, 'pmemExt2', 'flush requests; the memory is read-only', {
+      alwaysForks: true,
       policy: 'pmem_device',
       queues: 1,
     })
     inventory.add(`${name} builder`, 'pmemExt2', "nothing of the guest's; it ends before the guest starts", {
       policy: 'virtual_ext2',
+      alwaysForks: true,
       root: device.path,
       keeps: ['capabilities within its user namespace', 'one descriptor for each file'],
       paths: [device.path],
@@ -179,6 +186,7 @@ function describeShares(machine: CrosvmMachine, inventory: Inventory): void {
       `${fs ? 'FUSE' : '9P'} requests that read and write the directory${dax}`,
       {
         policy: fs ? 'fs_device' : '9p_device',
+        alwaysForks: fs,
         root: share.path,
         keeps: [
           'capabilities within its user namespace',

@@ -174,6 +174,10 @@ describe('what is got wrong by hand', () => {
     )
   })
 
+  test('14: pmem and pmem-ext2, whose numbers would depend on one another, do not mix', () => {
+    expect(refusal({ pmem: [{ path: '/a' }], pmemExt2: [{ path: '/b' }] })).toContain('one of the two')
+  })
+
   test('15: serial ports', () => {
     const serial = (...ports: NonNullable<CrosvmMachine['serial']>) => refusal({ serial: ports })
     expect(serial({ type: 'sink' }, { type: 'stdout', num: 1 })).toContain('used twice')

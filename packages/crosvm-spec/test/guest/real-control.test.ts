@@ -12,6 +12,8 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
+  readlinkSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -27,6 +29,7 @@ import {
   type CrosvmMachine,
   crosvmSpec,
   decodeExit,
+  explain,
   parseLogLine,
   printArgv,
 } from '../../src/index.js'
@@ -79,6 +82,33 @@ afterEach(async () => {
   rmSync(directory, { recursive: true })
   expect(liveFds()).toBe(0)
 })
+
+/** The processes of a group, the leader first, with what confines each. */
+function groupOf(leader: number) {
+  return readdirSync('/proc')
+    .filter((name) => /^[0-9]+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const stat = readFileSync(`/proc/${name}/stat`, 'latin1')
+        const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+        // A zombie has ended; it only waits to be counted by its parent.
+        if (Number(fields[2]) !== leader || fields[0] === 'Z') return []
+        const seccomp = /^Seccomp:\s*([0-9])/m.exec(readFileSync(`/proc/${name}/status`, 'latin1'))?.[1]
+        return [
+          {
+            pid: Number(name),
+            seccomp,
+            name: readFileSync(`/proc/${name}/comm`, 'latin1').trim(),
+            userNamespace: readlinkSync(`/proc/${name}/ns/user`),
+          },
+        ]
+      } catch {
+        // It ended meanwhile.
+        return []
+      }
+    })
+    .sort((a, b) => a.pid - b.pid)
+}
 
 /** Shows the error where there is one. */
 function done(result: Result<void, ControlError>): void {
@@ -168,6 +198,68 @@ describe.skipIf(missing.length > 0)('a real crosvm', () => {
       })
       const records = stderr.split('\n').map(parseLogLine)
       expect(records.some((line) => line.kind === 'record' && line.level === 'info')).toBe(true)
+    },
+  )
+
+  test.each(['jailed', 'disabled'] as const)(
+    'with the sandbox %s runs exactly the processes that the explanation names, each confined as it says',
+    async (kind) => {
+      const file = (name: string, bytes: number) => {
+        writeFileSync(join(directory, name), Buffer.alloc(bytes))
+        return join(directory, name)
+      }
+      const made = (name: string) => {
+        mkdirSync(join(directory, name))
+        return join(directory, name)
+      }
+      const spec = crosvmSpec({
+        architecture: 'x86_64',
+        boot: { kind: 'kernel', path: kernel! },
+        socket: join(directory, 'control'),
+        block: [{ path: file('disk', 1 << 20) }],
+        scsi: [{ path: file('scsi', 1 << 20) }],
+        pmemExt2: [{ path: made('tree') }],
+        sharedDirectories: [
+          { type: 'fs', path: made('fs'), tag: 'a,b' },
+          { type: 'p9', path: made('p9'), tag: 'nine' },
+        ],
+        serial: [
+          { type: 'sink', console: true },
+          { type: 'sink', hardware: 'virtio-console', num: 1, name: 'control' },
+        ],
+        battery: 'goldfish',
+        fwCfg: [{ name: 'opt/x', string: 'y' }],
+        start: { kind: 'suspended-vcpus' },
+        sandbox: kind === 'jailed' ? { kind, pivotRoot: made('empty') } : { kind },
+      })._unsafeUnwrap()
+      child = spawn(crosvm!, printArgv(spec), {
+        detached: true,
+        env: {},
+        stdio: ['ignore', 'ignore', 'pipe'],
+      })
+      let stderr = ''
+      child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+        stderr += text
+      })
+      const gone = new AbortController()
+      child.once('close', () => gone.abort())
+      using control = new CrosvmControl(powers, { spec })
+      const ready = await control.ready({ timeoutMs: 20_000, signal: gone.signal })
+      expect(ready.isErr() ? stderr : '').toBe('')
+
+      const [main, ...devices] = groupOf(child.pid!)
+      // What builds the ext2 image has ended by now.
+      const explained = explain(spec).devices.filter((device) => !device.device.endsWith('builder'))
+      const own = explained.filter((device) => device.process === 'own')
+      const names = {
+        explained: own.map((device) => device.device),
+        running: devices.map((device) => device.name),
+      }
+      expect({ count: devices.length, names }).toEqual({ count: own.length, names })
+      expect(devices.every((device) => device.seccomp === (kind === 'jailed' ? '2' : '0'))).toBe(true)
+      const isolated = devices.filter((device) => device.userNamespace !== main!.userNamespace).length
+      expect(isolated).toBe(own.filter((device) => device.jail?.userNamespace).length)
+      done(await control.exit())
     },
   )
 })

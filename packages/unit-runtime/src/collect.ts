@@ -87,7 +87,8 @@ async function feed(process: GuestProcess, bytes: Uint8Array): Promise<void> {
 /** One stream, read to its end so that the command never stalls, kept up to a bound. */
 class Collected {
   readonly ended: Promise<void>
-  readonly #chunks: Uint8Array[] = []
+  /** Grows by doubling: a unit that sends byte by byte must not make the host hold an object for each. */
+  #held = new Uint8Array(0)
   #bytes = 0
   #cut = false
   #open = true
@@ -105,8 +106,7 @@ class Collected {
       for await (const chunk of stream) {
         const kept = chunk.subarray(0, maxBytes - this.#bytes)
         if (kept.length < chunk.length) this.#cut = true
-        if (kept.length > 0) this.#chunks.push(kept)
-        this.#bytes += kept.length
+        this.#hold(kept, maxBytes)
       }
       this.#open = false
     } catch {
@@ -114,13 +114,18 @@ class Collected {
     }
   }
 
-  take(): Uint8Array {
-    const whole = new Uint8Array(this.#bytes)
-    let at = 0
-    for (const chunk of this.#chunks) {
-      whole.set(chunk, at)
-      at += chunk.length
+  #hold(bytes: Uint8Array, maxBytes: number): void {
+    const needed = this.#bytes + bytes.length
+    if (needed > this.#held.length) {
+      const larger = new Uint8Array(Math.min(maxBytes, Math.max(needed, this.#held.length * 2, 4096)))
+      larger.set(this.#held.subarray(0, this.#bytes))
+      this.#held = larger
     }
-    return whole
+    this.#held.set(bytes, this.#bytes)
+    this.#bytes = needed
+  }
+
+  take(): Uint8Array {
+    return this.#held.slice(0, this.#bytes)
   }
 }

@@ -60,6 +60,22 @@ describe('collecting a command', () => {
     expect(done.truncated).toBe(truncated || maxBytes < 3)
   })
 
+  it('holds the bytes and little more when a unit sends them one by one', async () => {
+    const size = 400_000
+    const heap = () => process.memoryUsage().heapUsed
+    const before = heap()
+    let during = 0
+    async function* dribble() {
+      for (let at = 0; at < size; at += 1) yield Uint8Array.of(at)
+      during = heap()
+    }
+    const agent = agentWith({ outcome: async () => exited, stdout: dribble() })
+    const options = { ...defaults, maxBytes: size }
+    const done = (await collectCommand(manualClock(), agent, command, options))._unsafeUnwrap()
+    expect(done.stdout).toEqual(Uint8Array.from({ length: size }, (_, at) => at))
+    expect(during - before).toBeLessThan(30 * 1024 * 1024)
+  })
+
   it('ends with timed-out when the deadline cut it', async () => {
     const clock = manualClock()
     const agent = agentWith({

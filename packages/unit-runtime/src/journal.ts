@@ -29,12 +29,15 @@ export type JournalledPath = 'directory' | 'socket' | 'file'
 
 export const JOURNAL_FILE = 'journal'
 
-// A journal is read whole; a line is short, so this is hundreds of thousands of records.
+// A line is short, so this is hundreds of thousands of records. What lies beyond is not read: the beginning has
+// the paths, and the processes carry their mark.
 const MOST_BYTES = 64 * 1024 * 1024
 
 /** The open journal of a living host. Appends keep their order; each is durable when it resolves. */
 export class Journal {
   #last: Promise<void> = Promise.resolve()
+  /** The last append failed, so the file may end in the middle of a line. */
+  #torn = false
 
   private constructor(
     readonly log: DurableLog,
@@ -52,7 +55,11 @@ export class Journal {
 
   append(record: JournalRecord): Promise<void> {
     const write = this.#last.then(async () => {
-      await this.log.append(`${JSON.stringify(record)}\n`)
+      // A torn line is ended first: it must not swallow this one.
+      const line = `${this.#torn ? '\n' : ''}${JSON.stringify(record)}\n`
+      this.#torn = true
+      await this.log.append(line)
+      this.#torn = false
       this.state.apply(record)
       this.onRecord(record)
     })
@@ -97,7 +104,10 @@ export class JournalState {
         this.paths.set(record.path, record.what)
         return
       case 'path-removed':
-        this.paths.delete(record.path)
+        // What lay below went with it; nobody records the end of every socket.
+        for (const path of this.paths.keys()) {
+          if (path === record.path || path.startsWith(`${record.path}/`)) this.paths.delete(path)
+        }
     }
   }
 }
@@ -123,6 +133,7 @@ export async function readJournal(
   lines.pop()
   let unreadable = 0
   for (const line of lines) {
+    if (line === '') continue
     const record = parseRecord(line)
     if (record === undefined) unreadable += 1
     else state.apply(record)

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { memoryFiles } from '../src/fake/memory-files.js'
 import { Journal, type JournalRecord, readJournal } from '../src/journal.js'
 import { linuxHostFiles } from '../src/linux/host-files.js'
+import type { HostFiles } from '../src/powers.js'
 
 const owner: JournalRecord = { record: 'host', version: 1, pid: 77, startTime: '123', bootId: 'b' }
 const intent: JournalRecord = { record: 'process-intended', token: 'ab12', role: 'unit left: qemu' }
@@ -83,6 +84,55 @@ describe('the journal', () => {
     const { state, unreadable } = await readJournal(linuxHostFiles, directory)
     expect(unreadable).toBe(lines.length)
     expect(state.processes.size + state.paths.size).toBe(0)
+  })
+
+  it('loses no record behind one that a full disk has torn', async () => {
+    let full = true
+    const files: HostFiles = {
+      ...linuxHostFiles,
+      async openJournal(path) {
+        const log = await linuxHostFiles.openJournal(path)
+        return {
+          async append(line) {
+            await log.append(full ? line.slice(0, line.length / 2) : line)
+            if (full) throw Object.assign(new Error('full'), { code: 'ENOSPC' })
+          },
+          close: () => log.close(),
+        }
+      },
+    }
+    const journal = await Journal.create(files, directory, () => {})
+    await expect(journal.append(owner)).rejects.toMatchObject({ code: 'ENOSPC' })
+    full = false
+    await journal.append(intent)
+    await journal.close()
+    const { state, unreadable } = await readJournal(linuxHostFiles, directory)
+    expect([...state.processes.keys()]).toEqual(['ab12'])
+    expect(unreadable).toBe(1)
+  })
+
+  it('forgets what lay below a directory that was removed', async () => {
+    const path = '/state/hosts/h/u1'
+    await write(
+      { record: 'path-intended', what: 'directory', path },
+      { record: 'path-intended', what: 'socket', path: `${path}/qmp.sock` },
+      { record: 'path-intended', what: 'directory', path: `${path}0` },
+      { record: 'path-removed', path },
+    )
+    const { state } = await readJournal(linuxHostFiles, directory)
+    expect([...state.paths.keys()]).toEqual([`${path}0`])
+  })
+
+  it.each([
+    ['real', linuxHostFiles],
+    ['memory', memoryFiles()],
+  ])('is read as far as it is bearable (%s files)', async (_, files) => {
+    const path = `${directory}/journal`
+    const log = await files.openJournal(path)
+    await log.append('123456')
+    await log.close()
+    expect(await files.read(path, 4)).toBe('1234')
+    expect(await files.read(path, 9)).toBe('123456')
   })
 
   it('reports a full disk to the one who appends, and goes on when there is room again', async () => {

@@ -25,8 +25,14 @@ export const linuxHostFiles: HostFiles = {
     if (handle === undefined) return undefined
     try {
       const { size } = await handle.stat()
-      if (size > maxBytes) throw new Error(`${path} holds more than ${maxBytes} bytes; move it away`)
-      return await handle.readFile('utf8')
+      const bytes = Buffer.alloc(Math.min(size, maxBytes))
+      let filled = 0
+      while (filled < bytes.length) {
+        const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, filled)
+        if (bytesRead === 0) break
+        filled += bytesRead
+      }
+      return bytes.toString('utf8', 0, filled)
     } finally {
       await handle.close()
     }

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import type TypedEmitter from 'typed-emitter'
+import type { EventMap } from 'typed-emitter'
 import type { JournalRecord } from './journal.js'
 import type { UnitState } from './unit.js'
 
@@ -41,13 +42,13 @@ export function newHostEmitter(): HostEmitter {
 }
 
 /**
- * Emits without letting a listener's exception into the host, where it would cut an operation in half. It
+ * Emits without letting a listener's exception into the host or a unit, where it would cut an operation in half. It
  * surfaces as an uncaught one, as a throw from any other callback does.
  */
-export function emit<Name extends keyof HostEvents>(
-  events: HostEmitter,
+export function emit<Events extends EventMap, Name extends keyof Events>(
+  events: TypedEmitter<Events>,
   name: Name,
-  ...args: Parameters<HostEvents[Name]>
+  ...args: Parameters<Events[Name]>
 ): void {
   try {
     events.emit(name, ...args)

@@ -88,7 +88,8 @@ export class HostDirectory {
 
   async remove(path: string): Promise<void> {
     await this.files.remove(path)
-    await this.journal.append({ record: 'path-removed', path })
+    // It is gone. The record spares the next host a look and no more, and the disk may be full.
+    await this.journal.append({ record: 'path-removed', path }).catch(() => {})
   }
 
   /** Ends the host's existence on disk. The journal goes last: until then another host can finish the work. */

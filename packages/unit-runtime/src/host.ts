@@ -48,7 +48,10 @@ export interface Host extends AsyncDisposable {
   sharing(options?: WaitOptions): ResultAsync<SharingReport, HostError>
   /** Looks for what exists of this host. Also after `stop`, when all of it is empty. */
   leftovers(): ResultAsync<Leftovers, HostError>
-  /** Stops all units in the reverse order of their start and removes the host's own files. Idempotent. */
+  /**
+   * Stops all units in the reverse order of their start and removes the host's own files. Idempotent; a second
+   * call with `graceMs: 0`, or the abort of the host's signal, ends the grace of the first one.
+   */
   stop(options?: StopOptions): ResultAsync<void, HostError>
 }
 
@@ -81,6 +84,8 @@ export class OpenHost implements Host {
   readonly #units = new Map<string, RunningUnit>()
   readonly #starts = new Set<Promise<unknown>>()
   readonly #closing = new AbortController()
+  /** Aborted when whoever stops the host will wait for no guest any longer. */
+  readonly #hurry = new AbortController()
   readonly #onAbort = () => void this.stop({ graceMs: 0 })
   #stopped: Promise<Result<void, HostError>> | undefined
 
@@ -139,7 +144,9 @@ export class OpenHost implements Host {
   }
 
   stop(options: StopOptions = {}): ResultAsync<void, HostError> {
-    this.#stopped ??= this.#stop(options.graceMs ?? GRACE_MS)
+    const { graceMs = GRACE_MS } = options
+    if (graceMs <= 0) this.#hurry.abort()
+    this.#stopped ??= this.#stop(graceMs)
     return new ResultAsync(this.#stopped)
   }
 
@@ -207,21 +214,27 @@ export class OpenHost implements Host {
   }
 
   async #stop(graceMs: number): Promise<Result<void, HostError>> {
-    this.#parts.signal?.removeEventListener('abort', this.#onAbort)
     this.#closing.abort()
     await Promise.allSettled(this.#starts)
-    const failures = await stopInReverse([...this.#units.values()], graceMs)
-    if (failures[0] !== undefined) {
-      // Something still lives: the directory stays as the proof of it, and stop may be tried again.
+    const failures = await stopInReverse([...this.#units.values()], graceMs, this.#hurry.signal)
+    // Something still lives: the directory stays as the proof of it.
+    const failure = failures[0] ?? (await this.#removeDirectory())
+    if (failure !== undefined) {
+      // It may be tried again.
       this.#stopped = undefined
-      return err(failures[0])
+      return err(failure)
     }
+    this.#parts.signal?.removeEventListener('abort', this.#onAbort)
+    return ok(undefined)
+  }
+
+  async #removeDirectory(): Promise<HostError | undefined> {
     const { directory } = this.#parts
     try {
       await directory.removeAll()
-      return ok(undefined)
+      return undefined
     } catch (cause) {
-      return err(stateFailed(directory.path, 'remove', cause))
+      return stateFailed(directory.path, 'remove', cause)
     }
   }
 

@@ -111,7 +111,7 @@ function choose(
     powers,
     candidates,
     { identity, machine: () => trialMachine(place) },
-    { signal, kvm: linuxKvmProbe, cache: verdictFiles(`${places.cache}/monitors`) },
+    { signal, kvm: linuxKvmProbe, cache: verdictFiles(`${places.cache}/monitors`, place.unfinished) },
   ) satisfies ResultAsync<ChosenMonitor, unknown>
 }
 

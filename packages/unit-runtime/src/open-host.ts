@@ -59,7 +59,12 @@ async function open(
   } catch (cause) {
     return err(stateFailed(places.state, 'keep the host’s state in', cause))
   }
-  const parts = await prepare(powers, places, options, directory, wait)
+  let parts: Awaited<ReturnType<typeof prepare>>
+  try {
+    parts = await prepare(powers, places, options, directory, wait)
+  } catch (cause) {
+    parts = err(stateFailed(directory.path, 'keep the host’s state in', cause))
+  }
   if (parts.isOk() && !wait.signal.aborted) {
     return ok(new OpenHost({ ...parts.value, reconciled, events }))
   }
@@ -94,7 +99,12 @@ async function prepare(
     sockets: journalledSockets(powers.monitorPowers.sockets, journal),
   }
   const { kernel } = powers.guest
-  const place = { kernel, initramfs, directory: () => trialDirectory(directory) }
+  const place = {
+    kernel,
+    initramfs,
+    unfinished: directory.unfinished,
+    directory: () => trialDirectory(directory),
+  }
   const choice = await powers.chooseMonitor(monitorPowers, place, wait.signal)
   if (choice.isErr()) return err(monitorFailed(undefined, choice.error))
   return ok({

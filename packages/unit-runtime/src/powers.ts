@@ -73,6 +73,8 @@ export interface GuestBoot {
 export interface TrialPlace {
   readonly kernel: string
   readonly initramfs: string
+  /** On the cache's file system: every file of the cache is written here first, and is removed with the host. */
+  readonly unfinished: string
   /** A fresh directory for one machine, mode 0700; disposing it removes it. */
   directory(): Promise<{ readonly path: string } & AsyncDisposable>
 }

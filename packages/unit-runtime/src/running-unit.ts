@@ -3,11 +3,12 @@ import type { Agent, AgentHello, GuestProcess } from '@spectrum/guest-agent'
 import type { Attachment, Blob, Closure, DeviceFile, SharingReport } from '@spectrum/store-share'
 import type { ClosureReference } from '@spectrum/unit-graph'
 import type { Machine, MachineExit, MachineProcess } from '@spectrum/unit-monitor'
-import { err, ok, type Result, ResultAsync } from 'neverthrow'
+import { err, errAsync, ok, type Result, ResultAsync } from 'neverthrow'
 import type TypedEmitter from 'typed-emitter'
 import { collectCommand, type ExecResult } from './collect.js'
 import { heldBlobs } from './devices.js'
 import { agentFailed, type HostError, monitorFailed, stateFailed, unitDied } from './errors.js'
+import { emit } from './events.js'
 import { type InjectReport, injectClosure } from './inject.js'
 import type {
   ExecOptions,
@@ -20,7 +21,7 @@ import type {
   WaitOptions,
 } from './unit.js'
 import { measure, type UnitContext } from './unit-context.js'
-import { openWait, orAborted } from './wait.js'
+import { openWait, orAborted, type Wait } from './wait.js'
 
 const EXEC_MS = 300_000
 const SPAWN_MS = 30_000
@@ -29,6 +30,8 @@ const LISTING_MS = 30_000
 const GRACE_MS = 10_000
 /** How long a machine gets to end by itself after its agent went away. */
 const FOLLOW_MS = 3_000
+/** How long an injection that was given up may take to leave nothing behind. */
+const GIVE_UP_MS = 10_000
 const MOST_OUTPUT = 16 * 1024 * 1024
 
 /** What a start has put together; the unit owns all of it from then on. */
@@ -54,6 +57,10 @@ export class RunningUnit implements Unit {
   #state: UnitState = 'running'
   #closure: Closure
   #injection: Promise<unknown> = Promise.resolve()
+  /** Aborted when the unit begins to end. */
+  readonly #ending = new AbortController()
+  /** Aborted when whoever stops it will not wait for the guest any longer. */
+  readonly #hurry = new AbortController()
   #stopping: Promise<Result<UnitEnd, HostError>> | undefined
   #settleEnded: (end: UnitEnd) => void = () => {}
   #exit: MachineExit | undefined
@@ -73,7 +80,7 @@ export class RunningUnit implements Unit {
     this.ended = new Promise((resolve) => {
       this.#settleEnded = resolve
     })
-    parts.machine.events.on('log', (line) => this.events.emit('log', line))
+    parts.machine.events.on('log', (line) => emit(this.events, 'log', line))
     void this.#watchMachine()
     void this.#watchAgent()
   }
@@ -120,8 +127,9 @@ export class RunningUnit implements Unit {
 
   inject(reference: ClosureReference, options: WaitOptions = {}): ResultAsync<InjectReport, HostError> {
     // One injection at a time: two of them could otherwise both take the last slot.
-    const turn = this.#injection.then(() => this.#injectNow(reference, options))
-    this.#injection = turn.catch(() => {})
+    const before = this.#injection
+    const turn = this.#injectAfter(before, reference, options)
+    this.#injection = Promise.allSettled([before, turn])
     return new ResultAsync(turn)
   }
 
@@ -141,7 +149,9 @@ export class RunningUnit implements Unit {
   }
 
   stop(options: StopOptions = {}): ResultAsync<UnitEnd, HostError> {
-    this.#stopping ??= this.#stop(options.graceMs ?? GRACE_MS)
+    const { graceMs = GRACE_MS } = options
+    if (graceMs <= 0) this.#hurry.abort()
+    this.#stopping ??= this.#stop(graceMs)
     return new ResultAsync(this.#stopping)
   }
 
@@ -149,14 +159,34 @@ export class RunningUnit implements Unit {
     await this.stop()
   }
 
-  async #injectNow(
+  async #injectAfter(
+    before: Promise<unknown>,
     reference: ClosureReference,
     options: WaitOptions,
   ): Promise<Result<InjectReport, HostError>> {
+    const { signal, deadlineMs = INJECT_MS } = options
+    using wait = openWait(this.#context.powers.clock, deadlineMs, signal, this.#ending.signal)
+    const turn = await orAborted(
+      before.then(() => 'come' as const),
+      wait.signal,
+    )
+    const done = turn === undefined ? err(aborted(this.name)) : await this.#injectNow(reference, wait)
+    return done.mapErr((error) => this.#whyNotInjected(error, wait, signal))
+  }
+
+  /** The caller's signal and deadline and the unit's own end outrank the "aborted" that they provoked below. */
+  #whyNotInjected(error: HostError, wait: Wait, signal: AbortSignal | undefined): HostError {
+    if (error.kind !== 'aborted' || signal?.aborted === true) return error
+    if (this.#ending.signal.aborted) return this.#notRunning()
+    if (wait.reason() !== 'timed-out') return error
+    const message = `The injection into unit "${this.name}" was not done before its deadline; give it more deadlineMs.`
+    return { kind: 'timed-out', message, unit: this.name, step: 'inject', lastLines: this.lastLines() }
+  }
+
+  async #injectNow(reference: ClosureReference, wait: Wait): Promise<Result<InjectReport, HostError>> {
     const { powers, step } = this.#context
     const { machine, agent, devices, hotplugSlots } = this.#parts
     return this.#running<InjectReport>(async () => {
-      using wait = openWait(powers.clock, options.deadlineMs ?? INJECT_MS, options.signal)
       const began = powers.clock.now()
       const done = await injectClosure(
         { ...powers, step: (name) => step(this.name, name) },
@@ -182,9 +212,10 @@ export class RunningUnit implements Unit {
     const { machine, agent } = this.#parts
     const { clock } = this.#context.powers
     if (this.#state === 'running') this.#become('stopping')
+    this.#ending.abort()
     this.#context.step(this.name, 'stop-begun')
     if (graceMs > 0 && this.#exit === undefined) {
-      using grace = openWait(clock, graceMs)
+      using grace = openWait(clock, graceMs, this.#hurry.signal)
       const asked = await agent.powerOff({ signal: grace.signal, deadlineMs: grace.leftMs() })
       if (asked.isOk()) await orAborted(machine.exit, grace.signal)
     }
@@ -203,6 +234,7 @@ export class RunningUnit implements Unit {
     const { machine, agent, directory } = this.#parts
     const end: UnitEnd = { exit, graceful: exit.kind === 'powered-off' }
     this.#context.step(this.name, 'machine-ended')
+    await this.#giveUpInjections()
     await agent[Symbol.asyncDispose]()
     await machine[Symbol.asyncDispose]()
     let failure: HostError | undefined
@@ -215,6 +247,13 @@ export class RunningUnit implements Unit {
     this.#context.forget(this)
     this.#settleEnded(end)
     return failure === undefined ? ok(end) : err(failure)
+  }
+
+  /** What an injection writes into the cache goes with it, before the host's directories may go. */
+  async #giveUpInjections(): Promise<void> {
+    this.#ending.abort()
+    using wait = openWait(this.#context.powers.clock, GIVE_UP_MS)
+    await orAborted(this.#injection, wait.signal)
   }
 
   async #watchMachine(): Promise<void> {
@@ -239,13 +278,19 @@ export class RunningUnit implements Unit {
   #become(state: UnitState, why?: string): void {
     this.#state = state
     this.#context.state(this.name, state, why)
-    this.events.emit('state', state)
+    emit(this.events, 'state', state)
   }
 
   #running<T>(work: () => Promise<Result<T, HostError>>): ResultAsync<T, HostError> {
-    if (this.#state === 'running') return new ResultAsync(work())
-    const message = `Unit "${this.name}" is ${this.#state}; start it again to use it.`
-    const error = { kind: 'unit-not-running', message, unit: this.name, state: this.#state } as const
-    return new ResultAsync(Promise.resolve(err(error)))
+    return this.#state === 'running' ? new ResultAsync(work()) : errAsync(this.#notRunning())
   }
+
+  #notRunning(): HostError {
+    const message = `Unit "${this.name}" is ${this.#state}; start it again to use it.`
+    return { kind: 'unit-not-running', message, unit: this.name, state: this.#state }
+  }
+}
+
+function aborted(unit: string): HostError {
+  return { kind: 'aborted', message: `The injection into unit "${unit}" was aborted.`, unit }
 }

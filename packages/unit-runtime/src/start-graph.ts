@@ -37,14 +37,22 @@ export async function startGraph<Units extends UnitMap>(
   return err(failure)
 }
 
-/** Stops units one after the other, the last started first. Returns what could not be stopped. */
+/**
+ * Stops units one after the other, the last started first. Returns what could not be stopped. From the moment
+ * that `hurry` aborts no guest is waited for.
+ */
 export async function stopInReverse(
   units: readonly RunningUnit[],
   graceMs: number,
+  hurry?: AbortSignal,
 ): Promise<readonly HostError[]> {
   const failures: HostError[] = []
   for (const unit of units.toReversed()) {
-    const stopped = await unit.stop({ graceMs })
+    const stopping = unit.stop({ graceMs: hurry?.aborted ? 0 : graceMs })
+    const kill = () => void unit.stop({ graceMs: 0 })
+    hurry?.addEventListener('abort', kill, { once: true })
+    const stopped = await stopping
+    hurry?.removeEventListener('abort', kill)
     if (stopped.isErr()) failures.push(stopped.error)
   }
   return failures

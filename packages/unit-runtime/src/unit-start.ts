@@ -50,17 +50,10 @@ export async function startUnit(
     describe(definition, parts, devices, slots.value, directory),
     wait,
   )
-  if (booted.isErr()) {
-    await context.directory.remove(directory).catch(() => {})
-    return err(booted.error)
-  }
+  if (booted.isErr()) return err(await undo(context, directory, booted.error))
   const { machine, agent } = booted.value
   const mounted = await mount(context, name, machine, agent, attachment, wait)
-  if (mounted.isErr()) {
-    await undo(machine, agent)
-    await context.directory.remove(directory).catch(() => {})
-    return err(mounted.error)
-  }
+  if (mounted.isErr()) return err(await undo(context, directory, { error: mounted.error, machine, agent }))
   return ok(
     new RunningUnit(name, context, {
       directory,
@@ -111,12 +104,12 @@ async function boot(
   parts: StartParts,
   description: MachineDescription,
   wait: Wait,
-): Promise<Result<{ machine: Machine; agent: Agent }, HostError>> {
+): Promise<Result<{ machine: Machine; agent: Agent }, Begun>> {
   const { clock } = context.powers
   const { name } = description
   const options = () => ({ signal: wait.signal, deadlineMs: wait.leftMs() })
   const started = await parts.monitor.start(description, options())
-  if (started.isErr()) return err(whyNot(monitorFailed(name, started.error), name, wait, []))
+  if (started.isErr()) return err({ error: whyNot(monitorFailed(name, started.error), name, wait, []) })
   const machine = started.value
   machine.events.on('log', (line) => context.log(name, line))
   context.step(name, 'machine-started')
@@ -135,10 +128,10 @@ async function boot(
   }
   const dead = await postMortem(context, machine, met.error.kind === 'unit-lost' || died.signal.aborted)
   const lines = machine.lastLines()
-  await undo(machine, undefined)
-  if (dead !== undefined) return err(dead)
-  if (met.error.kind === 'timed-out' || wait.reason() === 'timed-out') return err(silent(name, lines))
-  return err(whyNot(agentFailed(name, met.error, lines), name, wait, lines))
+  if (dead !== undefined) return err({ error: dead, machine })
+  const late = met.error.kind === 'timed-out' || wait.reason() === 'timed-out'
+  const error = late ? silent(name, lines) : whyNot(agentFailed(name, met.error, lines), name, wait, lines)
+  return err({ error, machine })
 }
 
 async function mount(
@@ -181,9 +174,25 @@ async function postMortem(
   return exit === undefined ? undefined : unitDied(machine.name, exit, machine.lastLines())
 }
 
-async function undo(machine: Machine, agent: Agent | undefined): Promise<void> {
+/** A start that failed, with what it had begun. */
+interface Begun {
+  readonly error: HostError
+  readonly machine?: Machine
+  readonly agent?: Agent
+}
+
+/** Takes back what a start has begun. The error is the start's own, unless its machine cannot be ended. */
+async function undo(
+  context: UnitContext,
+  directory: string,
+  { error, machine, agent }: Begun,
+): Promise<HostError> {
   await agent?.[Symbol.asyncDispose]()
-  await machine[Symbol.asyncDispose]()
+  const killed = await machine?.kill()
+  // The directory and the journal name a machine that lives on, so that the next host can finish it.
+  if (machine !== undefined && killed?.isErr()) return monitorFailed(machine.name, killed.error)
+  await context.directory.remove(directory).catch(() => {})
+  return error
 }
 
 function silent(unit: string, lastLines: readonly string[]): HostError {

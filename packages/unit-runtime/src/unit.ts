@@ -89,6 +89,6 @@ export interface Unit<Name extends string = string> extends AsyncDisposable {
   sharing(options?: WaitOptions): ResultAsync<SharingReport, HostError>
   /** The newest lines of console and monitor, oldest first; bounded. */
   lastLines(): readonly string[]
-  /** Ends the unit: asks the guest, then kills. Idempotent. */
+  /** Ends the unit: asks the guest, then kills. Idempotent; a second call with `graceMs: 0` ends the grace of the first. */
   stop(options?: StopOptions): ResultAsync<UnitEnd, HostError>
 }

@@ -1,18 +1,25 @@
+import { type ConnectAgent, connectAgent } from '@spectrum/guest-agent'
+import type { Machine, Monitor, MonitorError } from '@spectrum/unit-monitor'
 import {
   closure,
   compose,
   defineUnit,
   type HostEvents,
+  type HostPowers,
   newHostEmitter,
+  openHostWith,
   type Unit,
 } from '@spectrum/unit-runtime'
 import {
   type FakeHostOptions,
   type FakeProgram,
+  fakeHostPowers,
   manualClock,
   memoryFiles,
+  memoryStore,
   openFakeHost,
 } from '@spectrum/unit-runtime/fake'
+import { err, errAsync, ResultAsync } from 'neverthrow'
 import { describe, expect, it } from 'vitest'
 
 const path = (digit: string, name: string) => `/nix/store/${digit.repeat(32)}-${name}`
@@ -49,6 +56,69 @@ const settle = async () => {
 /** After the host is gone only the cache has something left. */
 const hostPaths = (files: ReturnType<typeof memoryFiles>) =>
   files.paths().filter((each) => /\/hosts\/|\/unfinished\/./.test(each))
+
+const places = { state: '/fake/state', cache: '/fake/cache' }
+
+/** Agents of guests that hear "power off" and do nothing about it. */
+const connectDeafAgent: ConnectAgent = (channel, powers, options) =>
+  connectAgent(channel, powers, options).map((agent) => ({
+    hello: agent.hello,
+    closed: agent.closed,
+    exec: (...given) => agent.exec(...given),
+    mountStore: (...given) => agent.mountStore(...given),
+    listStore: (...given) => agent.listStore(...given),
+    powerOff: ({ signal } = {}) =>
+      new ResultAsync(
+        new Promise((resolve) => {
+          const end = () => resolve(err({ kind: 'aborted', message: 'aborted' }))
+          signal?.addEventListener('abort', end)
+        }),
+      ),
+    [Symbol.asyncDispose]: () => agent[Symbol.asyncDispose](),
+  }))
+
+/** Machines that no signal ends, as one that is stuck in the kernel. */
+function immortalMachines(powers: HostPowers): HostPowers {
+  const hangs = { kind: 'timed-out', message: 'it hangs in the kernel', lastLines: [] } as const
+  const immortal = (machine: Machine): Machine => ({
+    name: machine.name,
+    processes: machine.processes,
+    control: machine.control,
+    events: machine.events,
+    exit: machine.exit,
+    lastLines: () => machine.lastLines(),
+    addPmem: (...given) => machine.addPmem(...given),
+    kill: () => errAsync(hangs),
+    [Symbol.asyncDispose]: () => Promise.reject(new Error(hangs.message)),
+  })
+  const { chooseMonitor } = powers
+  return {
+    ...powers,
+    chooseMonitor: (...given) =>
+      chooseMonitor(...given).map((choice) => {
+        const { kind, accelerator, capabilities, start } = choice.monitor
+        const monitor: Monitor = {
+          kind,
+          accelerator,
+          capabilities,
+          start: (...described) => start(...described).map(immortal),
+        }
+        return { ...choice, monitor }
+      }),
+  }
+}
+
+/** The next exception that nobody catches; it does not reach the test runner. */
+function nextUncaught(): Promise<unknown> {
+  const usual = process.listeners('uncaughtException')
+  process.removeAllListeners('uncaughtException')
+  return new Promise((resolve) => {
+    process.once('uncaughtException', (error) => {
+      for (const listener of usual) process.on('uncaughtException', listener)
+      resolve(error)
+    })
+  })
+}
 
 describe('a host', () => {
   it('starts a graph, runs commands by argument vector, and leaves nothing', async () => {
@@ -108,6 +178,81 @@ describe('a host', () => {
     expect((await host.stop()).isOk()).toBe(true)
     expect((await starting)._unsafeUnwrapErr().kind).toBe('aborted')
     expect(hostPaths(files)).toEqual([])
+  })
+
+  it.each(['a second stop', 'the abort of the host'])(
+    'does not wait out the grace of a guest that will not power off, after %s',
+    async (how) => {
+      const files = memoryFiles()
+      const controller = new AbortController()
+      const powers = { ...fakeHostPowers({ store, files }), connectAgent: connectDeafAgent }
+      const options = { store: memoryStore(store), signal: controller.signal }
+      const host = (await openHostWith(powers, places, options))._unsafeUnwrap()
+      ;(await host.start(two))._unsafeUnwrap()
+      const stopping = host.stop({ graceMs: 10_000 })
+      await settle()
+      expect(host.units.size).toBe(2)
+      if (how === 'a second stop') expect((await host.stop({ graceMs: 0 })).isOk()).toBe(true)
+      else controller.abort()
+      expect((await stopping).isOk()).toBe(true)
+      expect(hostPaths(files)).toEqual([])
+    },
+  )
+
+  it('leaves nothing when the disk is full while it stops', async () => {
+    const files = memoryFiles()
+    const host = await open({ files })
+    const { left } = (await host.start(one))._unsafeUnwrap()
+    files.failWrites('ENOSPC')
+    expect((await left.stop()).isOk()).toBe(true)
+    expect((await host.stop()).isOk()).toBe(true)
+    expect(hostPaths(files)).toEqual([])
+  })
+
+  it('is not opened, and leaves nothing, when the disk is full while a monitor is tried', async () => {
+    const files = memoryFiles()
+    const fake = fakeHostPowers({ store, files })
+    const powers: HostPowers = {
+      ...fake,
+      chooseMonitor: (_powers, place) => {
+        files.failWrites('ENOSPC')
+        return ResultAsync.fromSafePromise(place.directory()).andThen(() =>
+          errAsync<never, MonitorError>({ kind: 'aborted', message: 'not reached' }),
+        )
+      },
+    }
+    const opened = await openHostWith(powers, places, { store: memoryStore(store) })
+    expect(opened._unsafeUnwrapErr()).toMatchObject({ kind: 'state', code: 'ENOSPC' })
+    expect(hostPaths(files)).toEqual([])
+  })
+
+  it('stops a unit whole although somebody who listens to it throws', async () => {
+    const files = memoryFiles()
+    const host = await open({ files })
+    const { left } = (await host.start(one))._unsafeUnwrap()
+    const uncaught = nextUncaught()
+    left.events.once('state', () => {
+      throw new Error('a mistake of the listener')
+    })
+    expect((await left.stop()).isOk()).toBe(true)
+    expect((await host.stop()).isOk()).toBe(true)
+    expect(hostPaths(files)).toEqual([])
+    expect(await uncaught).toMatchObject({ message: 'a mistake of the listener' })
+  })
+
+  it('says that a machine cannot be ended, and keeps what names it', async () => {
+    const files = memoryFiles()
+    const powers = immortalMachines(fakeHostPowers({ store, files, silent: () => true }))
+    const host = (await openHostWith(powers, places, { store: memoryStore(store) }))._unsafeUnwrap()
+    const aborting = new AbortController()
+    const starting = host.start(one, { signal: aborting.signal })
+    await settle()
+    aborting.abort()
+    expect((await starting)._unsafeUnwrapErr()).toMatchObject({
+      kind: 'timed-out',
+      message: expect.stringContaining('hangs in the kernel'),
+    })
+    expect(hostPaths(files).some((each) => each.endsWith('/u1'))).toBe(true)
   })
 
   it('does nothing after it was stopped', async () => {
@@ -300,6 +445,54 @@ describe('an injection', () => {
     outcome = 'works'
     // The device that was plugged in before is used, not plugged in again.
     expect((await left.inject(closure(gdb)))._unsafeUnwrap()).toMatchObject({ added: [gdb], devices: 1 })
+  })
+
+  it('is given up with the unit, and has ended when the unit has', async () => {
+    const files = memoryFiles()
+    const fake = fakeHostPowers({ store, files })
+    let ended = false
+    const powers: HostPowers = {
+      ...fake,
+      openBlobCache: (...given) =>
+        fake.openBlobCache(...given).map((cache) => ({
+          ...cache,
+          attach: (_closure, options) =>
+            new ResultAsync(
+              new Promise((resolve) => {
+                options?.signal?.addEventListener('abort', async () => {
+                  await settle()
+                  ended = true
+                  resolve(err({ kind: 'aborted', message: 'aborted' }))
+                })
+              }),
+            ),
+        })),
+    }
+    const host = (await openHostWith(powers, places, { store: memoryStore(store) }))._unsafeUnwrap()
+    const { left } = (await host.start(one))._unsafeUnwrap()
+    const injecting = left.inject(closure(gdb))
+    await settle()
+    expect((await left.stop()).isOk()).toBe(true)
+    expect(ended).toBe(true)
+    expect((await injecting)._unsafeUnwrapErr()).toMatchObject({ kind: 'unit-not-running', unit: 'left' })
+    await host.stop()
+  })
+
+  it('that waits for its turn hears its own abort and deadline', async () => {
+    const clock = manualClock()
+    await using host = await open({ clock, hotplug: () => 'hangs' })
+    const { left } = (await host.start(one))._unsafeUnwrap()
+    const first = left.inject(closure(gdb))
+    await settle()
+    const aborting = new AbortController()
+    const second = left.inject(closure(jq), { signal: aborting.signal })
+    const third = left.inject(closure(jq), { deadlineMs: 5 })
+    aborting.abort()
+    expect((await second)._unsafeUnwrapErr().kind).toBe('aborted')
+    clock.advance(5)
+    expect((await third)._unsafeUnwrapErr().kind).toBe('timed-out')
+    clock.advance(200_000)
+    expect((await first)._unsafeUnwrapErr().kind).toBe('timed-out')
   })
 
   it('twice at once takes its turns', async () => {

@@ -4,8 +4,11 @@ import type { VerdictCache } from '@spectrum/unit-monitor'
 
 type Verdict = NonNullable<Awaited<ReturnType<VerdictCache['get']>>>
 
-/** Remembers for each monitor, kernel and boot of this machine whether it worked: one small file each. */
-export function verdictFiles(directory: string): VerdictCache {
+/**
+ * Remembers for each monitor, kernel and boot of this machine whether it worked: one small file each. What is
+ * being written lies in `unfinished`, which is on the same file system.
+ */
+export function verdictFiles(directory: string, unfinished: string): VerdictCache {
   const fileOf = (key: string) => `${directory}/${createHash('sha256').update(key).digest('hex')}.json`
   return {
     async get(key) {
@@ -18,7 +21,7 @@ export function verdictFiles(directory: string): VerdictCache {
       }
     },
     async put(key, { verdict, reason }) {
-      const temporary = `${directory}/${randomBytes(8).toString('hex')}.new`
+      const temporary = `${unfinished}/${randomBytes(8).toString('hex')}.json`
       try {
         await mkdir(directory, { recursive: true, mode: 0o700 })
         await writeFile(temporary, `${JSON.stringify({ verdict, reason })}\n`, { mode: 0o600 })

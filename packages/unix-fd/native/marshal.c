@@ -24,6 +24,15 @@ bool read_int(napi_env env, napi_value value, int32_t *number) {
   return true;
 }
 
+bool read_size(napi_env env, napi_value value, size_t *size) {
+  double exact;
+  if (napi_get_value_double(env, value, &exact) != napi_ok || !(exact >= 0 && exact < 9007199254740992.0) ||
+      exact != (double)(uint64_t)exact)
+    return refuse(env, "expected a size");
+  *size = (size_t)exact;
+  return true;
+}
+
 static bool read_typed_array(napi_env env, napi_value value, napi_typedarray_type want, void **data,
                              size_t *length, const char *message) {
   bool is_typed_array = false;
@@ -45,6 +54,19 @@ bool read_ints(napi_env env, napi_value value, int32_t **ints, size_t *length) {
   void *data = NULL;
   if (!read_typed_array(env, value, napi_int32_array, &data, length, "expected an Int32Array")) return false;
   *ints = data;
+  return true;
+}
+
+bool read_longs(napi_env env, napi_value value, int64_t **longs, size_t *length) {
+  void *data = NULL;
+  if (!read_typed_array(env, value, napi_bigint64_array, &data, length, "expected a BigInt64Array")) return false;
+  *longs = data;
+  return true;
+}
+
+bool read_range(napi_env env, napi_value first, napi_value count, size_t length, size_t *from, size_t *size) {
+  if (!read_size(env, first, from) || !read_size(env, count, size)) return false;
+  if (*from > length || *size > length - *from) return refuse(env, "a range beyond the end of its array");
   return true;
 }
 

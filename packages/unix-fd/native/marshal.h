@@ -7,14 +7,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The most arguments any call takes. */
-enum { MOST_ARGUMENTS = 6 };
-
 /* Each returns false with a JavaScript exception pending. */
 bool read_arguments(napi_env env, napi_callback_info info, size_t count, napi_value *values);
 bool read_int(napi_env env, napi_value value, int32_t *number);
+/* 0 to 2^53 - 1. */
+bool read_size(napi_env env, napi_value value, size_t *size);
 bool read_bytes(napi_env env, napi_value value, uint8_t **bytes, size_t *length);
 bool read_ints(napi_env env, napi_value value, int32_t **ints, size_t *length);
+bool read_longs(napi_env env, napi_value value, int64_t **longs, size_t *length);
+/* Whether `count` entries from `first` on lie within `length`. */
+bool read_range(napi_env env, napi_value first, napi_value count, size_t length, size_t *from, size_t *size);
 /* `room` counts the terminating NUL. Text with a NUL inside, or too long, throws. */
 bool read_text(napi_env env, napi_value value, char *text, size_t room);
 
@@ -26,6 +28,8 @@ bool add_function(napi_env env, napi_value exports, const char *name, napi_callb
 
 bool add_descriptor_calls(napi_env env, napi_value exports);
 bool add_process_calls(napi_env env, napi_value exports);
+bool add_inspection_calls(napi_env env, napi_value exports);
+bool add_mapping_calls(napi_env env, napi_value exports);
 bool add_socket_calls(napi_env env, napi_value exports);
 bool add_message_calls(napi_env env, napi_value exports);
 bool add_watch_calls(napi_env env, napi_value exports);

@@ -18,31 +18,37 @@ static napi_value refuse(napi_env env, const char *message) {
   return NULL;
 }
 
-/* (fd, bytes: Uint8Array, descriptors: Int32Array) → bytes taken. */
+/*
+ * (fd, bytes: Uint8Array, start, size, descriptors: Int32Array, first, count) → bytes taken. Ranges instead of
+ * subarrays: a caller keeps one array of each kind for all its messages.
+ */
 static napi_value send_call(napi_env env, napi_callback_info info) {
-  napi_value values[3];
+  napi_value values[7];
   int32_t fd;
   uint8_t *bytes;
   int32_t *descriptors;
-  size_t length, count;
-  if (!read_arguments(env, info, 3, values) || !read_int(env, values[0], &fd) ||
-      !read_bytes(env, values[1], &bytes, &length) || !read_ints(env, values[2], &descriptors, &count))
+  size_t room, start, length, most, first, count;
+  if (!read_arguments(env, info, 7, values) || !read_int(env, values[0], &fd) ||
+      !read_bytes(env, values[1], &bytes, &room) || !read_range(env, values[2], values[3], room, &start, &length) ||
+      !read_ints(env, values[4], &descriptors, &most) ||
+      !read_range(env, values[5], values[6], most, &first, &count))
     return NULL;
   if (count > MOST_DESCRIPTORS) return refuse(env, "more descriptors than one message can carry");
 
-  struct iovec data = {.iov_base = bytes, .iov_len = length};
+  struct iovec data = {.iov_base = bytes + start, .iov_len = length};
   struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
   union control control;
   if (count > 0) {
-    memset(&control, 0, sizeof control);
     message.msg_control = control.bytes;
     message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    /* The padding behind the last descriptor, too, belongs to what the kernel reads. */
+    memset(&control, 0, message.msg_controllen);
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(count * sizeof(int));
     /* CMSG_DATA may be unaligned for int: copy. */
-    memcpy(CMSG_DATA(header), descriptors, count * sizeof(int));
+    memcpy(CMSG_DATA(header), descriptors + first, count * sizeof(int));
   }
   return give_result(env, sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT));
 }
@@ -66,7 +72,6 @@ static napi_value receive_call(napi_env env, napi_callback_info info) {
     return refuse(env, "no room for that many descriptors");
 
   union control control;
-  memset(&control, 0, sizeof control);
   struct iovec data = {.iov_base = bytes, .iov_len = length};
   struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
   if (most > 0) {

@@ -18,6 +18,8 @@ enum { UV_READABLE = 1, UV_WRITABLE = 2 };
 extern size_t uv_handle_size(int type);
 extern void uv_handle_set_data(uv_handle_t *handle, void *data);
 extern void *uv_handle_get_data(const uv_handle_t *handle);
+extern void uv_ref(uv_handle_t *handle);
+extern void uv_unref(uv_handle_t *handle);
 extern void uv_close(uv_handle_t *handle, void (*on_closed)(uv_handle_t *));
 extern int uv_poll_init(struct uv_loop_s *loop, uv_poll_t *handle, int fd);
 extern int uv_poll_start(uv_poll_t *handle, int events, void (*on_ready)(uv_poll_t *, int status, int events));

@@ -146,6 +146,22 @@ static napi_value watch_set_call(napi_env env, napi_callback_info info) {
   return give_int(env, wanted == 0 ? uv_poll_stop(watch->poll) : uv_poll_start(watch->poll, wanted, on_ready));
 }
 
+/* (watch, on): whether a started watch keeps the program alive. */
+static napi_value watch_hold_call(napi_env env, napi_callback_info info) {
+  napi_value values[2];
+  struct watch *watch;
+  int32_t on;
+  if (!read_arguments(env, info, 2, values) || !unwrap(env, values[0], &watch) || !read_int(env, values[1], &on))
+    return NULL;
+  if (watch->closing) {
+    napi_throw_error(env, NULL, "the watch is closed");
+    return NULL;
+  }
+  if (on) uv_ref((uv_handle_t *)watch->poll);
+  else uv_unref((uv_handle_t *)watch->poll);
+  return NULL;
+}
+
 static napi_value watch_close_call(napi_env env, napi_callback_info info) {
   napi_value values[1];
   struct watch *watch;
@@ -157,5 +173,6 @@ static napi_value watch_close_call(napi_env env, napi_callback_info info) {
 bool add_watch_calls(napi_env env, napi_value exports) {
   return add_function(env, exports, "watchOpen", watch_open_call) &&
          add_function(env, exports, "watchSet", watch_set_call) &&
+         add_function(env, exports, "watchHold", watch_hold_call) &&
          add_function(env, exports, "watchClose", watch_close_call);
 }

@@ -35,6 +35,10 @@ export type UnixFdError =
   | { readonly kind: 'closed'; readonly message: string; readonly sentBytes: number }
   | { readonly kind: 'aborted'; readonly message: string; readonly sentBytes: number }
   | { readonly kind: 'timed-out'; readonly message: string; readonly sentBytes: number }
+  /** The process is no child of this one, or somebody has reaped it: its exit status cannot be known. */
+  | { readonly kind: 'not-a-child'; readonly message: string }
+  /** The file could become shorter while it is mapped, which would kill this program. */
+  | { readonly kind: 'may-shrink'; readonly message: string }
   | { readonly kind: 'invalid-argument'; readonly message: string; readonly argument: string }
   | { readonly kind: 'native-missing'; readonly message: string; readonly cause: unknown }
   | { readonly kind: 'system'; readonly message: string; readonly call: string; readonly code: string }
@@ -52,6 +56,10 @@ export function systemError(call: string, result: number): UnixFdError {
   }
   if (code === 'EMFILE' || code === 'ENFILE') {
     const message = `${call}: too many descriptors are open (${code}); close some or raise RLIMIT_NOFILE`
+    return { kind: 'system', message, call, code }
+  }
+  if (code === 'ETOOMANYREFS') {
+    const message = `${call}: too many descriptors are on their way to peers that do not read (${code}); send later`
     return { kind: 'system', message, call, code }
   }
   return { kind: 'system', message: `${call} failed with ${code}`, call, code }

@@ -9,9 +9,20 @@ interface Waiter {
   settle(result: Result<void, UnixFdError>): void
 }
 
+/** Calls back until it is closed, by itself or with its descriptor. */
+export interface ReadyWatch extends Disposable {
+  /** Idempotent. */
+  close(): void
+}
+
 let live = 0
 
-/** How many descriptors this program's {@link Fd} objects own right now. Tests hold it against /proc/self/fd. */
+/** For descriptors that are owned without an {@link Fd}: those in an inbox. */
+export function countLive(change: number): void {
+  live += change
+}
+
+/** How many descriptors this program's owners hold right now. Tests hold it against /proc/self/fd. */
 export function liveFds(): number {
   return live
 }
@@ -25,7 +36,9 @@ export class Fd implements Disposable {
   #number: number
   #watch: object | undefined
   #watched = 0
-  readonly #waiters = new Set<Waiter>()
+  #held = true
+  /** Made when first needed: most descriptors are only passed on. */
+  #waiters: Set<Waiter> | undefined
 
   /** Takes over the ownership of `number`. */
   constructor(calls: SystemCalls, number: number) {
@@ -84,6 +97,34 @@ export class Fd implements Disposable {
     return new ResultAsync(this.#wait(interest === 'readable' ? READABLE : WRITABLE, signal))
   }
 
+  /**
+   * Calls back in every turn of the event loop in which a call of that direction would not block, or the
+   * descriptor has an error or an end to report: until the watch or the descriptor closes. Cheaper than
+   * `ready` for whoever reads all the time, because nothing is made per wait. It keeps the program alive.
+   */
+  onReady(interest: Interest, callback: () => void): Result<ReadyWatch, UnixFdError> {
+    if (this.closed) return err(closedError())
+    const waiter: Waiter = {
+      interest: interest === 'readable' ? READABLE : WRITABLE,
+      settle: (result) => {
+        if (result.isOk()) callback()
+      },
+    }
+    const close = () => {
+      if (this.#waiters?.delete(waiter)) this.#update()
+    }
+    this.#add(waiter)
+    const failure = this.#update()
+    if (failure === undefined) return ok({ close, [Symbol.dispose]: close })
+    close()
+    return err(failure)
+  }
+
+  #add(waiter: Waiter): void {
+    this.#waiters ??= new Set()
+    this.#waiters.add(waiter)
+  }
+
   #wait(interest: number, signal: AbortSignal): Promise<Result<void, UnixFdError>> {
     if (this.closed) return Promise.resolve(err(closedError()))
     if (signal.aborted) return Promise.resolve(err(abortedError(signal)))
@@ -95,39 +136,65 @@ export class Fd implements Disposable {
       const waiter: Waiter = {
         interest,
         settle: (result) => {
-          this.#waiters.delete(waiter)
+          this.#waiters?.delete(waiter)
           signal.removeEventListener('abort', onAbort)
           resolve(result)
         },
       }
-      this.#waiters.add(waiter)
+      this.#add(waiter)
       signal.addEventListener('abort', onAbort, { once: true })
       const failure = this.#update()
       if (failure) waiter.settle(err(failure))
     })
   }
 
-  /** Makes the watch look for what the waiters wait for: nothing, when there are none. */
-  #update(): UnixFdError | undefined {
+  #wanted(): number {
     let wanted = 0
-    for (const waiter of this.#waiters) wanted |= waiter.interest
-    if (wanted === this.#watched || this.closed) return undefined
-    if (this.#watch === undefined) {
-      const watch = this.#calls.watchOpen(this.#number, (status, events) => this.#onReady(status, events))
-      // A regular file is always ready and cannot be watched: epoll answers EPERM.
-      if (typeof watch === 'number') return systemError('epoll_ctl', watch)
-      this.#watch = watch
+    if (this.#waiters) for (const waiter of this.#waiters) wanted |= waiter.interest
+    return wanted
+  }
+
+  /**
+   * Makes the watch look for all that the waiters wait for. What nobody waits for any more stays watched until
+   * it happens, without keeping the program alive: whoever reads in a loop waits for it again right away, and
+   * each change would cost two calls of epoll_ctl.
+   */
+  #update(): UnixFdError | undefined {
+    if (this.closed) return undefined
+    const wanted = this.#wanted()
+    if ((wanted & ~this.#watched) !== 0) {
+      if (this.#watch === undefined) {
+        const watch = this.#calls.watchOpen(this.#number, (status, events) => this.#onReady(status, events))
+        // A regular file is always ready and cannot be watched: epoll answers EPERM.
+        if (typeof watch === 'number') return systemError('epoll_ctl', watch)
+        this.#watch = watch
+      }
+      const result = this.#calls.watchSet(this.#watch, wanted)
+      if (result < 0) return systemError('epoll_ctl', result)
+      this.#watched = wanted
     }
-    const result = this.#calls.watchSet(this.#watch, wanted)
-    if (result < 0) return systemError('epoll_ctl', result)
-    this.#watched = wanted
+    this.#hold(wanted !== 0)
     return undefined
   }
 
+  #hold(on: boolean): void {
+    if (this.#held === on || this.#watch === undefined) return
+    this.#calls.watchHold(this.#watch, on ? 1 : 0)
+    this.#held = on
+  }
+
   #onReady(status: number, events: number): void {
-    // On an error condition libuv stops the watch; the next call on the descriptor learns which error.
-    if (status < 0) this.#watched = 0
-    for (const waiter of [...this.#waiters]) {
+    const wanted = this.#wanted()
+    if (status < 0) {
+      // On an error condition libuv stops the watch; the next call on the descriptor learns which error.
+      this.#watched = 0
+    } else if ((events & ~wanted) !== 0 && this.#watch !== undefined) {
+      this.#calls.watchSet(this.#watch, wanted)
+      this.#watched = wanted
+    }
+    for (const waiter of this.#waiters ? [...this.#waiters] : []) {
+      // A callback before this one may have closed it.
+      if (!this.#waiters?.has(waiter)) continue
       if (status < 0 || (waiter.interest & events) !== 0) waiter.settle(ok())
     }
     this.#update()
@@ -139,6 +206,8 @@ export class Fd implements Disposable {
     // Before the descriptor closes: epoll would otherwise watch whatever gets the number next.
     if (this.#watch !== undefined) this.#calls.watchClose(this.#watch)
     this.#watch = undefined
-    for (const waiter of [...this.#waiters]) waiter.settle(err(closedError()))
+    const waiters = this.#waiters
+    this.#waiters = undefined
+    if (waiters) for (const waiter of [...waiters]) waiter.settle(err(closedError()))
   }
 }

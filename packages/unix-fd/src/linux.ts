@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { err, ok, type Result } from 'neverthrow'
 import type { UnixFdError } from './errors.js'
@@ -28,12 +29,17 @@ function loadUnixFd(): Result<UnixFd, UnixFdError> {
   try {
     const load = createRequire(import.meta.url)('node-gyp-build') as (directory: string) => unknown
     const calls = load(fileURLToPath(new URL('..', import.meta.url))) as SystemCalls
-    return ok(createUnixFd(calls, readStartTime))
+    return ok(createUnixFd(calls, readStartTime, pause))
   } catch (cause) {
     const message =
       "unix-fd's native part is not built for this machine: run `node native/build.mjs` in the package"
     return err({ kind: 'native-missing', message, cause })
   }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  // It rejects when the signal aborts, which its waiter sees for itself.
+  await sleep(ms, undefined, { signal }).catch(() => undefined)
 }
 
 /** Field 22 of /proc/PID/stat, proc(5). The name in field 2 may hold spaces and parentheses: skip to the last. */

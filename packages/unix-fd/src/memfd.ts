@@ -5,17 +5,20 @@ import { Fd } from './fd.js'
 import type { SystemCalls } from './system-calls.js'
 
 /** What nobody may do to a memfd any more, whoever holds it. fcntl(2), F_ADD_SEALS. */
-export type Seal = 'seal' | 'shrink' | 'grow' | 'write'
+export type Seal = 'seal' | 'shrink' | 'grow' | 'write' | 'future-write' | 'exec'
 
 const MOST_NAME_BYTES = 249
 
 function sealBits(calls: SystemCalls): readonly (readonly [Seal, number])[] {
-  const { F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE } = calls.constants
+  const { F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE, F_SEAL_FUTURE_WRITE, F_SEAL_EXEC } =
+    calls.constants
   return [
     ['seal', F_SEAL_SEAL],
     ['shrink', F_SEAL_SHRINK],
     ['grow', F_SEAL_GROW],
     ['write', F_SEAL_WRITE],
+    ['future-write', F_SEAL_FUTURE_WRITE],
+    ['exec', F_SEAL_EXEC],
   ]
 }
 
@@ -41,7 +44,20 @@ export class Memfd implements Disposable {
     return ok()
   }
 
-  /** Adds seals; none can be taken back. `write` fails with EBUSY while a writable mapping exists. */
+  /** Makes it `bytes` long: new ones are zero. `permission-denied` once sealed against growing or shrinking. */
+  resize(bytes: number): Result<void, UnixFdError> {
+    if (this.fd.closed) return err(closedError())
+    if (!Number.isSafeInteger(bytes) || bytes < 0) {
+      return err(invalidArgument('bytes', `${bytes} is no size of a file: use 0 or more`))
+    }
+    const result = this.#calls.resize(this.fd.number, bytes)
+    return result < 0 ? err(systemError('ftruncate', result)) : ok()
+  }
+
+  /**
+   * Adds seals; none can be taken back. `write` fails with EBUSY while a writable mapping exists: seal with
+   * `future-write` to keep writing through a mapping that is there already. `exec` needs Linux 6.3.
+   */
   addSeals(...seals: readonly Seal[]): Result<void, UnixFdError> {
     if (this.fd.closed) return err(closedError())
     const bits = sealBits(this.#calls).reduce(
@@ -75,10 +91,19 @@ export function sealsOf(calls: SystemCalls, fd: Fd): Result<readonly Seal[], Uni
 }
 
 /** `name` appears as /memfd:NAME in /proc/PID/maps and means nothing else. memfd_create(2). */
-export function createMemfd(calls: SystemCalls, name: string): Result<Memfd, UnixFdError> {
+export function createMemfd(
+  calls: SystemCalls,
+  name: string,
+  options: { readonly size?: number } = {},
+): Result<Memfd, UnixFdError> {
   if (name.includes('\0') || Buffer.byteLength(name) > MOST_NAME_BYTES) {
     return err(invalidArgument('name', `a memfd's name has at most ${MOST_NAME_BYTES} bytes and no NUL`))
   }
   const result = calls.memfdCreate(name, calls.constants.MFD_ALLOW_SEALING)
-  return result < 0 ? err(systemError('memfd_create', result)) : ok(new Memfd(calls, new Fd(calls, result)))
+  if (result < 0) return err(systemError('memfd_create', result))
+  const memfd = new Memfd(calls, new Fd(calls, result))
+  const sized = options.size === undefined ? ok() : memfd.resize(options.size)
+  if (sized.isOk()) return ok(memfd)
+  memfd.close()
+  return err(sized.error)
 }

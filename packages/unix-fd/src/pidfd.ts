@@ -5,6 +5,11 @@ import type { ReadStartTime, SystemCalls } from './system-calls.js'
 
 const MOST_SIGNAL = 64
 
+/** How a child ended. */
+export type ProcessEnd =
+  | { readonly kind: 'exited'; readonly code: number }
+  | { readonly kind: 'killed'; readonly signal: number; readonly coreDumped: boolean }
+
 function noSuchProcess(pid: number): UnixFdError {
   return { kind: 'no-such-process', message: `process ${pid} has ended and was reaped, or never existed` }
 }
@@ -42,6 +47,31 @@ export class Pidfd implements Disposable {
   /** Resolves when the process has ended, whoever's child it is; reaping is its parent's. `signal` bounds the wait. */
   exited(signal: AbortSignal): ResultAsync<void, UnixFdError> {
     return this.fd.ready('readable', signal)
+  }
+
+  /**
+   * Waits until a child of this process has ended, and says how. waitid(2). `not-a-child` when it is somebody
+   * else's, or was reaped before: Node reaps the children that it spawned itself, soon after they end, so
+   * listen to those with `ChildProcess`. Without `reap` the child stays a zombie, for whoever has to reap it.
+   */
+  wait(signal: AbortSignal, options: { readonly reap?: boolean } = {}): ResultAsync<ProcessEnd, UnixFdError> {
+    const flags = options.reap ? 0 : this.#calls.constants.WNOWAIT
+    return this.exited(signal).andThen(() => this.#collect(flags))
+  }
+
+  #collect(flags: number): Result<ProcessEnd, UnixFdError> {
+    if (this.fd.closed) return err(closedError())
+    const { CLD_EXITED, CLD_DUMPED } = this.#calls.constants
+    const out = new Int32Array(3)
+    const result = this.#calls.wait(this.fd.number, flags, out)
+    if (result < 0 && errnoName(result) !== 'ECHILD') return err(systemError('waitid', result))
+    const [pid, code, status] = out as unknown as [number, number, number]
+    if (result < 0 || pid === 0) {
+      const message = `process ${this.pid} is no child of this one, or was reaped: ask its parent how it ended`
+      return err({ kind: 'not-a-child', message })
+    }
+    if (code === CLD_EXITED) return ok({ kind: 'exited', code: status })
+    return ok({ kind: 'killed', signal: status, coreDumped: code === CLD_DUMPED })
   }
 
   /** Closes the descriptor; the process is not touched. Idempotent. */

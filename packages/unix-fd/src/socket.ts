@@ -7,7 +7,8 @@ import {
   systemError,
   type UnixFdError,
 } from './errors.js'
-import { Fd } from './fd.js'
+import type { Fd } from './fd.js'
+import { checkRoom, DEFAULT_BYTES, Inbox, type Room } from './inbox.js'
 import { MOST_DESCRIPTORS, type SystemCalls } from './system-calls.js'
 import { Turns } from './turns.js'
 
@@ -20,6 +21,12 @@ export type Received =
   /** The peer finished. An empty seqpacket packet without descriptors looks the same. */
   | { readonly kind: 'end' }
 
+/** What `tryReceive` found: a message, nothing yet, or that the peer finished. */
+export type Found = 'data' | 'empty' | 'end'
+
+/** Descriptors to send: by their owners, or all that nobody took from an inbox, passed on as they came. */
+export type Attached = readonly Fd[] | Inbox
+
 export interface PeerCredentials {
   /** Of the process that called connect or socketpair, at that time: it may have ended since. */
   readonly pid: number
@@ -27,20 +34,44 @@ export interface PeerCredentials {
   readonly gid: number
 }
 
-const MOST_BYTES = 16 * 1024 * 1024
-const DEFAULT_BYTES = 64 * 1024
+type Sent = Result<void, UnixFdError>
+
+const NONE: readonly Fd[] = []
+const DATA = ok<Found, UnixFdError>('data')
+const EMPTY = ok<Found, UnixFdError>('empty')
+const END = ok<Found, UnixFdError>('end')
+const DONE: Sent = ok()
+
+/** Where the numbers of descriptors stand during one sendmsg, which takes them before it returns. */
+const numbers = new Int32Array(MOST_DESCRIPTORS)
+
+/** For receives that brought no inbox: what arrived is copied out before anything else can run. */
+const shared = new WeakMap<SystemCalls, Inbox>()
+
+function inboxFor(calls: SystemCalls, maxBytes: number): Inbox {
+  // A packet must not find more room than the caller gave.
+  if (maxBytes !== DEFAULT_BYTES) return new Inbox(calls, maxBytes, MOST_DESCRIPTORS)
+  let inbox = shared.get(calls)
+  if (inbox === undefined) {
+    inbox = new Inbox(calls, DEFAULT_BYTES, MOST_DESCRIPTORS)
+    shared.set(calls, inbox)
+  }
+  return inbox
+}
 
 /** A connected Unix socket, non-blocking and close-on-exec. Sends queue behind one another, and so do receives. */
 export class UnixSocket implements Disposable {
   readonly type: SocketType
   readonly fd: Fd
   readonly #calls: SystemCalls
+  readonly #wouldBlock: number
   readonly #sends = new Turns()
   readonly #receives = new Turns()
   #broken = false
 
   constructor(calls: SystemCalls, fd: Fd, type: SocketType) {
     this.#calls = calls
+    this.#wouldBlock = -calls.constants.EAGAIN
     this.fd = fd
     this.type = type
   }
@@ -53,31 +84,62 @@ export class UnixSocket implements Disposable {
    */
   send(
     bytes: Uint8Array,
-    options: { readonly fds?: readonly Fd[]; readonly signal: AbortSignal },
+    options: { readonly fds?: Attached; readonly signal: AbortSignal },
   ): ResultAsync<void, UnixFdError> {
-    const fds = options.fds ?? []
-    if (bytes.length === 0) {
-      return errAsync(invalidArgument('bytes', 'nothing to send: a message needs at least one byte'))
+    const { fds = NONE, signal } = options
+    const wrong = checkMessage(bytes, fds)
+    if (wrong) return errAsync(wrong)
+    if (signal.aborted) return errAsync(abortedError(signal))
+    if (!this.#sends.enterNow()) return new ResultAsync(this.#sendLater(bytes, fds, signal))
+    // Most sends need not wait: they cost one system call and no detour through the event loop.
+    const sent = this.#sendSome(bytes, 0, fds)
+    if (sent.isOk() && sent.value < bytes.length) {
+      return new ResultAsync(this.#sendRest(bytes, sent.value, fds, signal))
     }
-    if (fds.length > MOST_DESCRIPTORS) {
-      return errAsync(
-        invalidArgument('fds', `${fds.length} descriptors: send at most ${MOST_DESCRIPTORS} at once`),
-      )
-    }
-    return new ResultAsync(this.#send(bytes, fds, options.signal))
+    this.#sends.leave()
+    return new ResultAsync(Promise.resolve(sent.isOk() ? DONE : err(sent.error)))
+  }
+
+  /**
+   * Sends what the kernel takes right now, and says how many bytes that was. 0: nothing went out, no descriptor
+   * either; wait until it is writable, or use `send`. More than 0: every descriptor went with them, and on a
+   * stream the rest of the bytes is still the caller's to send, without descriptors. Also 0 while a `send` waits.
+   */
+  trySend(bytes: Uint8Array, fds: Attached = NONE): Result<number, UnixFdError> {
+    const wrong = checkMessage(bytes, fds)
+    if (wrong) return err(wrong)
+    if (!this.#sends.enterNow()) return ok(0)
+    const sent = this.#sendSome(bytes, 0, fds)
+    this.#sends.leave()
+    return sent
   }
 
   /**
    * Waits for the next bytes (stream) or packet (seqpacket). At most `maxBytes` (default 64 KiB) and `maxFds`
    * (default 0, at most 253). More descriptors than that are fatal: the socket closes.
    */
-  receive(options: {
-    readonly maxBytes?: number
-    readonly maxFds?: number
-    readonly signal: AbortSignal
-  }): ResultAsync<Received, UnixFdError> {
+  receive(options: Room & { readonly signal: AbortSignal }): ResultAsync<Received, UnixFdError> {
     const { maxBytes = DEFAULT_BYTES, maxFds = 0, signal } = options
-    return new ResultAsync(this.#receive(maxBytes, maxFds, signal))
+    const wrong = checkRoom(options)
+    if (wrong) return errAsync(wrong)
+    if (signal.aborted) return errAsync(abortedError(signal))
+    if (!this.#receives.enterNow()) return new ResultAsync(this.#receiveLater(maxBytes, maxFds, signal))
+    const received = this.#receiveNow(maxBytes, maxFds)
+    if (received === undefined) return new ResultAsync(this.#receiveWaiting(maxBytes, maxFds, signal))
+    this.#receives.leave()
+    return new ResultAsync(Promise.resolve(received))
+  }
+
+  /**
+   * Receives what is there right now into `inbox`. With `fd.onReady` it is the cheapest way to read: call it
+   * until it says `empty`, or a bounded number of times per turn. Also `empty` while a `receive` waits.
+   */
+  tryReceive(inbox: Inbox): Result<Found, UnixFdError> {
+    if (inbox.closed) return err(closedError())
+    if (!this.#receives.enterNow()) return EMPTY
+    const found = this.#receiveInto(inbox, inbox.maxFds)
+    this.#receives.leave()
+    return found
   }
 
   /** Who made the other end: SO_PEERCRED. */
@@ -105,121 +167,148 @@ export class UnixSocket implements Disposable {
     this.close()
   }
 
-  async #send(
-    bytes: Uint8Array,
-    fds: readonly Fd[],
-    signal: AbortSignal,
-  ): Promise<Result<void, UnixFdError>> {
+  async #sendLater(bytes: Uint8Array, fds: Attached, signal: AbortSignal): Promise<Sent> {
     if (!(await this.#sends.enter(signal))) return err(abortedError(signal))
+    return this.#sendRest(bytes, 0, fds, signal)
+  }
+
+  /** In turn; ends the turn. */
+  async #sendRest(bytes: Uint8Array, from: number, fds: Attached, signal: AbortSignal): Promise<Sent> {
+    let sent = from
+    const failed = (error: UnixFdError): Sent => {
+      this.#broken ||= sent > 0
+      return err('sentBytes' in error ? { ...error, sentBytes: sent } : error)
+    }
     try {
-      return await this.#sendInTurn(bytes, fds, signal)
+      for (;;) {
+        if (signal.aborted) return failed(abortedError(signal))
+        const some = this.#sendSome(bytes, sent, fds)
+        if (some.isErr()) return failed(some.error)
+        sent += some.value
+        if (sent === bytes.length) return DONE
+        // A stream that took a part may take more at once; only a full one is worth a wait.
+        if (some.value > 0) continue
+        const ready = await this.fd.ready('writable', signal)
+        if (ready.isErr()) return failed(ready.error)
+      }
     } finally {
       this.#sends.leave()
     }
   }
 
-  async #sendInTurn(
-    bytes: Uint8Array,
-    fds: readonly Fd[],
-    signal: AbortSignal,
-  ): Promise<Result<void, UnixFdError>> {
+  /** How many bytes from `from` on the kernel took: 0 when it would have to wait. In turn. */
+  #sendSome(bytes: Uint8Array, from: number, fds: Attached): Result<number, UnixFdError> {
+    if (this.fd.closed) return err(closedError())
     if (this.#broken) {
       const message = 'an earlier send stopped in the middle of a message: close this stream and open another'
       return err({ kind: 'broken-stream', message })
     }
-    let sent = 0
-    const failed = (error: UnixFdError): Result<void, UnixFdError> => {
-      this.#broken ||= sent > 0
-      return err('sentBytes' in error ? { ...error, sentBytes: sent } : error)
-    }
-    while (sent < bytes.length) {
-      if (this.fd.closed) return failed(closedError())
-      if (signal.aborted) return failed(abortedError(signal))
-      // The kernel took the descriptors with the first byte; on EAGAIN it took neither.
-      const attached = sent > 0 ? [] : fds
-      if (attached.some((fd) => fd.closed)) return failed(closedError())
-      const numbers = Int32Array.from(attached, (fd) => fd.number)
-      const result = this.#calls.send(this.fd.number, bytes.subarray(sent), numbers)
-      if (result >= 0) {
-        sent += result
-        continue
-      }
+    for (;;) {
+      // The kernel takes the descriptors with the first byte; on EAGAIN it takes neither.
+      const result = this.#sendOnce(bytes, from, fds)
+      if (result === undefined) return err(closedError())
+      if (result >= 0) return ok(result)
+      if (result === this.#wouldBlock) return ok(0)
       const code = errnoName(result)
       if (code === 'EINTR') continue
-      if (code !== 'EAGAIN') return failed(this.#sendError(code, result, sent))
-      const ready = await this.fd.ready('writable', signal)
-      if (ready.isErr()) return failed(ready.error)
+      if (code === 'EPIPE' || code === 'ECONNRESET' || code === 'ENOTCONN') {
+        const message = `the peer has closed its end (${code})`
+        return err({ kind: 'peer-gone', message, code, sentBytes: from })
+      }
+      return err(systemError('sendmsg', result))
     }
-    return ok()
   }
 
-  #sendError(code: string, result: number, sentBytes: number): UnixFdError {
-    if (code === 'EPIPE' || code === 'ECONNRESET' || code === 'ENOTCONN') {
-      return { kind: 'peer-gone', message: `the peer has closed its end (${code})`, code, sentBytes }
+  #sendOnce(bytes: Uint8Array, from: number, fds: Attached): number | undefined {
+    const { number } = this.fd
+    if (fds instanceof Inbox) return fds.sendFds(number, bytes, from, from === 0)
+    const count = from > 0 ? 0 : fds.length
+    for (let i = 0; i < count; i++) {
+      const fd = fds[i]!
+      if (fd.closed) return undefined
+      numbers[i] = fd.number
     }
-    return systemError('sendmsg', result)
+    return this.#calls.send(number, bytes, from, bytes.length - from, numbers, 0, count)
   }
 
-  async #receive(
+  async #receiveLater(
     maxBytes: number,
     maxFds: number,
     signal: AbortSignal,
   ): Promise<Result<Received, UnixFdError>> {
-    if (!Number.isInteger(maxBytes) || maxBytes < 1 || maxBytes > MOST_BYTES) {
-      return err(invalidArgument('maxBytes', `${maxBytes}: make room for 1 to ${MOST_BYTES} bytes`))
-    }
-    if (!Number.isInteger(maxFds) || maxFds < 0 || maxFds > MOST_DESCRIPTORS) {
-      return err(invalidArgument('maxFds', `${maxFds}: make room for 0 to ${MOST_DESCRIPTORS} descriptors`))
-    }
     if (!(await this.#receives.enter(signal))) return err(abortedError(signal))
+    return this.#receiveWaiting(maxBytes, maxFds, signal)
+  }
+
+  /** In turn; ends the turn. */
+  async #receiveWaiting(
+    maxBytes: number,
+    maxFds: number,
+    signal: AbortSignal,
+  ): Promise<Result<Received, UnixFdError>> {
     try {
-      return await this.#receiveInTurn(maxBytes, maxFds, signal)
+      for (;;) {
+        if (signal.aborted) return err(abortedError(signal))
+        const received = this.#receiveNow(maxBytes, maxFds)
+        if (received !== undefined) return received
+        const ready = await this.fd.ready('readable', signal)
+        if (ready.isErr()) return err(ready.error)
+      }
     } finally {
       this.#receives.leave()
     }
   }
 
-  async #receiveInTurn(
-    maxBytes: number,
-    maxFds: number,
-    signal: AbortSignal,
-  ): Promise<Result<Received, UnixFdError>> {
-    const bytes = new Uint8Array(maxBytes)
-    const out = new Int32Array(2 + maxFds)
+  /** Undefined when nothing is there. In turn. */
+  #receiveNow(maxBytes: number, maxFds: number): Result<Received, UnixFdError> | undefined {
+    const inbox = inboxFor(this.#calls, maxBytes)
+    const found = this.#receiveInto(inbox, maxFds)
+    if (found.isErr()) return err(found.error)
+    if (found.value === 'empty') return undefined
+    if (found.value === 'end') return ok({ kind: 'end' })
+    return ok({ kind: 'data', bytes: inbox.buffer.slice(0, inbox.length), fds: inbox.takeFds() })
+  }
+
+  /** In turn. */
+  #receiveInto(inbox: Inbox, maxFds: number): Result<Found, UnixFdError> {
+    if (this.fd.closed) return err(closedError())
     for (;;) {
-      if (this.fd.closed) return err(closedError())
-      if (signal.aborted) return err(abortedError(signal))
-      const result = this.#calls.receive(this.fd.number, bytes, out, maxFds)
-      if (result >= 0) return this.#received(bytes.subarray(0, result), out)
+      const result = inbox.fill(this.fd.number, maxFds)
+      if (result >= 0) return this.#judge(inbox)
+      if (result === this.#wouldBlock) return EMPTY
       const code = errnoName(result)
       if (code === 'EINTR') continue
       if (code === 'ECONNRESET' || code === 'ENOTCONN') {
         return err({ kind: 'peer-gone', message: `the peer has gone (${code})`, code, sentBytes: 0 })
       }
-      if (code !== 'EAGAIN') return err(systemError('recvmsg', result))
-      const ready = await this.fd.ready('readable', signal)
-      if (ready.isErr()) return err(ready.error)
+      return err(systemError('recvmsg', result))
     }
   }
 
-  #received(bytes: Uint8Array, out: Int32Array): Result<Received, UnixFdError> {
+  #judge(inbox: Inbox): Result<Found, UnixFdError> {
     const { MSG_CTRUNC, MSG_TRUNC } = this.#calls.constants
-    const flags = out[0]!
-    const fds = Array.from(out.subarray(2, 2 + out[1]!), (number) => new Fd(this.#calls, number))
-    const refuse = (error: UnixFdError): Result<Received, UnixFdError> => {
-      for (const fd of fds) fd.close()
-      return err(error)
-    }
+    const { flags } = inbox
     if (flags & MSG_CTRUNC) {
+      inbox.closeFds()
       this.close()
       const message = 'descriptors were lost: more arrived than there was room for, or too many are open here'
-      return refuse({ kind: 'descriptors-truncated', message })
+      return err({ kind: 'descriptors-truncated', message })
     }
     if (flags & MSG_TRUNC) {
-      const message = `a packet is longer than the ${bytes.length} bytes of room: raise maxBytes`
-      return refuse({ kind: 'packet-truncated', message })
+      inbox.closeFds()
+      const message = `a packet is longer than the ${inbox.buffer.length} bytes of room: raise maxBytes`
+      return err({ kind: 'packet-truncated', message })
     }
-    if (bytes.length === 0 && fds.length === 0) return ok({ kind: 'end' })
-    return ok({ kind: 'data', bytes, fds })
+    return inbox.length === 0 && inbox.fdCount === 0 ? END : DATA
   }
+}
+
+function checkMessage(bytes: Uint8Array, fds: Attached): UnixFdError | undefined {
+  if (bytes.length === 0) {
+    return invalidArgument('bytes', 'nothing to send: a message needs at least one byte')
+  }
+  if (!(fds instanceof Inbox) && fds.length > MOST_DESCRIPTORS) {
+    return invalidArgument('fds', `${fds.length} descriptors: send at most ${MOST_DESCRIPTORS} at once`)
+  }
+  return undefined
 }

@@ -19,18 +19,57 @@ export interface SystemCalls {
     readonly F_SEAL_GROW: number
     readonly F_SEAL_WRITE: number
     readonly O_NONBLOCK: number
+    readonly SOCK_DGRAM: number
+    readonly AF_UNIX: number
+    readonly SO_TYPE: number
+    readonly SO_DOMAIN: number
+    readonly SO_ACCEPTCONN: number
+    readonly EAGAIN: number
+    readonly F_GETFD: number
+    readonly FD_CLOEXEC: number
+    readonly F_SEAL_FUTURE_WRITE: number
+    readonly F_SEAL_EXEC: number
+    readonly O_ACCMODE: number
+    readonly O_RDONLY: number
+    readonly O_WRONLY: number
+    readonly O_RDWR: number
+    readonly O_APPEND: number
+    readonly O_PATH: number
+    readonly O_CREAT: number
+    readonly O_NOFOLLOW: number
+    readonly WNOWAIT: number
+    readonly CLD_EXITED: number
+    readonly CLD_KILLED: number
+    readonly CLD_DUMPED: number
+    readonly PAGE_SIZE: number
   }
   close(fd: number): number
+  /** Closes `count` entries from `first` on; the first error, if any. */
+  closeAll(descriptors: Int32Array, first: number, count: number): number
   /** F_DUPFD_CLOEXEC. */
   duplicate(fd: number): number
   fcntl(fd: number, command: number, argument: number): number
   read(fd: number, bytes: Uint8Array): number
   write(fd: number, bytes: Uint8Array): number
   memfdCreate(name: string, flags: number): number
+  resize(fd: number, size: number): number
+  /** Close-on-exec; a file that is made has mode 0600. */
+  open(path: string, flags: number): number
+  /** Exclusive, without waiting. */
+  lock(fd: number): number
   eventfd(initial: number, flags: number): number
   pipe(ends: Int32Array, flags: number): number
   pidfdOpen(pid: number): number
   pidfdSendSignal(pidfd: number, signal: number): number
+  /** Never waits. out: pid (0 while it runs), CLD_ code, status. */
+  wait(pidfd: number, flags: number, out: Int32Array): number
+  /** out: mode, size, device, inode, links. */
+  inspect(fd: number, out: BigInt64Array): number
+  socketOption(fd: number, option: number): number
+  /** Gives an ArrayBuffer over the file, or a negative number. */
+  map(fd: number, offset: number, length: number, shared: number): ArrayBuffer | number
+  /** Empties every view of the ArrayBuffer, then unmaps it. */
+  unmap(bytes: ArrayBuffer): number
   socket(type: number): number
   socketpair(type: number, ends: Int32Array): number
   bind(fd: number, path: string): number
@@ -41,17 +80,30 @@ export interface SystemCalls {
   /** out: pid, uid, gid. */
   peerCredentials(fd: number, out: Int32Array): number
   unlink(path: string): number
-  send(fd: number, bytes: Uint8Array, descriptors: Int32Array): number
+  send(
+    fd: number,
+    bytes: Uint8Array,
+    start: number,
+    size: number,
+    descriptors: Int32Array,
+    first: number,
+    count: number,
+  ): number
   /** out: flags, count, descriptors … */
   receive(fd: number, bytes: Uint8Array, out: Int32Array, mostDescriptors: number): number
   /** Gives a watch object, or a negative number. One watch per descriptor. */
   watchOpen(fd: number, onReady: (status: number, events: number) => void): object | number
   watchSet(watch: object, events: number): number
+  /** Whether a started watch keeps the program alive. */
+  watchHold(watch: object, on: number): void
   watchClose(watch: object): void
 }
 
 /** What the kernel says about a process by its number; absent when there is no such process. */
 export type ReadStartTime = (pid: number) => bigint | undefined
+
+/** Resolves after `ms` milliseconds, or when `signal` aborts. */
+export type Pause = (ms: number, signal: AbortSignal) => Promise<void>
 
 /** UV_READABLE and UV_WRITABLE, fixed in libuv 1.x. */
 export const READABLE = 1

@@ -6,13 +6,17 @@ export class Turns {
   #taken = false
   readonly #queue: (() => void)[] = []
 
+  /** Takes the turn if it is free right now. */
+  enterNow(): boolean {
+    if (this.#taken) return false
+    this.#taken = true
+    return true
+  }
+
   /** Resolves to whether it is the caller's turn: false once `signal` has aborted. A turn ends with `leave`. */
   enter(signal: AbortSignal): Promise<boolean> {
     if (signal.aborted) return Promise.resolve(false)
-    if (!this.#taken) {
-      this.#taken = true
-      return Promise.resolve(true)
-    }
+    if (this.enterNow()) return Promise.resolve(true)
     return new Promise((resolve) => {
       const admit = () => {
         signal.removeEventListener('abort', giveUp)

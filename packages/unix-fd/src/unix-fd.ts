@@ -1,13 +1,17 @@
 import type { Result } from 'neverthrow'
-import { connect, type Listener, listen, socketpair } from './connecting.js'
+import { connect, socketpair } from './connecting.js'
 import type { UnixFdError } from './errors.js'
 import { createEventFd, type EventFd } from './eventfd.js'
 import { Fd } from './fd.js'
+import { createInbox, type Inbox, type Room } from './inbox.js'
+import { type Inspection, inspect } from './inspection.js'
+import { type Listener, type ListenOptions, listen } from './listening.js'
+import { type MapOptions, type Mapping, map } from './mapping.js'
 import { createMemfd, type Memfd, type Seal, sealsOf } from './memfd.js'
 import { openPidfd, type Pidfd } from './pidfd.js'
 import { createPipe, type Pipe } from './pipe.js'
 import { type SocketType, UnixSocket } from './socket.js'
-import type { ReadStartTime, SystemCalls } from './system-calls.js'
+import type { Pause, ReadStartTime, SystemCalls } from './system-calls.js'
 
 /** The calls Node lacks, as one power. Every descriptor it opens is close-on-exec. */
 export interface UnixFd {
@@ -24,27 +28,36 @@ export interface UnixFd {
   /** Errors: `not-listening`, `busy`, `permission-denied`, `invalid-argument`, `system` (EPROTOTYPE: other type). */
   connect(path: string, type: SocketType): Result<UnixSocket, UnixFdError>
   /** Errors: `address-in-use`, `permission-denied`, `invalid-argument`, `system`. */
-  listen(
-    path: string,
-    type: SocketType,
-    options?: { readonly backlog?: number },
-  ): Result<Listener, UnixFdError>
-  createMemfd(name: string): Result<Memfd, UnixFdError>
+  listen(path: string, type: SocketType, options?: ListenOptions): Result<Listener, UnixFdError>
+  /** Room that is used for one message after the other. Errors: `invalid-argument`. */
+  createInbox(room?: Room): Result<Inbox, UnixFdError>
+  /** What a descriptor is, whoever opened it. Errors: `closed`, `system`. */
+  inspect(fd: Fd): Result<Inspection, UnixFdError>
+  /**
+   * The file as memory, without a copy. `fd` may close afterwards. Errors: `may-shrink`, `permission-denied` (not
+   * opened or sealed for it), `invalid-argument` (bounds, no regular file), `closed`, `system`.
+   */
+  map(fd: Fd, options: MapOptions): Result<Mapping, UnixFdError>
+  /** `size` in bytes, zeroes; default 0. */
+  createMemfd(name: string, options?: { readonly size?: number }): Result<Memfd, UnixFdError>
   sealsOf(fd: Fd): Result<readonly Seal[], UnixFdError>
   createEventFd(): Result<EventFd, UnixFdError>
   createPipe(options?: { readonly nonBlocking?: boolean }): Result<Pipe, UnixFdError>
 }
 
 /** The power over the given native calls. `@spectrum/unix-fd/linux` has the real ones. */
-export function createUnixFd(calls: SystemCalls, readStartTime: ReadStartTime): UnixFd {
+export function createUnixFd(calls: SystemCalls, readStartTime: ReadStartTime, pause: Pause): UnixFd {
   return {
     adopt: (number) => new Fd(calls, number),
     adoptSocket: (fd, type) => new UnixSocket(calls, fd, type),
     openPidfd: (pid, options) => openPidfd(calls, readStartTime, pid, options),
     socketpair: (type) => socketpair(calls, type),
     connect: (path, type) => connect(calls, path, type),
-    listen: (path, type, options) => listen(calls, path, type, options),
-    createMemfd: (name) => createMemfd(calls, name),
+    listen: (path, type, options) => listen(calls, pause, path, type, options),
+    createInbox: (room = {}) => createInbox(calls, room),
+    inspect: (fd) => inspect(calls, fd),
+    map: (fd, options) => map(calls, fd, options),
+    createMemfd: (name, options) => createMemfd(calls, name, options),
     sealsOf: (fd) => sealsOf(calls, fd),
     createEventFd: () => createEventFd(calls),
     createPipe: (options) => createPipe(calls, options),

@@ -12,6 +12,8 @@ const addon = isMainThread ? process.argv[2] : workerData.addon
 const calls = createRequire(import.meta.url)(addon)
 const { constants } = calls
 
+const send = (fd, bytes, fds) => calls.send(fd, bytes, 0, bytes.length, fds, 0, fds.length)
+
 function pair(type = constants.SOCK_STREAM) {
   const ends = new Int32Array(2)
   assert.equal(calls.socketpair(type, ends), 0)
@@ -40,13 +42,15 @@ function wrongArguments() {
         [wrong, wrong, wrong, wrong],
         [-1, wrong, wrong, wrong],
         [-1, new Uint8Array(1), wrong, wrong],
+        [-1, new Uint8Array(1), 0, 1, wrong, 0, wrong],
+        [-1, wrong, 4096, wrong],
       ]) {
         try {
           const result = call(...(more.length === 0 ? [wrong] : more))
           // A number is a refusal by the kernel; eventfd, pipe and socket may have made something.
           if (result > 2 && !['socket', 'eventfd'].includes(name))
             assert.fail(`${name} took nonsense: ${result}`)
-          if (result > 2) calls.close(result)
+          if (typeof result === 'number' && result > 2) calls.close(result)
         } catch (error) {
           assert.ok(error instanceof TypeError, `${name}: ${error}`)
         }
@@ -58,7 +62,26 @@ function wrongArguments() {
   assert.throws(() => calls.memfdCreate('x'.repeat(250), 0), TypeError)
   assert.throws(() => calls.receive(3, new Uint8Array(1), new Int32Array(254), 253), TypeError)
   assert.throws(() => calls.receive(3, new Uint8Array(1), new Int32Array(300), 254), TypeError)
-  assert.throws(() => calls.send(3, new Uint8Array(1), new Int32Array(254)), TypeError)
+  assert.throws(() => send(3, new Uint8Array(1), new Int32Array(254)), TypeError)
+  const [bytes, ints] = [new Uint8Array(4), new Int32Array(4)]
+  for (const [start, size, first, count] of [
+    [5, 0, 0, 0],
+    [0, 5, 0, 0],
+    [4, 1, 0, 0],
+    [-1, 1, 0, 0],
+    [0, 2 ** 53, 0, 0],
+    [0, 1, 5, 0],
+    [0, 1, 0, 5],
+    [0, 1, 2 ** 52, 2 ** 52],
+  ]) {
+    assert.throws(() => calls.send(-1, bytes, start, size, ints, first, count), TypeError)
+  }
+  assert.throws(() => calls.closeAll(ints, 4, 1), TypeError)
+  assert.throws(() => calls.wait(-1, 0, new Int32Array(2)), TypeError)
+  assert.throws(() => calls.inspect(0, new BigInt64Array(4)), TypeError)
+  for (const no of [new ArrayBuffer(8), calls.watchOpen(pair()[0], () => {})]) {
+    assert.throws(() => calls.unmap(no), TypeError)
+  }
 }
 
 function messages() {
@@ -74,7 +97,7 @@ function messages() {
       [253, 252],
       [1, 0],
     ]) {
-      assert.equal(calls.send(left, new Uint8Array(100), new Int32Array(sent).fill(file)), 100)
+      assert.equal(send(left, new Uint8Array(100), new Int32Array(sent).fill(file)), 100)
       const out = new Int32Array(2 + most).fill(-1)
       assert.equal(calls.receive(right, new Uint8Array(100), out, most), 100)
       assert.equal(out[1], Math.min(sent, most))
@@ -90,6 +113,43 @@ function messages() {
     calls.close(left)
     calls.close(right)
   }
+}
+
+function mappings() {
+  const size = 3 * constants.PAGE_SIZE
+  const memfd = calls.memfdCreate('mapped', 0)
+  assert.equal(calls.resize(memfd, size), 0)
+  const stat = new BigInt64Array(5)
+  assert.equal(calls.inspect(memfd, stat), 0)
+  assert.equal(stat[1], BigInt(size))
+  for (const shared of [0, 1]) {
+    const memory = calls.map(memfd, constants.PAGE_SIZE, constants.PAGE_SIZE, shared)
+    const view = new Uint8Array(memory)
+    view.fill(7)
+    const file = new Uint8Array(size)
+    assert.equal(calls.read(memfd, file), shared ? 0 : size)
+    assert.equal(file[constants.PAGE_SIZE], 0)
+    assert.equal(calls.unmap(memory), 0)
+    assert.equal(view.length, 0)
+    assert.equal(memory.byteLength, 0)
+    assert.ok(calls.unmap(memory) < 0)
+  }
+  assert.ok(calls.map(memfd, 1, constants.PAGE_SIZE, 0) < 0)
+  assert.ok(calls.map(memfd, 0, 0, 0) < 0)
+  assert.ok(calls.map(memfd, 0, 2 ** 52, 0) < 0)
+  // Forgotten ones are the collector's.
+  for (let round = 0; round < 50; round++) new Uint8Array(calls.map(memfd, 0, size, 1))[0] = 1
+  // Memory that was moved is unmapped with the ArrayBuffer that has it now, never under it.
+  const memory = calls.map(memfd, 0, size, 1)
+  if (typeof memory.transfer === 'function') {
+    const moved = memory.transfer()
+    assert.ok(calls.unmap(memory) < 0)
+    assert.ok(calls.unmap(memory) < 0)
+    new Uint8Array(moved).fill(9)
+  } else assert.equal(calls.unmap(memory), 0)
+  // This one is left for the end of the program.
+  globalThis.left = new Uint8Array(calls.map(memfd, 0, size, 1))
+  calls.close(memfd)
 }
 
 function descriptorsAndPaths() {
@@ -111,13 +171,21 @@ function descriptorsAndPaths() {
   assert.equal(calls.write(memfd, new Uint8Array(4096)), 4096)
   const copy = calls.duplicate(memfd)
   assert.equal(calls.fcntl(copy, constants.F_ADD_SEALS, constants.F_SEAL_WRITE), 0)
+  assert.ok(calls.socketOption(memfd, constants.SO_TYPE) < 0)
+  assert.ok(calls.wait(memfd, 0, new Int32Array(3)) < 0)
   for (const fd of [copy, memfd]) calls.close(fd)
   const event = calls.eventfd(1, 0)
   assert.equal(calls.read(event, new Uint8Array(8)), 8)
   calls.close(event)
   const ends = new Int32Array(2)
   assert.equal(calls.pipe(ends, 0), 0)
-  for (const fd of ends) calls.close(fd)
+  assert.equal(calls.closeAll(ends, 0, 2), 0)
+  assert.ok(calls.closeAll(ends, 1, 1) < 0)
+  const locked = calls.open('/tmp/.', constants.O_PATH)
+  assert.ok(calls.lock(locked) < 0)
+  calls.close(locked)
+  assert.throws(() => calls.open('x'.repeat(113), 0), TypeError)
+  assert.ok(calls.open('/'.padEnd(112, 'x'), 0) < 0)
   const self = calls.pidfdOpen(process.pid)
   // valgrind 3.19 knows no pidfds and answers ENOSYS for the kernel.
   if (self === -38 && process.argv.includes('--valgrind')) return
@@ -135,11 +203,14 @@ async function watches() {
         resolve([status, events])
       })
       assert.equal(calls.watchSet(watch, 1), 0)
+      calls.watchHold(watch, 0)
+      calls.watchHold(watch, 1)
       assert.ok(calls.watchOpen(right, () => {}) < 0)
-      calls.send(left, new Uint8Array(1), new Int32Array(0))
+      send(left, new Uint8Array(1), new Int32Array(0))
     })
     calls.watchClose(watch)
     assert.throws(() => calls.watchSet(watch, 1))
+    assert.throws(() => calls.watchHold(watch, 1))
     calls.close(left)
     calls.close(right)
   }
@@ -169,6 +240,7 @@ async function workers() {
 if (isMainThread) {
   wrongArguments()
   messages()
+  mappings()
   descriptorsAndPaths()
   await watches()
   if (!process.argv.includes('--valgrind')) await workers()
@@ -180,6 +252,7 @@ if (isMainThread) {
   )
   process.stdout.write('exercised\n', () => process.exit(0))
 } else {
+  mappings()
   const [, right] = pair()
   calls.watchSet(
     calls.watchOpen(right, () => {}),

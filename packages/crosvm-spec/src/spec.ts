@@ -156,7 +156,8 @@ function copy(value: unknown, at: string, depth: number, top = false): unknown {
   for (const [key, held] of Object.entries(value)) {
     const inner = copy(held, at === '' ? key : `${at}.${key}`, depth + 1)
     const empty = inner === undefined || (top && Array.isArray(inner) && inner.length === 0)
-    if (!empty) Object.defineProperty(result, key, { value: inner, enumerable: true })
+    if (key === '__proto__') refuse(`${at} has a property '__proto__'`)
+    if (!empty) result[key] = inner
   }
   return Object.freeze(result)
 }

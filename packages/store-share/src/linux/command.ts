@@ -18,26 +18,43 @@ export const runCommand: RunCommand = (request) =>
       env: { ...inherited(), ...request.environment },
       stdio: ['ignore', 'pipe', 'pipe'],
       shell: false,
+      // A process group of its own, so that what it starts ends with it, as behind a script called `nix`.
+      detached: true,
     })
-    const stdout = new BoundedOutput(request, () => child.kill('SIGKILL'))
-    const stderr = new BoundedOutput(request, () => child.kill('SIGKILL'))
+    const end = () => {
+      // Until it is reaped its number is its own and its group's.
+      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+        killGroup(child.pid)
+      // Whoever holds the other ends open does not keep us waiting.
+      child.stdout.destroy()
+      child.stderr.destroy()
+    }
+    const stdout = new BoundedOutput(request, end)
+    const stderr = new BoundedOutput(request, end)
     child.stdout.on('data', (chunk: Buffer) => stdout.add(chunk))
     child.stderr.on('data', (chunk: Buffer) => stderr.add(chunk))
-    const onAbort = () => child.kill('SIGKILL')
-    if (request.signal.aborted) onAbort()
-    request.signal.addEventListener('abort', onAbort, { once: true })
+    if (request.signal.aborted) end()
+    request.signal.addEventListener('abort', end, { once: true })
     child.on('error', (cause: NodeJS.ErrnoException) => {
-      request.signal.removeEventListener('abort', onAbort)
+      request.signal.removeEventListener('abort', end)
       if (cause.code === 'ENOENT') resolve({ kind: 'not-found' })
       else reject(cause)
     })
     child.on('close', (code) => {
-      request.signal.removeEventListener('abort', onAbort)
+      request.signal.removeEventListener('abort', end)
       if (stdout.tooLong || stderr.tooLong) resolve({ kind: 'output-too-long', stderr: stderr.bytes() })
       else if (code === null) resolve({ kind: 'killed', stderr: stderr.bytes() })
       else resolve({ kind: 'exited', code, stdout: stdout.bytes(), stderr: stderr.bytes() })
     })
   })
+
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, 'SIGKILL')
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== 'ESRCH') throw thrown
+  }
+}
 
 function inherited(): Record<string, string> {
   const environment: Record<string, string> = {}

@@ -1,0 +1,45 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { runCommand } from '../src/linux/command.js'
+
+const { signal } = new AbortController()
+const shell = (script: string, ending = signal, maxOutputBytes = 1000) =>
+  runCommand({ file: '/bin/sh', argv: ['-c', script], environment: {}, signal: ending, maxOutputBytes })
+
+/** Whether a process runs whose arguments hold this text. */
+const runs = (text: string) =>
+  readdirSync('/proc').some((pid) => {
+    const file = `/proc/${pid}/cmdline`
+    return /^\d+$/.test(pid) && existsSync(file) && readFileSync(file, 'latin1').includes(text)
+  })
+
+describe('a command', () => {
+  it('answers with its status and both streams', async () => {
+    const outcome = await shell('echo out; echo err >&2; exit 3')
+    expect(outcome).toMatchObject({ kind: 'exited', code: 3 })
+    expect(outcome).toEqual({ ...outcome, stdout: Buffer.from('out\n'), stderr: Buffer.from('err\n') })
+  })
+
+  it('is not there', async () => {
+    const request = { file: '/no/such', argv: [], environment: {}, signal, maxOutputBytes: 1 }
+    expect(await runCommand(request)).toEqual({ kind: 'not-found' })
+  })
+
+  it('that is aborted ends with what it started, which holds its output open', async () => {
+    const ending = AbortSignal.timeout(100)
+    expect((await shell('sleep 98765 & wait', ending)).kind).toBe('killed')
+    await expect.poll(() => runs('98765')).toBe(false)
+  })
+
+  it('that says too much ends with what it started', async () => {
+    const outcome = await shell('sleep 98764 & head -c 2000 /dev/zero; wait')
+    expect(outcome.kind).toBe('output-too-long')
+    await expect.poll(() => runs('98764')).toBe(false)
+  })
+
+  it('that left something behind with its output open is waited for until the abort, no longer', async () => {
+    const began = performance.now()
+    expect((await shell('sleep 4 & exit 0', AbortSignal.timeout(200))).kind).toBe('exited')
+    expect(performance.now() - began).toBeLessThan(2_000)
+  })
+})

@@ -30,7 +30,7 @@ export interface MonitorTrial {
   readonly firstByteMs?: number | undefined
 }
 
-/** Remembers verdicts between runs; a refusal and a success alike. */
+/** Remembers verdicts between runs. A refusal spares a trial only while another candidate works. */
 export interface VerdictCache {
   get(key: string): Promise<Verdict | undefined>
   put(key: string, verdict: Verdict): Promise<void>
@@ -95,19 +95,27 @@ async function choose(
   options: ChooseOptions,
 ): Promise<Result<ChosenMonitor, MonitorError>> {
   using patience = new Patience(clock, options, CHOICE_DEADLINE_MS)
-  const considered: Considered[] = []
+  const fresh = new Map<MonitorCandidate, Verdict>()
+  let considered: Considered[] = []
   try {
-    for (const candidate of candidates) {
-      const { kind, accelerator } = candidate.monitor
-      const verdict = await remembered(candidate, trial, options.cache, () =>
-        judge(clock, candidate.monitor, trial, options.kvm, patience),
-      )
-      considered.push({ monitor: kind, accelerator, ...verdict })
-      if (verdict.verdict === 'works')
-        return ok({ monitor: candidate.monitor, considered, why: whyThis(considered) })
+    // A host that was busy once must not be refused for ever: what was remembered is tried again in the end.
+    for (const cache of [options.cache, undefined]) {
+      considered = []
+      for (const candidate of candidates) {
+        const { kind, accelerator } = candidate.monitor
+        const { verdict, reason } =
+          fresh.get(candidate) ??
+          (await remembered(candidate, trial, cache)) ??
+          (await judgeAnew(candidate, trial, options.cache, fresh, () =>
+            judge(clock, candidate.monitor, trial, options.kvm, patience),
+          ))
+        considered.push({ monitor: kind, accelerator, verdict, reason })
+        if (verdict === 'works')
+          return ok({ monitor: candidate.monitor, considered, why: whyThis(considered) })
+      }
     }
   } catch (why) {
-    if (!(why instanceof WaitEnded)) throw why
+    if (!(why instanceof WaitEnded)) return err(unprepared(why))
     const message = `choosing a monitor: ${why.why} after ${considered.length} of ${candidates.length} candidates`
     if (why.why === 'aborted') return err({ kind: 'aborted', message })
     return err({ kind: 'timed-out', message, lastLines: [] })
@@ -124,17 +132,42 @@ async function remembered(
   candidate: MonitorCandidate,
   trial: MonitorTrial,
   cache: VerdictCache | undefined,
-  judgeNow: () => Promise<Verdict>,
+): Promise<Verdict | undefined> {
+  const key = keyOf(candidate, trial)
+  return key === undefined ? undefined : await cache?.get(key)
+}
+
+async function judgeAnew(
+  candidate: MonitorCandidate,
+  trial: MonitorTrial,
+  cache: VerdictCache | undefined,
+  fresh: Map<MonitorCandidate, Verdict>,
+  judgeNow: () => Promise<Judgement>,
 ): Promise<Verdict> {
-  if (cache === undefined || candidate.identity === undefined || trial.identity === undefined)
-    return judgeNow()
+  const { verdict, reason, passing } = await judgeNow()
+  fresh.set(candidate, { verdict, reason })
+  const key = keyOf(candidate, trial)
+  if (key !== undefined && passing !== true) await cache?.put(key, { verdict, reason })
+  return { verdict, reason }
+}
+
+function keyOf(candidate: MonitorCandidate, trial: MonitorTrial): string | undefined {
+  if (candidate.identity === undefined || trial.identity === undefined) return undefined
   const { kind, accelerator } = candidate.monitor
-  const key = JSON.stringify([kind, accelerator, candidate.identity, trial.identity])
-  const known = await cache.get(key)
-  if (known !== undefined) return known
-  const verdict = await judgeNow()
-  await cache.put(key, verdict)
-  return verdict
+  return JSON.stringify([kind, accelerator, candidate.identity, trial.identity])
+}
+
+/** A trial needs a directory and its sockets; what the system refuses there is no verdict about a monitor. */
+function unprepared(cause: unknown): MonitorError {
+  const code: unknown = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  if (!(cause instanceof Error) || typeof code !== 'string') throw cause
+  const message = `no trial machine could be prepared: ${escapeAndCut(cause.message, 300)}`
+  return { kind: 'system', code, cause, message }
+}
+
+interface Judgement extends Verdict {
+  /** The next trial may well find otherwise. */
+  readonly passing?: true
 }
 
 async function judge(
@@ -143,7 +176,7 @@ async function judge(
   trial: MonitorTrial,
   kvm: KvmProbe | undefined,
   patience: Patience,
-): Promise<Verdict> {
+): Promise<Judgement> {
   if (patience.signal.aborted) throw patience.signal.reason
   if (monitor.accelerator === 'kvm' && kvm !== undefined) {
     using brief = new Patience(clock, { signal: patience.signal }, KVM_PROBE_MS)
@@ -164,7 +197,10 @@ async function judge(
   const result = await monitor.start(description, { signal: patience.signal, deadlineMs: limits.firstLineMs })
   if (result.isErr()) {
     if (patience.signal.aborted) throw patience.signal.reason
-    return refused(result.error.message)
+    const { kind, message } = result.error
+    return kind === 'system' || kind === 'monitor-missing'
+      ? { ...refused(message), passing: true }
+      : refused(message)
   }
   const machine = result.value
   try {

@@ -163,6 +163,50 @@ describe('choosing a monitor', { timeout: 30_000 }, () => {
     expect(stored.size).toBe(4)
   })
 
+  it('tries again what was refused once, before it says that nothing works', async () => {
+    const stored = new Map<string, Verdict>()
+    const cache = {
+      get: async (key: string) => stored.get(key),
+      put: async (key: string, verdict: Verdict) => void stored.set(key, verdict),
+    }
+    const busy = [candidate('kvm', {}), candidate('emulation', {})]
+    expect((await chooseMonitor({ clock }, busy, trial(), { cache })).isErr()).toBe(true)
+    const own = trial()
+    const idle = [candidate('kvm', {}), candidate('emulation')]
+    const chosen = (await chooseMonitor({ clock }, idle, own, { cache }))._unsafeUnwrap()
+    expect(chosen.considered).toMatchObject([
+      { accelerator: 'kvm', verdict: 'refused' },
+      { accelerator: 'emulation', verdict: 'works' },
+    ])
+    expect(own.prepared).toBe(2)
+    // The new verdict has taken the place of the old one.
+    expect((await chooseMonitor({ clock }, idle, own, { cache })).isOk()).toBe(true)
+    expect(own.prepared).toBe(2)
+  })
+
+  it('remembers no refusal that says nothing about the monitor', async () => {
+    const stored = new Map<string, Verdict>()
+    const cache = {
+      get: async (key: string) => stored.get(key),
+      put: async (key: string, verdict: Verdict) => void stored.set(key, verdict),
+    }
+    const missing = candidate('kvm', { startup: () => ({ kind: 'missing' }) })
+    const first = await chooseMonitor({ clock }, [missing, candidate('emulation')], trial(), { cache })
+    expect(first._unsafeUnwrap().monitor.accelerator).toBe('emulation')
+    expect(stored.size).toBe(1)
+    const second = await chooseMonitor({ clock }, [candidate('kvm'), candidate('emulation')], trial(), {
+      cache,
+    })
+    expect(second._unsafeUnwrap().monitor.accelerator).toBe('kvm')
+  })
+
+  it('says why no trial machine could be prepared', async () => {
+    const full = { machine: () => Promise.reject(Object.assign(new Error('disk full'), { code: 'ENOSPC' })) }
+    const error = (await chooseMonitor({ clock }, [candidate('emulation')], full))._unsafeUnwrapErr()
+    expect(error).toMatchObject({ kind: 'system', code: 'ENOSPC' })
+    expect(error.message).toContain('disk full')
+  })
+
   it('ends when it is aborted or its deadline passes, and leaves no trial behind', async () => {
     const own = trial()
     const hanging = [candidate('kvm', { startup: () => ({ kind: 'hangs' }) })]

@@ -99,14 +99,19 @@ async function prepare(
     sockets: journalledSockets(powers.monitorPowers.sockets, journal),
   }
   const { kernel } = powers.guest
+  let unmade: HostError | undefined
   const place = {
     kernel,
     initramfs,
     unfinished: directory.unfinished,
-    directory: () => trialDirectory(directory),
+    directory: () =>
+      trialDirectory(directory).catch((cause: unknown) => {
+        unmade = stateFailed(directory.path, 'make a directory to try a monitor in', cause)
+        throw cause
+      }),
   }
   const choice = await powers.chooseMonitor(monitorPowers, place, wait.signal)
-  if (choice.isErr()) return err(monitorFailed(undefined, choice.error))
+  if (choice.isErr()) return err(unmade ?? monitorFailed(undefined, choice.error))
   return ok({
     powers,
     directory,

@@ -8,6 +8,7 @@ import {
   type HostPowers,
   newHostEmitter,
   openHostWith,
+  type TrialPlace,
   type Unit,
 } from '@spectrum/unit-runtime'
 import {
@@ -120,6 +121,8 @@ function nextUncaught(): Promise<unknown> {
   })
 }
 
+const notReached: MonitorError = { kind: 'aborted', message: 'not reached' }
+
 describe('a host', () => {
   it('starts a graph, runs commands by argument vector, and leaves nothing', async () => {
     const files = memoryFiles()
@@ -209,20 +212,32 @@ describe('a host', () => {
     expect(hostPaths(files)).toEqual([])
   })
 
-  it('is not opened, and leaves nothing, when the disk is full while a monitor is tried', async () => {
+  it.each<[string, (place: TrialPlace) => ResultAsync<never, MonitorError>]>([
+    [
+      'rejects',
+      (place) => ResultAsync.fromSafePromise(place.directory()).andThen(() => errAsync(notReached)),
+    ],
+    [
+      'has an error',
+      (place) =>
+        ResultAsync.fromPromise(
+          place.directory(),
+          (): MonitorError => ({ kind: 'system', message: 'no' }),
+        ).andThen(() => errAsync(notReached)),
+    ],
+  ])('is not opened, and leaves nothing, when the disk is full and the choice %s', async (_, choose) => {
     const files = memoryFiles()
-    const fake = fakeHostPowers({ store, files })
     const powers: HostPowers = {
-      ...fake,
+      ...fakeHostPowers({ store, files }),
       chooseMonitor: (_powers, place) => {
         files.failWrites('ENOSPC')
-        return ResultAsync.fromSafePromise(place.directory()).andThen(() =>
-          errAsync<never, MonitorError>({ kind: 'aborted', message: 'not reached' }),
-        )
+        return choose(place)
       },
     }
     const opened = await openHostWith(powers, places, { store: memoryStore(store) })
-    expect(opened._unsafeUnwrapErr()).toMatchObject({ kind: 'state', code: 'ENOSPC' })
+    const error = opened._unsafeUnwrapErr()
+    expect(error).toMatchObject({ kind: 'state', code: 'ENOSPC' })
+    expect(error.message).toContain('free some space')
     expect(hostPaths(files)).toEqual([])
   })
 

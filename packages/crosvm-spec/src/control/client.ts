@@ -251,6 +251,7 @@ export class CrosvmControl implements Disposable {
     )
   }
 
+  /** Only once the guest's driver has looked at the battery: before, crosvm answers nobody, as for `resizeDisk`. */
   changeBattery(change: BatteryChange, options?: RequestOptions): Answer<void> {
     return this.#expect({ kind: 'battery', change }, options, (reply) =>
       reply.kind === 'battery-ok' ? null : undefined,

@@ -247,8 +247,11 @@ describe.skipIf(missing.length > 0)('a real crosvm', () => {
       const ready = await control.ready({ timeoutMs: 20_000, signal: gone.signal })
       expect(ready.isErr() ? stderr : '').toBe('')
 
+      // What builds the ext2 image ends about now.
+      await expect
+        .poll(() => groupOf(child!.pid!).filter(({ name }) => name === 'mkfs process'), { timeout: 5000 })
+        .toEqual([])
       const [main, ...devices] = groupOf(child.pid!)
-      // What builds the ext2 image has ended by now.
       const explained = explain(spec).devices.filter((device) => !device.device.endsWith('builder'))
       const own = explained.filter((device) => device.process === 'own')
       const names = {
@@ -259,6 +262,9 @@ describe.skipIf(missing.length > 0)('a real crosvm', () => {
       expect(devices.every((device) => device.seccomp === (kind === 'jailed' ? '2' : '0'))).toBe(true)
       const isolated = devices.filter((device) => device.userNamespace !== main!.userNamespace).length
       expect(isolated).toBe(own.filter((device) => device.jail?.userNamespace).length)
+
+      expect((await control.listUsb())._unsafeUnwrap()).toEqual([])
+      expect((await control.detachUsb(3))._unsafeUnwrapErr().kind).toBe('refused')
       done(await control.exit())
     },
   )

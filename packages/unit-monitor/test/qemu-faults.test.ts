@@ -125,6 +125,19 @@ describe('the QEMU driver, when QEMU misbehaves', { timeout: 60_000 }, () => {
     expect((await adding)._unsafeUnwrapErr().kind).toBe('aborted')
   })
 
+  it('takes back memory that was given up, and never gives its id to the next', async () => {
+    const once = `{ get 'object-add'() { return this.asked++ ? { return: {} } : undefined }, asked: 0 }`
+    await using machine = await running(`serve(qmp, ${once})`, 1)
+    const device = await workshop.pmem(2 << 20)
+    expect((await machine.addPmem(device, { deadlineMs: 200 }))._unsafeUnwrapErr().kind).toBe('timed-out')
+    expect((await machine.addPmem(device)).isOk()).toBe(true)
+    const told = machine.lastLines().flatMap((line) => {
+      const [, command, args] = /^command (object-\S+) (.*)$/.exec(line) ?? []
+      return command === undefined ? [] : [`${command} ${JSON.parse(args!).id}`]
+    })
+    expect(told).toEqual(['object-add hotmem0', 'object-del hotmem0', 'object-add hotmem1'])
+  })
+
   it('refuses a file that does not have the size it is said to have', async () => {
     await using machine = await running('serve(qmp, {})', 1)
     const device = await workshop.pmem(2 << 20)

@@ -40,6 +40,7 @@ export class QemuMachine implements Machine {
   #panicked = false
   #killed = false
   #portsTaken = 0
+  #attempts = 0
   #hotplugBytesLeft: number
   readonly #deviceIds: Set<string>
   #plugging: Promise<unknown> = Promise.resolve()
@@ -118,7 +119,8 @@ export class QemuMachine implements Machine {
     using patience = new Patience(this.powers.clock, options, HOTPLUG_DEADLINE_MS)
     const within = { signal: patience.signal, deadlineMs: patience.deadlineMs }
     const index = this.#portsTaken
-    const memory = `hotmem${index}`
+    // Never used again: an attempt that was given up may yet come true.
+    const memory = `hotmem${this.#attempts++}`
     const added = await qmp.execute(
       'object-add',
       {
@@ -134,7 +136,11 @@ export class QemuMachine implements Machine {
       },
       within,
     )
-    if (added.isErr()) return err(this.#translate(added.error, `add the memory of ${device.path}`, patience))
+    if (added.isErr()) {
+      // QEMU takes commands in turn, so this one undoes what it has yet to do. Nobody waits for a QEMU that is late.
+      if (added.error.kind !== 'declined') void qmp.execute('object-del', { id: memory })
+      return err(this.#translate(added.error, `add the memory of ${device.path}`, patience))
+    }
     const plugged = await qmp.execute(
       'device_add',
       { driver: 'virtio-pmem-pci', id: `hotpmem${index}`, memdev: memory, bus: hotplugPort(index) },

@@ -175,6 +175,12 @@ const hostTopologyStandsAlone: Rule = (machine, host) => {
   return wrong
 }
 
+/** The MP table of x86 counts processors in 8 bits: crosvm refuses 255 and more at start. */
+const vcpusFit: Rule = (machine) =>
+  machine.architecture === 'x86_64' && vcpus(machine) > 254
+    ? complain('cpus.count', 'must be at most 254 on x86_64')
+    : undefined
+
 const coreTypesNameEveryVcpu: Rule = (machine) => {
   const types = machine.cpus?.coreTypes
   if (types === undefined) return undefined
@@ -403,6 +409,7 @@ const rules: readonly Rule[] = [
   initialMemoryFits,
   queuePairsFitVcpus,
   hostTopologyStandsAlone,
+  vcpusFit,
   coreTypesNameEveryVcpu,
   vcpusInRange,
   clustersDoNotOverlap,

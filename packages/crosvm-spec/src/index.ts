@@ -1,4 +1,5 @@
 export { type ParseOptions, parseArgv, printArgv } from './argv.js'
+export { conflicts, type MachineConflict } from './conflicts.js'
 export { addedParams, cannotSleep, cannotSnapshot, type HostFacts, namedDescriptors } from './constraints.js'
 export type { AbsentOption, ArgvError, SpecError } from './errors.js'
 export { type CrosvmExit, decodeExit, type ProcessEnd } from './exit-status.js'

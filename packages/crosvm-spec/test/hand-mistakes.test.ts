@@ -256,6 +256,7 @@ describe('what is got wrong by hand', () => {
     const net = [{ backend: { kind: 'tap-name', tapName: 'tap0' }, vqPairs: 3 }] as const
     expect(refusal({ net, cpus: { count: 2 } })).toContain('2 vCPUs')
     expect(spec({ net, cpus: { count: 3 } }).isOk()).toBe(true)
+    expect(refusal({ cpus: { count: 255 } })).toContain('254')
     expect(refusal({ hostTopology: 'plain', smt: false })).toContain('excludes')
     expect(refusal({ hostTopology: 'plain', affinity: { kind: 'all', cpus: [0] } })).toContain('excludes')
     const eight = crosvmSpec({ ...base, hostTopology: 'hwp-itmt', cpus: { count: 4 } }, { onlineCpus: 8 })

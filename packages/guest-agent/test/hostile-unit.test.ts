@@ -112,7 +112,7 @@ it('escapes what a unit says about itself', async () => {
   const unit = new PuppetUnit()
   unit.send({ ...hello, release: '6\x1b[2J\u202e' })
   const agent = (await connectAgent(unit.channel, { clock }))._unsafeUnwrap()
-  expect(agent.hello.kernelRelease).toBe('6\\u{1b}[2J\\u{202e}')
+  expect(agent.hello.kernelRelease).toBe('6\\x1b[2J\\u{202e}')
 })
 
 it.each<[string, (Frame | Uint8Array)[]]>([
@@ -216,7 +216,7 @@ it('joins the parts of a listing, sorts and escapes it', async () => {
   await expect.poll(() => unit.received.length).toBe(2)
   const part = (last: number, ...names: string[]): Frame => ({ type: 'store-names', request: 1, last, names })
   unit.send(part(0, 'b\u001b'), part(0, 'a'), part(1))
-  expect((await listing)._unsafeUnwrap()).toEqual(['a', 'b\\u{1b}'])
+  expect((await listing)._unsafeUnwrap()).toEqual(['a', 'b\\x1b'])
 })
 
 it('cuts a unit off that lists nothing without end', async () => {
@@ -233,8 +233,8 @@ it('holds no more of a listing than a real store could have, however it is worde
   const listing = agent.listStore()
   await expect.poll(() => unit.received.length).toBe(2)
   const names = Array.from({ length: 250 }, (_, i) => `${i}`.padEnd(255, '\u0001'))
-  // 64 of these are four million control characters, each of which is six characters once it is escaped.
-  for (let part = 0; part < 64; part++) unit.send({ type: 'store-names', request: 1, last: 0, names })
+  // 128 of these are eight million control characters, each of which is four characters once it is escaped.
+  for (let part = 0; part < 128; part++) unit.send({ type: 'store-names', request: 1, last: 0, names })
   expect(await agent.closed).toMatchObject({ kind: 'protocol-violation' })
   expect((await listing)._unsafeUnwrapErr().kind).toBe('unit-lost')
 })

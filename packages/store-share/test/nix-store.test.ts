@@ -140,7 +140,7 @@ describe('the closure of a store path', () => {
     const error = (
       await scripted(exited(1, '', 'error: \u001b[31mbroken')).store.closure([a])
     )._unsafeUnwrapErr()
-    expect(error).toMatchObject({ kind: 'store-command', stderr: 'error: \\u{1b}[31mbroken' })
+    expect(error).toMatchObject({ kind: 'store-command', stderr: 'error: \\x1b[31mbroken' })
   })
 
   describe('when nix hangs', () => {

@@ -42,6 +42,6 @@ describe('a store path', () => {
 
   it('cannot write to a terminal through a message', () => {
     const { message } = parseStorePath('/tmp/\u001b[2J\u202e\n')._unsafeUnwrapErr()
-    expect(message).toContain('\\u{1b}[2J\\u{202e}\\u{a}')
+    expect(message).toContain('\\x1b[2J\\u{202e}\\x0a')
   })
 })

@@ -1,5 +1,6 @@
 import { err, ok, type Result } from 'neverthrow'
 import type { GraphError } from './errors.js'
+import { printable } from './escape.js'
 import type { UnitDefinition } from './unit.js'
 
 export type UnitMap = Readonly<Record<string, UnitDefinition>>
@@ -109,11 +110,4 @@ function isWhole(value: unknown, least: number, most: number, step: number): boo
     Number(value) <= most &&
     Number(value) % step === 0
   )
-}
-
-// Names come from callers, perhaps from a file: no control or direction characters into messages.
-function printable(value: unknown): string {
-  return String(value)
-    .slice(0, 64)
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?')
 }

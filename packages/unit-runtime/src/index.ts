@@ -21,6 +21,7 @@ export {
   type UnitOptions,
 } from '@spectrum/unit-graph'
 export type { Accelerator, Considered, MachineExit, MonitorError } from '@spectrum/unit-monitor'
+export { escapeAndCut, escapeText } from '@spectrum/unit-monitor'
 export type { ExecResult } from './collect.js'
 export type { HostError } from './errors.js'
 export { type HostEmitter, type HostEvents, newHostEmitter, type Step } from './events.js'

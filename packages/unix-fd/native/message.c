@@ -1,12 +1,15 @@
 #define _GNU_SOURCE
 #include "marshal.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 /* The kernel's SCM_MAX_FD: the most descriptors one message can carry. */
 enum { MOST_DESCRIPTORS = 253 };
+/* The most messages that are received at once. */
+enum { MOST_SLOTS = 64 };
 
 union control {
   struct cmsghdr header; /* for its alignment */
@@ -53,49 +56,67 @@ static napi_value send_call(napi_env env, napi_callback_info info) {
   return give_result(env, sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
+/* What a received message says of itself, before its descriptors. */
+enum { FLAGS, LENGTH, COUNT, DESCRIPTORS };
+
+/* Reports every descriptor the kernel installed, also when the message was truncated: the caller closes them. */
+static void report_message(struct msghdr *message, unsigned length, int32_t most, int32_t *out) {
+  int32_t count = 0;
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = CMSG_NXTHDR(message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const size_t here = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    /* Cannot exceed `most`: the kernel wrote no more than the control length it was given. */
+    if (here > (size_t)(most - count)) break;
+    memcpy(&out[DESCRIPTORS + count], CMSG_DATA(header), here * sizeof(int));
+    count += (int32_t)here;
+  }
+  out[FLAGS] = message->msg_flags;
+  out[LENGTH] = (int32_t)length;
+  out[COUNT] = count;
+}
+
 /*
- * (fd, bytes: Uint8Array, out: Int32Array(2 + most), most) → bytes received.
- * out[0] becomes the flags (MSG_TRUNC, MSG_CTRUNC), out[1] the count of descriptors, which follow. Every
- * descriptor the kernel installed is reported, also when the message was truncated: the caller closes them.
+ * (fd, bytes: Uint8Array, out: Int32Array(slots * (3 + most)), most, slots) → messages received.
+ * Each slot has an equal part of `bytes`, and in `out` flags (MSG_TRUNC, MSG_CTRUNC), length, count and the
+ * descriptors. Several slots cost one system call, and save the one that would find out that no more is there.
  */
 static napi_value receive_call(napi_env env, napi_callback_info info) {
-  napi_value values[4];
-  int32_t fd, most;
+  napi_value values[5];
+  int32_t fd, most, slots;
   uint8_t *bytes;
   int32_t *out;
   size_t length, room;
-  if (!read_arguments(env, info, 4, values) || !read_int(env, values[0], &fd) ||
+  if (!read_arguments(env, info, 5, values) || !read_int(env, values[0], &fd) ||
       !read_bytes(env, values[1], &bytes, &length) || !read_ints(env, values[2], &out, &room) ||
-      !read_int(env, values[3], &most))
+      !read_int(env, values[3], &most) || !read_int(env, values[4], &slots))
     return NULL;
-  if (most < 0 || most > MOST_DESCRIPTORS || room < (size_t)most + 2)
+  if (slots < 1 || slots > MOST_SLOTS) return refuse(env, "no number of slots");
+  if (most < 0 || most > MOST_DESCRIPTORS || room / (size_t)slots < (size_t)most + DESCRIPTORS)
     return refuse(env, "no room for that many descriptors");
 
-  union control control;
-  struct iovec data = {.iov_base = bytes, .iov_len = length};
-  struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
-  if (most > 0) {
-    message.msg_control = control.bytes;
-    /* CMSG_LEN, not CMSG_SPACE: the kernel would fill the padding with one more descriptor than asked for. */
-    message.msg_controllen = CMSG_LEN((size_t)most * sizeof(int));
+  const size_t part = length / (size_t)slots, stride = room / (size_t)slots;
+  /* CMSG_LEN, not CMSG_SPACE: the kernel would fill the padding with one more descriptor than asked for. */
+  const size_t control_length = most > 0 ? CMSG_LEN((size_t)most * sizeof(int)) : 0;
+  union control controls[MOST_SLOTS];
+  struct iovec data[MOST_SLOTS];
+  struct mmsghdr messages[MOST_SLOTS];
+  for (int32_t i = 0; i < slots; i++) {
+    data[i] = (struct iovec){.iov_base = bytes + (size_t)i * part, .iov_len = part};
+    messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &data[i],
+                                               .msg_iovlen = 1,
+                                               .msg_control = most > 0 ? controls[i].bytes : NULL,
+                                               .msg_controllen = control_length}};
   }
-  const ssize_t received = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  int32_t count = 0;
-  if (received >= 0) {
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL; header = CMSG_NXTHDR(&message, header)) {
-      if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-      const size_t here = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-      /* Cannot exceed `most`: the kernel wrote no more than the control length it was given. */
-      if (here > (size_t)(most - count)) break;
-      memcpy(&out[2 + count], CMSG_DATA(header), here * sizeof(int));
-      count += (int32_t)here;
-    }
-    out[0] = message.msg_flags;
-  } else {
-    out[0] = 0;
-  }
-  out[1] = count;
-  return give_result(env, received);
+  int received;
+  if (slots == 1) {
+    const ssize_t taken = recvmsg(fd, &messages[0].msg_hdr, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    messages[0].msg_len = taken < 0 ? 0 : (unsigned)taken;
+    received = taken < 0 ? -1 : 1;
+  } else received = recvmmsg(fd, messages, (unsigned)slots, MSG_CMSG_CLOEXEC | MSG_DONTWAIT, NULL);
+  const int problem = errno;
+  for (int i = 0; i < received; i++)
+    report_message(&messages[i].msg_hdr, messages[i].msg_len, most, out + (size_t)i * stride);
+  return give_int(env, received < 0 ? -problem : received);
 }
 
 bool add_message_calls(napi_env env, napi_value exports) {

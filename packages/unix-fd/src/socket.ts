@@ -136,7 +136,8 @@ export class UnixSocket implements Disposable {
    */
   tryReceive(inbox: Inbox): Result<Found, UnixFdError> {
     if (inbox.closed) return err(closedError())
-    if (!this.#receives.enterNow()) return EMPTY
+    if (inbox.advance()) return this.#judge(inbox)
+    if (inbox.takeExhausted() || !this.#receives.enterNow()) return EMPTY
     const found = this.#receiveInto(inbox, inbox.maxFds)
     this.#receives.leave()
     return found
@@ -221,7 +222,7 @@ export class UnixSocket implements Disposable {
 
   #sendOnce(bytes: Uint8Array, from: number, fds: Attached): number | undefined {
     const { number } = this.fd
-    if (fds instanceof Inbox) return fds.sendFds(number, bytes, from, from === 0)
+    if (fds instanceof Inbox) return fds.sendFds(number, bytes, from, bytes.length - from, from === 0)
     const count = from > 0 ? 0 : fds.length
     for (let i = 0; i < count; i++) {
       const fd = fds[i]!
@@ -289,14 +290,14 @@ export class UnixSocket implements Disposable {
     const { MSG_CTRUNC, MSG_TRUNC } = this.#calls.constants
     const { flags } = inbox
     if (flags & MSG_CTRUNC) {
-      inbox.closeFds()
+      inbox.discard()
       this.close()
       const message = 'descriptors were lost: more arrived than there was room for, or too many are open here'
       return err({ kind: 'descriptors-truncated', message })
     }
     if (flags & MSG_TRUNC) {
       inbox.closeFds()
-      const message = `a packet is longer than the ${inbox.buffer.length} bytes of room: raise maxBytes`
+      const message = `a packet is longer than the ${inbox.maxBytes} bytes of room: raise maxBytes`
       return err({ kind: 'packet-truncated', message })
     }
     return inbox.length === 0 && inbox.fdCount === 0 ? END : DATA

@@ -89,8 +89,8 @@ export interface SystemCalls {
     first: number,
     count: number,
   ): number
-  /** out: flags, count, descriptors … */
-  receive(fd: number, bytes: Uint8Array, out: Int32Array, mostDescriptors: number): number
+  /** How many messages. Each slot of `out`: flags, length, count, descriptors …, and its part of `bytes`. */
+  receive(fd: number, bytes: Uint8Array, out: Int32Array, mostDescriptors: number, slots: number): number
   /** Gives a watch object, or a negative number. One watch per descriptor. */
   watchOpen(fd: number, onReady: (status: number, events: number) => void): object | number
   watchSet(watch: object, events: number): number
@@ -111,3 +111,6 @@ export const WRITABLE = 2
 
 /** SCM_MAX_FD: the most descriptors one message can carry. */
 export const MOST_DESCRIPTORS = 253
+
+/** The most messages that the native part receives at once. */
+export const MOST_MESSAGES = 64

@@ -3,7 +3,7 @@ import { connect, socketpair } from './connecting.js'
 import type { UnixFdError } from './errors.js'
 import { createEventFd, type EventFd } from './eventfd.js'
 import { Fd } from './fd.js'
-import { createInbox, type Inbox, type Room } from './inbox.js'
+import { createInbox, type Inbox, type InboxRoom } from './inbox.js'
 import { type Inspection, inspect } from './inspection.js'
 import { type Listener, type ListenOptions, listen } from './listening.js'
 import { type MapOptions, type Mapping, map } from './mapping.js'
@@ -30,7 +30,7 @@ export interface UnixFd {
   /** Errors: `address-in-use`, `permission-denied`, `invalid-argument`, `system`. */
   listen(path: string, type: SocketType, options?: ListenOptions): Result<Listener, UnixFdError>
   /** Room that is used for one message after the other. Errors: `invalid-argument`. */
-  createInbox(room?: Room): Result<Inbox, UnixFdError>
+  createInbox(room?: InboxRoom): Result<Inbox, UnixFdError>
   /** What a descriptor is, whoever opened it. Errors: `closed`, `system`. */
   inspect(fd: Fd): Result<Inspection, UnixFdError>
   /**

@@ -60,8 +60,12 @@ function wrongArguments() {
   assert.throws(() => calls.bind(3, 'x'.repeat(108)), TypeError)
   assert.throws(() => calls.bind(3, 'a\0b'), TypeError)
   assert.throws(() => calls.memfdCreate('x'.repeat(250), 0), TypeError)
-  assert.throws(() => calls.receive(3, new Uint8Array(1), new Int32Array(254), 253), TypeError)
-  assert.throws(() => calls.receive(3, new Uint8Array(1), new Int32Array(300), 254), TypeError)
+  assert.throws(() => calls.receive(3, new Uint8Array(1), new Int32Array(255), 253, 1), TypeError)
+  assert.throws(() => calls.receive(3, new Uint8Array(1), new Int32Array(300), 254, 1), TypeError)
+  assert.throws(() => calls.receive(3, new Uint8Array(1), new Int32Array(7), 1, 2), TypeError)
+  for (const slots of [0, -1, 65]) {
+    assert.throws(() => calls.receive(3, new Uint8Array(1), new Int32Array(300), 0, slots), TypeError)
+  }
   assert.throws(() => send(3, new Uint8Array(1), new Int32Array(254)), TypeError)
   const [bytes, ints] = [new Uint8Array(4), new Int32Array(4)]
   for (const [start, size, first, count] of [
@@ -98,16 +102,37 @@ function messages() {
       [1, 0],
     ]) {
       assert.equal(send(left, new Uint8Array(100), new Int32Array(sent).fill(file)), 100)
-      const out = new Int32Array(2 + most).fill(-1)
-      assert.equal(calls.receive(right, new Uint8Array(100), out, most), 100)
-      assert.equal(out[1], Math.min(sent, most))
-      assert.equal((out[0] & constants.MSG_CTRUNC) !== 0, sent > most)
-      for (const fd of out.subarray(2, 2 + out[1])) {
+      const out = new Int32Array(3 + most).fill(-1)
+      assert.equal(calls.receive(right, new Uint8Array(100), out, most, 1), 1)
+      const [flags, length, count, ...fds] = out
+      assert.equal(length, 100)
+      assert.equal(count, Math.min(sent, most))
+      assert.equal((flags & constants.MSG_CTRUNC) !== 0, sent > most)
+      for (const fd of fds.slice(0, count)) {
         fstatSync(fd)
         calls.close(fd)
       }
     }
-    assert.ok(calls.receive(right, new Uint8Array(1), new Int32Array(2), 0) < 0)
+    // As many at once as there are slots, each into its own part, however uneven the arrays.
+    for (const [slots, most] of [
+      [2, 1],
+      [64, 253],
+    ]) {
+      const fds = new Int32Array(most).fill(file)
+      for (let i = 0; i < slots; i++) assert.equal(send(left, new Uint8Array([i]), fds), 1)
+      const [bytes, out] = [new Uint8Array(slots * 3 + 1), new Int32Array(slots * (3 + most) + 1)]
+      // A stream gives what is there until descriptors came: one message's.
+      assert.equal(calls.receive(right, bytes, out, most, slots), slots)
+      for (let i = 0; i < slots; i++) {
+        assert.equal(bytes[i * 3], i)
+        assert.equal(out[i * (3 + most) + 2], most)
+        assert.equal(calls.closeAll(out, i * (3 + most) + 3, most), 0)
+      }
+    }
+    for (const slots of [1, 64]) {
+      const out = new Int32Array(slots * 3)
+      assert.ok(calls.receive(right, new Uint8Array(slots), out, 0, slots) < 0)
+    }
     assert.equal(calls.peerCredentials(left, new Int32Array(3)), 0)
     closeSync(file)
     calls.close(left)

@@ -66,6 +66,9 @@ describe('the probe of a binary', () => {
   })
 
   const crosvm = findCrosvm()
+  if (crosvm === undefined) {
+    console.warn('skipped "the probe of the real crosvm finds its options": no crosvm in CROSVM or on PATH')
+  }
   test.skipIf(crosvm === undefined)('of the real crosvm finds its options', async () => {
     const { options } = (await linuxProbe().probe(crosvm!, live()))._unsafeUnwrap()
     expect(options.has('pmem') && options.has('shared-dir') && options.has('mem')).toBe(true)

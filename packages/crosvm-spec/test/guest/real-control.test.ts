@@ -44,7 +44,8 @@ const missing = [
   ...(kernel === undefined ? ['a kernel in SPECTRUM_KERNEL'] : []),
   ...(kvm ? [] : ['/dev/kvm']),
 ]
-if (missing.length > 0) console.warn(`skipped "a real crosvm, …" (2 tests): no ${missing.join(', no ')}`)
+if (missing.length > 0)
+  console.warn(`skipped "a real crosvm …" (4 tests): it needs ${missing.join(', and ')}`)
 
 function usable(path: string): boolean {
   try {

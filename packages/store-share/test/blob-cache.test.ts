@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -311,6 +312,15 @@ describe('opening a blob cache', () => {
   it('reports a directory that cannot be made', async () => {
     const error = (await openHere('/proc/nowhere/cache'))._unsafeUnwrapErr()
     expect(error).toMatchObject({ kind: 'system', code: 'ENOENT' })
+  })
+
+  it.each(['blobs', 'images', 'temporary'])('refuses one whose %s others may write to', async (name) => {
+    const shared = join(root, 'shared')
+    mkdirSync(join(shared, name), { recursive: true })
+    chmodSync(join(shared, name), 0o777)
+    const error = (await openHere(shared))._unsafeUnwrapErr()
+    expect(error).toMatchObject({ kind: 'system', code: 'EPERM' })
+    expect(error.message).toContain('chmod')
   })
 
   it('leaves no descriptor open after real reading and writing', async () => {

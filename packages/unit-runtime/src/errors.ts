@@ -129,21 +129,24 @@ const REASONS: Readonly<Record<(MachineExit & { kind: 'failed' })['reason'], str
   'stopped-from-outside': 'somebody else ended its monitor',
 }
 
-export function stateFailed(path: string, what: string, cause: unknown): HostError {
-  const code = codeOf(cause)
+/** `directory` is what was worked in; the system may name the very path that it refused. */
+export function stateFailed(directory: string, what: string, cause: unknown): HostError {
+  const code = textOf(cause, 'code')
+  const path = textOf(cause, 'path') ?? directory
   const remedy =
     code === 'ENOSPC' || code === 'EDQUOT'
       ? 'free some space there or name another directory'
       : code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
-        ? 'make it writable for this user or name another directory'
+        ? 'make it this user’s own, writable for nobody else, or name another directory'
         : 'check that directory or name another one'
-  const message = `Could not ${what} ${path}${code === undefined ? '' : ` (${code})`}: ${remedy}.`
+  const where = path === directory ? '' : ` at ${path}`
+  const message = `Could not ${what} ${directory}${code === undefined ? '' : ` (${code}${where})`}: ${remedy}.`
   return { kind: 'state', message, path, ...(code === undefined ? {} : { code }), cause }
 }
 
-function codeOf(cause: unknown): string | undefined {
-  const code = (cause as { code?: unknown } | null | undefined)?.code
-  return typeof code === 'string' ? code : undefined
+function textOf(cause: unknown, field: 'code' | 'path'): string | undefined {
+  const value = (cause as { readonly [name in 'code' | 'path']?: unknown } | null | undefined)?.[field]
+  return typeof value === 'string' ? value : undefined
 }
 
 function about(unit: string | undefined, message: string): string {

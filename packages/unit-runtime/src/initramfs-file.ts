@@ -16,8 +16,8 @@ export async function keepInitramfs(
   const hash = createHash('sha256').update(bytes).digest('hex')
   const path = `${directory}/${hash}.cpio`
   // Renamed into place whole, so the size alone tells a file that was damaged later on.
-  if ((await files.size(path)) === bytes.length) return path
   await files.makeDirectory(directory)
+  if ((await files.size(path)) === bytes.length) return path
   await files.replace(path, bytes, `${unfinished}/${hash}.cpio`)
   return path
 }

@@ -3,7 +3,7 @@ import { err, ok, type Result, ResultAsync } from 'neverthrow'
 import { type HostError, monitorFailed, stateFailed, storeFailed } from './errors.js'
 import { emit, type HostEmitter, newHostEmitter } from './events.js'
 import { type Host, type HostParts, OpenHost } from './host.js'
-import { excessOf, HostDirectory, type HostPlaces } from './host-directory.js'
+import { excessOf, HostDirectory, type HostPlaces, hostsDirectory } from './host-directory.js'
 import { keepInitramfs } from './initramfs-file.js'
 import { journalledProcesses, journalledSockets } from './journalled.js'
 import type { HostPowers } from './powers.js'
@@ -54,6 +54,7 @@ async function open(
   let directory: HostDirectory
   let reconciled: readonly ReconciledHost[]
   try {
+    await powers.files.makeDirectory(hostsDirectory(places.state))
     reconciled = await reconcile(powers, places, wait.signal)
     directory = await HostDirectory.create(powers, places, (record) => emit(events, 'journal', record))
   } catch (cause) {

@@ -6,7 +6,11 @@ import type { HostError } from './errors.js'
 
 /** The directories of the host itself. Nothing here follows a symbolic link out of them. */
 export interface HostFiles {
-  /** Makes the directory with mode 0700, and its missing parents. It may exist already. */
+  /**
+   * Makes the directory with mode 0700, and its missing parents. It may exist already, but rejects when it is
+   * somebody else's, others may write into it (`EPERM`), or it is no directory (`ENOTDIR`): what it holds is
+   * believed, up to which processes are ended.
+   */
   makeDirectory(path: string): Promise<void>
   /** Base names; empty when there is no such directory. */
   list(path: string): Promise<readonly string[]>

@@ -55,6 +55,16 @@ export const cacheFiles: CacheFiles = {
 
 /** Not `recursive`, which never returns below a directory like /proc, where making one is ENOENT. */
 async function makeDirectory(path: string): Promise<void> {
+  await makeWithParents(path)
+  // What lies in it is given to units by its name and trailer alone.
+  const { uid, mode } = await stat(path)
+  if (uid !== process.getuid?.() || (mode & 0o022) !== 0) {
+    const message = `${path} belongs to another user or is writable by others; make it your own (chown, chmod go-w)`
+    throw Object.assign(new Error(message), { code: 'EPERM' })
+  }
+}
+
+async function makeWithParents(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 })
   } catch (thrown) {
@@ -62,8 +72,8 @@ async function makeDirectory(path: string): Promise<void> {
     const parent = dirname(path)
     if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
     if (code !== 'ENOENT' || parent === path || (await exists(parent))) throw thrown
-    await makeDirectory(parent)
-    await makeDirectory(path)
+    await makeWithParents(parent)
+    await makeWithParents(path)
   }
 }
 

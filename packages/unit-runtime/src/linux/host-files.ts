@@ -7,7 +7,11 @@ import { runToEnd } from './run-to-end.js'
 /** The host's own directories on this machine. Failures reject with the system's error (`code`). */
 export const linuxHostFiles: HostFiles = {
   async makeDirectory(path) {
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    await makeWithParents(path)
+    const facts = await lstat(path)
+    if (!facts.isDirectory()) throw refusal('ENOTDIR', path, 'is no directory; remove it')
+    if (facts.uid !== process.getuid?.()) throw refusal('EPERM', path, `belongs to user ${facts.uid}`)
+    if ((facts.mode & 0o022) !== 0) throw refusal('EPERM', path, 'is writable by others; chmod go-w')
   },
 
   async list(path) {
@@ -88,6 +92,24 @@ export const linuxHostFiles: HostFiles = {
     const { code, stderr } = await runToEnd('umount', ['--lazy', '--no-canonicalize', path])
     if (code !== 0) throw new Error(`umount ${path} failed: ${stderr}`)
   },
+}
+
+/** Not `recursive`, which never returns below a directory like /proc, where making one is ENOENT. */
+async function makeWithParents(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'EEXIST') return
+    const parent = dirname(path)
+    if (code !== 'ENOENT' || parent === path || (await orAbsent(lstat(parent))) !== undefined) throw cause
+    await makeWithParents(parent)
+    await makeWithParents(path)
+  }
+}
+
+function refusal(code: string, path: string, why: string): Error {
+  return Object.assign(new Error(`${path} ${why}`), { code, path })
 }
 
 function octal(digits: string): string {

@@ -6,6 +6,7 @@ import {
 } from '@spectrum/unit-monitor'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { hotplugPlace } from '../src/qemu/arguments.js'
 
 const MIB = 1024 * 1024
 const SOCKETS = { console: '/run/m/console.sock', control: '/run/m/control.sock', qmp: '/run/m/qmp.sock' }
@@ -86,15 +87,24 @@ describe('the arguments for QEMU', () => {
     const memory = parseOptions(valuesOf(argv, '-m')[0] ?? '')
     expect(memory.get('slots')).toBe('5')
     expect(memory.get('maxmem')).toBe(`${256 + 8 + 64 * 1024}M`)
-    expect(argv.filter((value) => value.startsWith('pcie-root-port'))).toHaveLength(3)
+    expect(argv.filter((value) => value.startsWith('pcie-pci-bridge'))).toHaveLength(1)
   })
 
   it('give every device an address of its own, up to the last function of the last slot', () => {
     const count = QEMU_LIMITS.maxPmemDevices
-    const argv = print({ pmem: [device(0)], hotplugSlots: count - 1 })._unsafeUnwrap()
+    const all = Array.from({ length: count - 1 }, (_, index) => device(index))
+    const argv = print({ pmem: all, hotplugSlots: 1 })._unsafeUnwrap()
     const addresses = valuesOf(argv, '-device').flatMap((value) => parseOptions(value).get('addr') ?? [])
     expect(new Set(addresses).size).toBe(count + 2)
     expect(addresses.at(-1)).toBe('0x1e.0x7')
+    const most = print({ hotplugSlots: count })._unsafeUnwrap()
+    const bridges = valuesOf(most, '-device').filter((value) => value.startsWith('pcie-pci-bridge'))
+    const places = Array.from({ length: count }, (_, index) => hotplugPlace(index))
+    expect(bridges.map((value) => parseOptions(value).get('id'))).toEqual([
+      ...new Set(places.map((place) => place.bus)),
+    ])
+    expect(new Set(places.map(({ bus, addr }) => `${bus} ${addr}`)).size).toBe(count)
+    expect([places[0]?.addr, places[30]?.addr, places[31]?.bus]).toEqual(['0x1', '0x1f', 'hotplug1'])
     expect(print({ hotplugSlots: count + 1 })._unsafeUnwrapErr().field).toBe('hotplugSlots')
     expect(print({ pmem: [device(0)], hotplugSlots: count })._unsafeUnwrapErr().field).toBe('pmem')
   })

@@ -16,7 +16,7 @@ import type {
 import { MachineLog } from '../machine-log.js'
 import type { MonitorPowers, ProcessExit, SpawnedProcess } from '../powers.js'
 import { Patience, WaitEnded } from '../waiting.js'
-import { DEFAULT_HOTPLUG_BYTES, hotplugPort, type QemuLaunch } from './arguments.js'
+import { DEFAULT_HOTPLUG_BYTES, hotplugPlace, type QemuLaunch } from './arguments.js'
 import { QmpClient, type QmpEvent, type QmpFailure } from './qmp.js'
 
 const HOTPLUG_DEADLINE_MS = 10_000
@@ -143,7 +143,7 @@ export class QemuMachine implements Machine {
     }
     const plugged = await qmp.execute(
       'device_add',
-      { driver: 'virtio-pmem-pci', id: `hotpmem${index}`, memdev: memory, bus: hotplugPort(index) },
+      { driver: 'virtio-pmem-pci', id: `hotpmem${index}`, memdev: memory, ...hotplugPlace(index) },
       within,
     )
     if (plugged.isErr()) {

@@ -8,8 +8,9 @@ import type { UnixSocket } from '@spectrum/unix-fd'
 import { unixFd } from '@spectrum/unix-fd/linux'
 import { INBOX_ROOM, type Load, MOST_FDS, talk, talkWithPromises } from './echo/conversation.js'
 
-// What a message costs there and back between two Node processes, against two processes in C that use the same
-// system calls and nothing else, compiled and measured in the same run. Interleaved; medians.
+// What a message costs there and back between two Node processes, against two processes in C, compiled and
+// measured in the same run: once with blocking calls, which is the least that any program can do, and once with
+// epoll, as a program has to that has other things to do as well. Interleaved; medians.
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 9)
 const MESSAGES = Number(process.env['BENCH_MESSAGES'] ?? 20_000)
 const BYTES = 64
@@ -60,7 +61,8 @@ const cases = [0, 1, MOST_FDS].flatMap((fds) =>
     fds,
     messages: fds === MOST_FDS ? MESSAGES >> 2 : MESSAGES,
     ours: [] as number[],
-    peer: [] as number[],
+    blocking: [] as number[],
+    epoll: [] as number[],
   })),
 )
 type Case = (typeof cases)[number]
@@ -73,8 +75,10 @@ async function ours({ fds, style, window, messages }: Case, count = messages): P
   return (await run) / count
 }
 
-function peer({ fds, window, messages }: Case): number {
-  const argv = [fds, messages, window, BYTES].map(String)
+const peers = ['blocking', 'epoll'] as const
+
+function peer(style: (typeof peers)[number], { fds, window, messages }: Case): number {
+  const argv = [style, ...[fds, messages, window, BYTES].map(String)]
   return Number(execFileSync(peerBinary, argv, { encoding: 'utf8' })) / messages
 }
 
@@ -82,23 +86,22 @@ function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1]!
 }
 
-function report({ title, fds, window, ours, peer }: Case): void {
-  const carrying = `${fds} descriptor${fds === 1 ? '' : 's'}`
-  const [own, other] = [median(ours), median(peer)]
+function report(measured: Case): void {
+  const { title, fds, window } = measured
   const asRate = window > 1
   const shown = (ns: number) => (asRate ? Math.round(1e9 / ns) : Math.round(ns / 10) / 100)
-  const figure = {
-    name: `${title}, ${carrying}`,
-    ours: shown(own),
-    peer: shown(other),
-    ratio: Math.round((asRate ? other / own : own / other) * 100) / 100,
-    unit: asRate ? 'messages/s' : 'us',
-    accelerator: 'none',
-  }
-  if (json) console.log(JSON.stringify(figure))
-  else {
-    const { name, unit } = figure
-    console.log(`${name.padEnd(40)} ${figure.ours} ${unit}, C ${figure.peer} ${unit}: ${figure.ratio}`)
+  for (const style of peers) {
+    const [own, other] = [median(measured.ours), median(measured[style])]
+    const figure = {
+      name: `${title}, ${fds} descriptor${fds === 1 ? '' : 's'}, against C ${style}`,
+      ours: shown(own),
+      peer: shown(other),
+      ratio: Math.round((asRate ? other / own : own / other) * 100) / 100,
+      unit: asRate ? 'messages/s' : 'us',
+      accelerator: 'none',
+    }
+    const { name, ours, peer, ratio, unit } = figure
+    console.log(json ? JSON.stringify(figure) : `${name.padEnd(60)} ${ours} to ${peer} ${unit}: ${ratio}`)
   }
 }
 
@@ -106,10 +109,11 @@ try {
   for (const each of cases) await ours(each, Math.min(each.messages, 4_000))
   for (let round = 0; round < ROUNDS; round++) {
     for (const each of cases) {
-      // Who goes first alternates, so that neither always finds the machine as the other left it.
-      if (round % 2 === 0) each.peer.push(peer(each))
-      each.ours.push(await ours(each))
-      if (round % 2 === 1) each.peer.push(peer(each))
+      // Who goes first alternates, so that none always finds the machine as another left it.
+      const takeOurs = async () => each.ours.push(await ours(each))
+      if (round % 2 === 1) await takeOurs()
+      for (const style of peers) each[style].push(peer(style, each))
+      if (round % 2 === 0) await takeOurs()
     }
   }
   for (const each of cases) report(each)

@@ -6,6 +6,8 @@ export type Interest = 'readable' | 'writable'
 
 interface Waiter {
   readonly interest: number
+  /** Whose abort ends it; undefined for one that only its owner ends. */
+  readonly signal: AbortSignal | undefined
   settle(result: Result<void, UnixFdError>): void
 }
 
@@ -39,6 +41,9 @@ export class Fd implements Disposable {
   #held = true
   /** Made when first needed: most descriptors are only passed on. */
   #waiters: Set<Waiter> | undefined
+  /** The signal of the last wait, on which the listener stays: who reads in a loop brings the same one again. */
+  #signal: AbortSignal | undefined
+  #onAbort: (() => void) | undefined
 
   /** Takes over the ownership of `number`. */
   constructor(calls: SystemCalls, number: number) {
@@ -106,6 +111,7 @@ export class Fd implements Disposable {
     if (this.closed) return err(closedError())
     const waiter: Waiter = {
       interest: interest === 'readable' ? READABLE : WRITABLE,
+      signal: undefined,
       settle: (result) => {
         if (result.isOk()) callback()
       },
@@ -129,23 +135,41 @@ export class Fd implements Disposable {
     if (this.closed) return Promise.resolve(err(closedError()))
     if (signal.aborted) return Promise.resolve(err(abortedError(signal)))
     return new Promise((resolve) => {
-      const onAbort = () => {
-        waiter.settle(err(abortedError(signal)))
-        this.#update()
-      }
       const waiter: Waiter = {
         interest,
+        signal,
         settle: (result) => {
           this.#waiters?.delete(waiter)
-          signal.removeEventListener('abort', onAbort)
+          this.#deafen(signal)
           resolve(result)
         },
       }
       this.#add(waiter)
-      signal.addEventListener('abort', onAbort, { once: true })
+      this.#listen(signal)
       const failure = this.#update()
       if (failure) waiter.settle(err(failure))
     })
+  }
+
+  #listen(signal: AbortSignal): void {
+    if (this.#signal === signal) return
+    this.#onAbort ??= () => {
+      for (const waiter of this.#waiters ? [...this.#waiters] : []) {
+        if (waiter.signal?.aborted) waiter.settle(err(abortedError(waiter.signal)))
+      }
+      this.#update()
+    }
+    const before = this.#signal
+    this.#signal = signal
+    signal.addEventListener('abort', this.#onAbort)
+    if (before) this.#deafen(before)
+  }
+
+  /** Takes the listener from a signal that no wait needs any more. */
+  #deafen(signal: AbortSignal): void {
+    if (signal === this.#signal || this.#onAbort === undefined) return
+    if (this.#waiters) for (const waiter of this.#waiters) if (waiter.signal === signal) return
+    signal.removeEventListener('abort', this.#onAbort)
   }
 
   #wanted(): number {
@@ -209,5 +233,8 @@ export class Fd implements Disposable {
     const waiters = this.#waiters
     this.#waiters = undefined
     if (waiters) for (const waiter of [...waiters]) waiter.settle(err(closedError()))
+    const signal = this.#signal
+    this.#signal = undefined
+    if (signal) this.#deafen(signal)
   }
 }

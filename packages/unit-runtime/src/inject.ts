@@ -69,13 +69,13 @@ export async function injectClosure(
   const fresh = distinctDevices(attached.value).filter((device) => !unit.devices.has(device.id))
   if (fresh.length > left) return err(noSlotLeft(unit.name, fresh.length, left))
   powers.step('inject-begun')
-  for (const device of fresh) {
+  for (const [index, device] of fresh.entries()) {
     const plugged = await unit.machine.addPmem(pmemDevice(device), options())
     if (plugged.isErr()) {
       const { error } = plugged
       return err(
         error.kind === 'no-slot-left'
-          ? noSlotLeft(unit.name, fresh.length, error.slots)
+          ? noSlotLeft(unit.name, fresh.length - index, 0)
           : monitorFailed(unit.name, error),
       )
     }

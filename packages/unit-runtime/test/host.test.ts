@@ -78,10 +78,9 @@ const connectDeafAgent: ConnectAgent = (channel, powers, options) =>
     [Symbol.asyncDispose]: () => agent[Symbol.asyncDispose](),
   }))
 
-/** Machines that no signal ends, as one that is stuck in the kernel. */
-function immortalMachines(powers: HostPowers): HostPowers {
-  const hangs = { kind: 'timed-out', message: 'it hangs in the kernel', lastLines: [] } as const
-  const immortal = (machine: Machine): Machine => ({
+/** The fake's machines, but for what `change` gives them. */
+function withMachines(powers: HostPowers, change: Partial<Machine>): HostPowers {
+  const changed = (machine: Machine): Machine => ({
     name: machine.name,
     processes: machine.processes,
     control: machine.control,
@@ -89,8 +88,9 @@ function immortalMachines(powers: HostPowers): HostPowers {
     exit: machine.exit,
     lastLines: () => machine.lastLines(),
     addPmem: (...given) => machine.addPmem(...given),
-    kill: () => errAsync(hangs),
-    [Symbol.asyncDispose]: () => Promise.reject(new Error(hangs.message)),
+    kill: (...given) => machine.kill(...given),
+    [Symbol.asyncDispose]: () => machine[Symbol.asyncDispose](),
+    ...change,
   })
   const { chooseMonitor } = powers
   return {
@@ -102,11 +102,20 @@ function immortalMachines(powers: HostPowers): HostPowers {
           kind,
           accelerator,
           capabilities,
-          start: (...described) => start(...described).map(immortal),
+          start: (...described) => start(...described).map(changed),
         }
         return { ...choice, monitor }
       }),
   }
+}
+
+/** Machines that no signal ends, as one that is stuck in the kernel. */
+function immortalMachines(powers: HostPowers): HostPowers {
+  const hangs = { kind: 'timed-out', message: 'it hangs in the kernel', lastLines: [] } as const
+  return withMachines(powers, {
+    kill: () => errAsync(hangs),
+    [Symbol.asyncDispose]: () => Promise.reject(new Error(hangs.message)),
+  })
 }
 
 /** The next exception that nobody catches; it does not reach the test runner. */
@@ -441,6 +450,16 @@ describe('an injection', () => {
     })
     expect(plugged).toBe(0)
     expect(pathsOf(left)).toEqual([hello, libc])
+  })
+
+  it('says that no slot is left when attempts that failed have used them up', async () => {
+    const full = { kind: 'no-slot-left', slots: 16, message: 'all 16 are in use' } as const
+    const powers = withMachines(fakeHostPowers({ store }), { addPmem: () => errAsync(full) })
+    await using host = (await openHostWith(powers, places, { store: memoryStore(store) }))._unsafeUnwrap()
+    const { left } = (await host.start(one))._unsafeUnwrap()
+    const error = (await left.inject(closure(gdb)))._unsafeUnwrapErr()
+    expect(error).toMatchObject({ kind: 'no-slot-left', needed: 2, left: 0 })
+    expect(error.message).toContain('room for 0 more devices')
   })
 
   it('that fails in the middle leaves the unit running, and can be done again', async () => {

@@ -21,6 +21,8 @@ export interface RunCommand {
   /** For the command itself, once the unit runs. */
   readonly timeoutMs: number | undefined
   readonly stdin: 'closed' | 'open'
+  /** Whether a terminal gets the program's bytes as they are. */
+  readonly raw: boolean
 }
 
 /** The command line says something that is not understood. Nothing was started. */
@@ -86,6 +88,7 @@ function parseRun(words: readonly string[]): Result<Command, UsageError> {
         env: { type: 'string', multiple: true },
         timeout: { type: 'string' },
         interactive: { type: 'boolean', short: 'i' },
+        raw: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
     }),
@@ -112,6 +115,7 @@ function parseRun(words: readonly string[]): Result<Command, UsageError> {
             memoryBytes: memory === undefined ? undefined : memory * mebibyte,
             timeoutMs,
             stdin: values.interactive === true ? 'open' : 'closed',
+            raw: values.raw === true,
           }),
         ),
       ),

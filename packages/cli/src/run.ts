@@ -4,6 +4,7 @@ import { escapeLines } from './escape.js'
 import { exitStatus, signalNumber } from './exit-status.js'
 import type { CommandPowers, Failure, Sink, StartedUnit, UnitHost } from './powers.js'
 import { Progress } from './progress.js'
+import { TerminalText } from './terminal-text.js'
 
 type RunPowers = Pick<CommandPowers, 'stdout' | 'stderr' | 'openStdin' | 'clock' | 'openHost' | 'interrupted'>
 
@@ -67,8 +68,8 @@ async function execute(unit: StartedUnit, command: RunCommand, powers: RunPowers
     const process = started.value
     if (process.stdin !== undefined) void forward(powers.openStdin(), process.stdin, cut.signal)
     const passages = [
-      new Passage(process.stdout, powers.stdout, () => cutFor('unread')),
-      new Passage(process.stderr, powers.stderr, () => cutFor('unread')),
+      new Passage(process.stdout, outlet(powers.stdout, command), () => cutFor('unread')),
+      new Passage(process.stderr, outlet(powers.stderr, command), () => cutFor('unread')),
     ]
     const outcome = await outcomeOf(process, passages, cut.signal, clock)
     if (cut.signal.aborted && outcome?.kind !== 'exited') return await cutStatus(cut.signal.reason, powers)
@@ -118,17 +119,28 @@ const aborted = (signal: AbortSignal): Promise<undefined> =>
     else signal.addEventListener('abort', () => resolve(undefined), { once: true })
   })
 
+/** Where output goes: into a pipe as it is, onto a terminal as text, for a hostile program may have written it. */
+interface Outlet {
+  write(bytes: Uint8Array): Promise<void>
+  end(): Promise<void>
+}
+
+function outlet(to: Sink, { raw }: RunCommand): Outlet {
+  if (to.isTerminal && !raw) return new TerminalText(to)
+  return { write: (bytes) => to.write(bytes), end: async () => {} }
+}
+
 /** Byte by byte, at the pace of whoever reads; a reader that has gone ends the command, as a pipe would. */
 class Passage {
   readonly ended: Promise<void>
   bytes = 0
   writing = false
 
-  constructor(from: AsyncIterable<Uint8Array>, to: Sink, readerGone: () => void) {
+  constructor(from: AsyncIterable<Uint8Array>, to: Outlet, readerGone: () => void) {
     this.ended = this.#pass(from, to, readerGone)
   }
 
-  async #pass(from: AsyncIterable<Uint8Array>, to: Sink, readerGone: () => void): Promise<void> {
+  async #pass(from: AsyncIterable<Uint8Array>, to: Outlet, readerGone: () => void): Promise<void> {
     let open = true
     for await (const chunk of from) {
       this.bytes += chunk.length
@@ -142,6 +154,7 @@ class Passage {
       }
       this.writing = false
     }
+    if (open) await to.end().catch(() => {})
   }
 }
 

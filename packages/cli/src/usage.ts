@@ -25,7 +25,8 @@ Options:
   run: `Usage: spectrum run --closure PATH [OPTIONS] -- PROGRAM [ARGUMENT]...
 
 Starts a unit that sees the closure of PATH and nothing else, runs PROGRAM in it and removes the unit.
-PROGRAM is an absolute path in the unit; no shell is involved. Its output is passed on byte by byte.
+PROGRAM is an absolute path in the unit; no shell is involved. Its output is passed on byte by byte; what
+would command a terminal is spelled out there.
 
 Options:
   --closure PATH    a store path, granted with everything it references; may be repeated
@@ -33,6 +34,7 @@ Options:
   --memory MIB      memory of the unit
   --timeout SECONDS end the program after this long
   -i, --interactive pass standard input to the program
+  --raw             let the program command the terminal that shows its output
   -h, --help        this text
 
 Exit status: the program's own; 128+n when signal n ended it; 124 timed out; 125 the unit could not be

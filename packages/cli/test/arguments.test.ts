@@ -36,6 +36,7 @@ describe('the command line', () => {
       memoryBytes: undefined,
       timeoutMs: undefined,
       stdin: 'closed',
+      raw: false,
     })
   })
 
@@ -52,12 +53,13 @@ describe('the command line', () => {
         '--env',
         'E=',
       ],
-      ...['--timeout', '1.5', '-i', '--', '/bin/hello', 'there'],
+      ...['--timeout', '1.5', '-i', '--raw', '--', '/bin/hello', 'there'],
     )
     expect(command).toMatchObject({
       closure: [closure, '/nix/store/def-x'],
       argv: ['/bin/hello', 'there'],
       env: { A: 'b=c', E: '' },
+      raw: true,
       memoryBytes: 512 * 1024 * 1024,
       timeoutMs: 1500,
       stdin: 'open',

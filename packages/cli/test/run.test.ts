@@ -57,6 +57,29 @@ describe('spectrum run', () => {
     expect(stderr.text).toBe('error\n')
   })
 
+  const hostile = [
+    'a\r',
+    '\nb\t\x1b]52;c;',
+    'cm0=\x07',
+    Buffer.from([0xe2, 0x82]),
+    Buffer.from([0xac]),
+    '\u202e\rc\r',
+  ]
+  it('lets a program command no terminal, unless told to', async () => {
+    for (const [words_, shown] of [
+      [words, 'a\nb\t\\x1b]52;c;cm0=\\x07€\\u{202e}\\x0dc\\x0d'],
+      [
+        ['run', '--raw', ...words.slice(1)],
+        Buffer.concat(hostile.map((each) => Buffer.from(each))).toString(),
+      ],
+    ] as const) {
+      const host = new ScriptedHost({ stdout: hostile, outcome: { kind: 'exited', code: 0 } })
+      const { powers } = powersWith({ host, stdout: new KeptSink(true) })
+      expect(await spectrum(words_, powers)).toBe(0)
+      expect((powers.stdout as KeptSink).text).toBe(shown)
+    }
+  })
+
   it('escapes what a guest has a hand in before it reaches the terminal in our own words', async () => {
     const { stderr } = await runScript({
       outcome: { kind: 'unit-lost', message: 'bye\x1b]0;owned\x07\u202e' },

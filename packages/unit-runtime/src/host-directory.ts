@@ -56,8 +56,9 @@ export class HostDirectory {
     const path = `${hostsDirectory(places.state)}/${name}`
     const unfinished = unfinishedDirectory(places.cache, name)
     await files.makeDirectory(path)
+    let journal: Journal | undefined
     try {
-      const journal = await Journal.create(files, path, onRecord)
+      journal = await Journal.create(files, path, onRecord)
       const directory = new HostDirectory(name, path, unfinished, journal, files)
       await journal.append({
         record: 'host',
@@ -68,6 +69,7 @@ export class HostDirectory {
       await directory.make(unfinished)
       return directory
     } catch (cause) {
+      await journal?.close()
       await files.remove(path).catch(() => {})
       throw cause
     }
@@ -92,10 +94,13 @@ export class HostDirectory {
     await this.journal.append({ record: 'path-removed', path }).catch(() => {})
   }
 
-  /** Ends the host's existence on disk. The journal goes last: until then another host can finish the work. */
+  /**
+   * Ends the host's existence on disk. The journal goes last: until then another host can finish the work. May be
+   * tried again.
+   */
   async removeAll(): Promise<void> {
-    await this.files.remove(this.unfinished)
     await this.journal.close()
+    await this.files.remove(this.unfinished)
     await removeHostDirectory(this.files, this.path)
   }
 }

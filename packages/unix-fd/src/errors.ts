@@ -43,9 +43,15 @@ export type UnixFdError =
   | { readonly kind: 'native-missing'; readonly message: string; readonly cause: unknown }
   | { readonly kind: 'system'; readonly message: string; readonly call: string; readonly code: string }
 
+/** Those that libuv has no name for. asm-generic/errno.h. */
+const UNNAMED: ReadonlyMap<number, string> = new Map([
+  [-10, 'ECHILD'],
+  [-109, 'ETOOMANYREFS'],
+])
+
 /** The kernel's name for `-errno`, such as `EAGAIN`. */
 export function errnoName(result: number): string {
-  return getSystemErrorName(result)
+  return UNNAMED.get(result) ?? getSystemErrorName(result)
 }
 
 export function systemError(call: string, result: number): UnixFdError {

@@ -47,15 +47,15 @@ export interface Inspection {
 
 /** S_IFMT and its values, the same on every architecture. inode(7). */
 const TYPE_MASK = 0o170000
-const TYPES: Readonly<Record<number, FileType>> = {
-  16807: 'file',
-  9604: 'directory',
-  4802: 'character-device',
-  14406: 'block-device',
-  2401: 'pipe',
-  26411: 'socket',
-  21609: 'symbolic-link',
-}
+const TYPES: ReadonlyMap<number, FileType> = new Map([
+  [0o100000, 'file'],
+  [0o040000, 'directory'],
+  [0o020000, 'character-device'],
+  [0o060000, 'block-device'],
+  [0o010000, 'pipe'],
+  [0o140000, 'socket'],
+  [0o120000, 'symbolic-link'],
+])
 
 export function inspect(calls: SystemCalls, fd: Fd): Result<Inspection, UnixFdError> {
   if (fd.closed) return err(closedError())
@@ -67,7 +67,7 @@ export function inspect(calls: SystemCalls, fd: Fd): Result<Inspection, UnixFdEr
   if (status < 0) return err(systemError('fcntl(F_GETFL)', status))
   const flags = calls.fcntl(fd.number, constants.F_GETFD, 0)
   if (flags < 0) return err(systemError('fcntl(F_GETFD)', flags))
-  const type = TYPES[Number(stat[0]!) & TYPE_MASK] ?? 'anonymous'
+  const type = TYPES.get(Number(stat[0]!) & TYPE_MASK) ?? 'anonymous'
   const access = accessOf(constants, status)
   const socket = type === 'socket' && access !== 'path' ? inspectSocket(calls, fd) : ok(undefined)
   if (socket.isErr()) return err(socket.error)

@@ -135,7 +135,7 @@ export class UnixSocket implements Disposable {
    * until it says `empty`, or a bounded number of times per turn. Also `empty` while a `receive` waits.
    */
   tryReceive(inbox: Inbox): Result<Found, UnixFdError> {
-    if (inbox.closed) return err(closedError())
+    if (inbox.closed || this.fd.closed) return err(closedError())
     if (inbox.advance()) return this.#judge(inbox)
     if (inbox.takeExhausted() || !this.#receives.enterNow()) return EMPTY
     const found = this.#receiveInto(inbox, inbox.maxFds)

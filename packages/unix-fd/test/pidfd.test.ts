@@ -1,6 +1,8 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { liveFds } from '../src/index.js'
 import { openPidfd } from '../src/linux.js'
@@ -74,5 +76,50 @@ describe('a pidfd', () => {
     expect((await waiting)._unsafeUnwrapErr().kind).toBe('closed')
     expect(pidfd.sendSignal(0)._unsafeUnwrapErr().kind).toBe('closed')
     expect({ open: openDescriptors(), live: liveFds() }).toEqual(before)
+  })
+
+  /** Runs `script` as a shell's background job, then a program of Node in the shell's place, whose child it is. */
+  async function waitForChild(script: string, reap: boolean): Promise<unknown> {
+    const shell = `${script} & exec "$0" --import "$1" "$2" "$!" "$3"`
+    const argv = [
+      '-c',
+      shell,
+      process.execPath,
+      createRequire(import.meta.url).resolve('tsx'),
+      program,
+      `${reap}`,
+    ]
+    const { stdout, stderr } = spawnSync('/bin/sh', argv, { encoding: 'utf8' })
+    try {
+      return JSON.parse(stdout)
+    } catch {
+      throw new Error(stderr)
+    }
+  }
+  const program = fileURLToPath(new URL('programs/wait-for-child.ts', import.meta.url))
+
+  test('tells how a child ended, and leaves the reaping to whoever asks for it', async () => {
+    const exited = { kind: 'exited', code: 7 }
+    expect(await waitForChild('sh -c "exit 7"', false)).toEqual([exited, exited])
+    const killed = { kind: 'killed', signal: SIGKILL, coreDumped: false }
+    expect(await waitForChild('sh -c "sleep 0.3; kill -9 \\$\\$"', true)).toEqual([killed, 'not-a-child'])
+  }, 20_000)
+
+  test("does not claim to know how somebody else's child ended", async () => {
+    const child = spawn('/bin/sh', ['-c', 'sleep 60 & echo $!; wait'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    const ended = once(child, 'exit')
+    const [line] = (await once(child.stdout!, 'data')) as [Buffer]
+    using grandchild = openPidfd(Number(line.toString()))._unsafeUnwrap()
+    using parent = openPidfd(child.pid!)._unsafeUnwrap()
+    expect((await grandchild.wait(AbortSignal.timeout(20)))._unsafeUnwrapErr().kind).toBe('timed-out')
+    const waiting = grandchild.wait(AbortSignal.timeout(5_000))
+    grandchild.sendSignal(SIGKILL)._unsafeUnwrap()
+    expect((await waiting)._unsafeUnwrapErr().kind).toBe('not-a-child')
+    parent.sendSignal(SIGKILL)._unsafeUnwrap()
+    await ended
+    grandchild.close()
+    expect((await grandchild.wait(AbortSignal.timeout(20)))._unsafeUnwrapErr().kind).toBe('closed')
   })
 })

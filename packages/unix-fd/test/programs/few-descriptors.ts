@@ -1,0 +1,57 @@
+import { openSync, readdirSync } from 'node:fs'
+import { liveFds } from '../../src/index.js'
+import { unixFd } from '../../src/linux.js'
+
+// Runs with a low limit on open descriptors, which it uses up: `few-descriptors accept|receive PATH`.
+const descriptors = unixFd()._unsafeUnwrap()
+const [task, path = ''] = process.argv.slice(2)
+const soon = () => AbortSignal.timeout(5_000)
+
+function fill(leaving: number) {
+  const taken = []
+  try {
+    for (;;) taken.push(descriptors.adopt(openSync('/dev/null', 'r')))
+  } catch {
+    for (let i = 0; i < leaving; i++) taken.pop()?.close()
+  }
+  return taken
+}
+
+async function acceptOne(): Promise<object> {
+  using listener = descriptors.listen(path, 'stream')._unsafeUnwrap()
+  using _client = descriptors.connect(path, 'stream')._unsafeUnwrap()
+  // The event loop's own watch has to exist before there is no descriptor for anything.
+  await listener.accept(soon()).map((socket) => socket.close())
+  using _second = descriptors.connect(path, 'stream')._unsafeUnwrap()
+  const taken = fill(0)
+  const codes: string[] = []
+  const start = process.cpuUsage()
+  setTimeout(() => taken.pop()?.close(), 300)
+  const accepted = await listener.accept(soon(), { onBackOff: ({ code }) => codes.push(code) })
+  const { user, system } = process.cpuUsage(start)
+  return {
+    accepted: accepted.isOk(),
+    code: codes[0],
+    fewPauses: codes.length >= 3 && codes.length < 10,
+    cpuLow: user + system < 150_000,
+  }
+}
+
+async function receiveTooMany(): Promise<object> {
+  const [left, right] = descriptors.socketpair('stream')._unsafeUnwrap()
+  const file = descriptors.adopt(openSync('/dev/null', 'r'))
+  left.trySend(Uint8Array.of(1), Array(10).fill(file))._unsafeUnwrap()
+  readdirSync('/proc/self/fd')
+  fill(4)
+  const before = liveFds()
+  const received = await right.receive({ maxFds: 253, signal: soon() })
+  // One less: the socket itself.
+  return {
+    kind: received.isErr() ? received.error.kind : 'ok',
+    closed: right.fd.closed,
+    leaked: liveFds() - before + 1,
+  }
+}
+
+const result = await (task === 'accept' ? acceptOne() : receiveTooMany())
+process.stdout.write(JSON.stringify(result), () => process.exit(0))

@@ -2,7 +2,7 @@ import { openSync, readdirSync } from 'node:fs'
 import { liveFds } from '../../src/index.js'
 import { unixFd } from '../../src/linux.js'
 
-// Runs with a low limit on open descriptors, which it uses up: `few-descriptors accept|receive PATH`.
+// Runs with a low limit on open descriptors, which it uses up: `few-descriptors accept|receive|send PATH`.
 const descriptors = unixFd()._unsafeUnwrap()
 const [task, path = ''] = process.argv.slice(2)
 const soon = () => AbortSignal.timeout(5_000)
@@ -53,5 +53,25 @@ async function receiveTooMany(): Promise<object> {
   }
 }
 
-const result = await (task === 'accept' ? acceptOne() : receiveTooMany())
+/** To a peer that does not read: without privileges, at most as many as may be open are on their way at once. */
+async function sendTooMany(): Promise<object> {
+  const [left, right] = descriptors.socketpair('stream')._unsafeUnwrap()
+  const file = descriptors.adopt(openSync('/dev/null', 'r'))
+  const many = Array(20).fill(file)
+  let sent = 0
+  for (;;) {
+    const result = await left.send(Uint8Array.of(1), { fds: many, signal: soon() })
+    if (result.isErr()) {
+      const { error } = result
+      using inbox = descriptors.createInbox({ maxFds: 20 })._unsafeUnwrap()
+      let received = 0
+      while (right.tryReceive(inbox)._unsafeUnwrap() === 'data') received += inbox.fdCount
+      return { code: 'code' in error && error.code, nothingLost: received === sent }
+    }
+    sent += many.length
+  }
+}
+
+const tasks = { accept: acceptOne, receive: receiveTooMany, send: sendTooMany }
+const result = await tasks[task as keyof typeof tasks]()
 process.stdout.write(JSON.stringify(result), () => process.exit(0))

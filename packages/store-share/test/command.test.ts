@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { runCommand } from '../src/linux/command.js'
 
@@ -30,6 +32,14 @@ describe('a command', () => {
     expect((await shell('sleep 98765 & wait', ending)).kind).toBe('killed')
     await expect.poll(() => runs('98765')).toBe(false)
   })
+
+  it('dies with the program that runs it, however that dies', async () => {
+    const script = fileURLToPath(new URL('command-host.mts', import.meta.url))
+    const host = spawn(process.execPath, ['--import', 'tsx', script], { stdio: 'inherit' })
+    await expect.poll(() => runs('sleep\0' + '98763'), { timeout: 10_000 }).toBe(true)
+    host.kill('SIGKILL')
+    await expect.poll(() => runs('sleep\0' + '98763')).toBe(false)
+  }, 15_000)
 
   it('that says too much ends with what it started', async () => {
     const outcome = await shell('sleep 98764 & head -c 2000 /dev/zero; wait')

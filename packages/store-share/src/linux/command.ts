@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { access, constants, stat } from 'node:fs/promises'
 import type { CommandOutcome, CommandRequest, RunCommand } from '../powers.js'
 
 /** What a command is given of this program's environment: where programs are, and how Nix is set up here. */
@@ -12,9 +13,21 @@ const INHERITED = [
   'NIX_SSL_CERT_FILE',
 ]
 
-export const runCommand: RunCommand = (request) =>
-  new Promise<CommandOutcome>((resolve, reject) => {
-    const child = spawn(request.file, request.argv, {
+/**
+ * Runs a command to its end, which comes with the abort at the latest. Where `setpriv` (util-linux) is, the kernel
+ * also ends it when this program dies, so that nobody has to look for it afterwards.
+ */
+export const runCommand: RunCommand = async (request) => {
+  const [file, setpriv] = await Promise.all([findProgram(request.file), findProgram('setpriv')])
+  if (file === undefined) return { kind: 'not-found' }
+  return setpriv === undefined
+    ? run(file, request.argv, request)
+    : run(setpriv, ['--pdeathsig', 'KILL', '--', file, ...request.argv], request)
+}
+
+function run(file: string, argv: readonly string[], request: CommandRequest): Promise<CommandOutcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, argv, {
       env: { ...inherited(), ...request.environment },
       stdio: ['ignore', 'pipe', 'pipe'],
       shell: false,
@@ -47,6 +60,23 @@ export const runCommand: RunCommand = (request) =>
       else resolve({ kind: 'exited', code, stdout: stdout.bytes(), stderr: stderr.bytes() })
     })
   })
+}
+
+/** The absolute path of an executable file, looked for as a shell would. */
+async function findProgram(name: string): Promise<string | undefined> {
+  const directories = (process.env['PATH'] ?? '/usr/bin:/bin')
+    .split(':')
+    .filter((each) => each.startsWith('/'))
+  for (const candidate of name.includes('/') ? [name] : directories.map((each) => `${each}/${name}`)) {
+    try {
+      await access(candidate, constants.X_OK)
+      if ((await stat(candidate)).isFile()) return candidate
+    } catch {
+      // not here: the next directory
+    }
+  }
+  return undefined
+}
 
 function killGroup(leader: number): void {
   try {

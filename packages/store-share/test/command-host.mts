@@ -1,0 +1,5 @@
+// A program of its own, which the test kills while it waits for a command.
+import { runCommand } from '../src/linux/command.js'
+
+const { signal } = new AbortController()
+await runCommand({ file: 'sleep', argv: ['98763'], environment: {}, signal, maxOutputBytes: 1 })

@@ -10,7 +10,7 @@ const MAX_INDEX_BYTES = 256 << 20
 
 /**
  * The files of a blob cache: `blobs/ID.vN.blob` with `blobs/ID.vN.json` beside it, `images/ID.erofs`, and
- * a directory of temporary files for what is not yet known to be right. Any other name appears by rename, when
+ * a directory of temporary files for what is not yet known to be right. Any other name appears at once, when
  * the file is complete, checked, on the disk and read-only; nothing is ever written in place.
  */
 export class CacheDirectory {
@@ -114,15 +114,36 @@ export class CacheDirectory {
       await output.makeReadOnly()
       await output.close()
       throwIfAborted(signal)
-      // Another process may have been first. Units may map its file already: a second copy would share nothing.
-      if (device !== undefined && (await this.#isWhole(file, device.id, device.sizeBytes))) return
-      await writing(file, this.files.rename(temporary, file))
-      renamed = true
+      if (device === undefined || !(await this.#nameFirst(temporary, file, device))) {
+        await writing(file, this.files.rename(temporary, file))
+        renamed = true
+      }
       await writing(file, this.files.syncDirectory(file.slice(0, file.lastIndexOf('/'))))
     } finally {
       // The file goes even when closing it reports a late failure to write.
       await output.close().finally(() => (renamed ? undefined : this.files.remove(temporary)))
     }
+  }
+
+  /**
+   * Another process may be first. Units may map its file already, and a second copy would share nothing; so the
+   * name is taken by a link, which takes nobody's place. False when the file must take the place of a damaged
+   * one, or where there are no links.
+   */
+  async #nameFirst(
+    temporary: string,
+    file: string,
+    device: { readonly id: string; readonly sizeBytes: number },
+  ): Promise<boolean> {
+    try {
+      await this.files.link(temporary, file)
+      return true
+    } catch (thrown) {
+      const code = errorCode(thrown)
+      if (code === 'ENOSPC' || code === 'EDQUOT') await writing(file, Promise.reject(thrown))
+      if (code === undefined) throw thrown
+    }
+    return this.#isWhole(file, device.id, device.sizeBytes)
   }
 
   async #create(file: string): Promise<{ temporary: string; output: OutputFile }> {

@@ -81,6 +81,8 @@ export interface CacheFiles {
   /** Fails when the file exists. */
   create(path: string): Promise<OutputFile>
   rename(from: string, to: string): Promise<void>
+  /** A second name for a file: `EEXIST` when somebody has it, `EPERM` and its like where there are no hard links. */
+  link(from: string, to: string): Promise<void>
   /** Removes a file; one that is not there is no failure. */
   remove(path: string): Promise<void>
   syncDirectory(path: string): Promise<void>

@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   truncateSync,
@@ -126,6 +127,29 @@ describe('the blob of a store path', () => {
       expect(filesIn()).toHaveLength(2)
       rmSync(join(root, 'blobs'), { recursive: true })
     }
+  })
+
+  it('never takes the place of a whole one that another process named at the same moment', async () => {
+    const { file } = (await (await open()).blob(libraryInfo))._unsafeUnwrap()
+    const theirs = join(root, 'theirs')
+    const { ino } = statSync(file)
+    renameSync(file, theirs)
+    // The other process, whose units map its file, is first by less than any look before could see.
+    const second =
+      (work: (from: string, to: string) => Promise<void>) => async (from: string, to: string) => {
+        if (to === file) renameSync(theirs, file)
+        return work(from, to)
+      }
+    const files = { ...cacheFiles, link: second(cacheFiles.link), rename: second(cacheFiles.rename) }
+    expect((await (await open({ files })).blob(libraryInfo)).isOk()).toBe(true)
+    expect(statSync(file).ino).toBe(ino)
+    expect(filesIn()).toHaveLength(2)
+  })
+
+  it('is built where there are no hard links', async () => {
+    const link = () => Promise.reject(Object.assign(new Error('no links here'), { code: 'EPERM' }))
+    ;(await (await open({ files: { ...cacheFiles, link } })).blob(libraryInfo))._unsafeUnwrap()
+    expect(filesIn()).toHaveLength(2)
   })
 
   it('never removes a temporary name that another cache has taken after the rename', async () => {

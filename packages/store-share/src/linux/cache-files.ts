@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { CacheFiles, OutputFile } from '../powers.js'
 import { isMissing } from './tree.js'
@@ -40,6 +40,7 @@ export const cacheFiles: CacheFiles = {
     return new NewFile(await open(path, 'wx', 0o600))
   },
   rename,
+  link,
   async remove(path) {
     await rm(path, { force: true })
   },

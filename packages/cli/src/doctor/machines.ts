@@ -40,7 +40,7 @@ export function checkBoot(report: BootReport): Finding {
       remedy: 'see to what is marked above first, then run this again',
     }
   }
-  const found = `${report.monitor} with ${report.accelerator}: ${report.why}`
+  const found = report.why
   if (report.accelerator === 'kvm') return { subject, verdict: 'ok', found }
   return {
     subject,

@@ -33,34 +33,48 @@ export const JOURNAL_FILE = 'journal'
 // the paths, and the processes carry their mark.
 const MOST_BYTES = 64 * 1024 * 1024
 
+/** A journal that has grown by so much is written anew with what still holds. */
+const SHRINK_BYTES = 4 * 1024 * 1024
+
 /** The open journal of a living host. Appends keep their order; each is durable when it resolves. */
 export class Journal {
+  readonly state = new JournalState()
   #last: Promise<void> = Promise.resolve()
   /** The last append failed, so the file may end in the middle of a line. */
   #torn = false
+  #grown = 0
+  #shrinkAt: number
 
   private constructor(
-    readonly log: DurableLog,
-    readonly state: JournalState,
-    readonly onRecord: (record: JournalRecord) => void,
-  ) {}
+    private readonly files: HostFiles,
+    private readonly path: string,
+    private log: DurableLog,
+    private readonly onRecord: (record: JournalRecord) => void,
+    private readonly shrinkBytes: number,
+  ) {
+    this.#shrinkAt = shrinkBytes
+  }
 
   static async create(
     files: HostFiles,
     directory: string,
     onRecord: (record: JournalRecord) => void,
+    shrinkBytes = SHRINK_BYTES,
   ): Promise<Journal> {
-    return new Journal(await files.openJournal(`${directory}/${JOURNAL_FILE}`), new JournalState(), onRecord)
+    const path = `${directory}/${JOURNAL_FILE}`
+    return new Journal(files, path, await files.openJournal(path), onRecord, shrinkBytes)
   }
 
   append(record: JournalRecord): Promise<void> {
     const write = this.#last.then(async () => {
       // A torn line is ended first: it must not swallow this one.
-      const line = `${this.#torn ? '\n' : ''}${JSON.stringify(record)}\n`
+      const line = `${this.#torn ? '\n' : ''}${lineOf(record)}`
       this.#torn = true
       await this.log.append(line)
       this.#torn = false
       this.state.apply(record)
+      this.#grown += line.length
+      if (this.#grown >= this.#shrinkAt) await this.#shrink()
       this.onRecord(record)
     })
     // A failed append is told to its caller; the next one gets its own chance and its own error.
@@ -72,6 +86,32 @@ export class Journal {
     await this.#last
     await this.log.close()
   }
+
+  /** Takes the place of the journal at once, by a rename. What fails here costs disk space and nothing else. */
+  async #shrink(): Promise<void> {
+    const path = `${this.path}.next`
+    let next: DurableLog | undefined
+    try {
+      await this.files.remove(path)
+      next = await this.files.openJournal(path)
+      await next.append(this.state.records().map(lineOf).join(''))
+      await this.files.rename(path, this.path)
+    } catch {
+      await next?.close()
+      await this.files.remove(path).catch(() => {})
+      // A disk that is full now may be so for long: half as often each time.
+      this.#shrinkAt *= 2
+      return
+    }
+    await this.log.close()
+    this.log = next
+    this.#grown = 0
+    this.#shrinkAt = this.shrinkBytes
+  }
+}
+
+function lineOf(record: JournalRecord): string {
+  return `${JSON.stringify(record)}\n`
 }
 
 /** What a journal says exists, by replaying its records. */
@@ -109,6 +149,20 @@ export class JournalState {
           if (path === record.path || path.startsWith(`${record.path}/`)) this.paths.delete(path)
         }
     }
+  }
+
+  /** The fewest records that say the same. */
+  records(): readonly JournalRecord[] {
+    const records: JournalRecord[] = []
+    if (this.owner !== undefined) {
+      records.push({ record: 'host', version: 1, ...this.owner.process, bootId: this.owner.bootId })
+    }
+    for (const { token, role, process } of this.processes.values()) {
+      records.push({ record: 'process-intended', token, role })
+      if (process !== undefined) records.push({ record: 'process-started', token, ...process })
+    }
+    for (const [path, what] of this.paths) records.push({ record: 'path-intended', what, path })
+    return records
   }
 }
 

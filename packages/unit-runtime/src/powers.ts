@@ -22,6 +22,8 @@ export interface HostFiles {
   size(path: string): Promise<number | undefined>
   /** Writes `temporary`, flushes it to the disk and renames it to `path`: never half a file under that name. */
   replace(path: string, bytes: Uint8Array, temporary: string): Promise<void>
+  /** Gives a file another name in the same directory in one step. Rejects only when nothing was renamed. */
+  rename(from: string, to: string): Promise<void>
   /** Opens a new file for appending; each append is on the disk when it resolves. */
   openJournal(path: string): Promise<DurableLog>
   /** Removes a file or a tree. Absence is fine. */

@@ -1,4 +1,5 @@
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { readdirSync } from 'node:fs'
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { memoryFiles } from '../src/fake/memory-files.js'
@@ -9,6 +10,8 @@ import type { HostFiles } from '../src/powers.js'
 const owner: JournalRecord = { record: 'host', version: 1, pid: 77, startTime: '123', bootId: 'b' }
 const intent: JournalRecord = { record: 'process-intended', token: 'ab12', role: 'unit left: qemu' }
 const started: JournalRecord = { record: 'process-started', token: 'ab12', pid: 78, startTime: '124' }
+
+const openDescriptors = () => readdirSync('/proc/self/fd').length
 
 describe('the journal', () => {
   let directory: string
@@ -133,6 +136,52 @@ describe('the journal', () => {
     await log.close()
     expect(await files.read(path, 4)).toBe('1234')
     expect(await files.read(path, 9)).toBe('123456')
+  })
+
+  async function liveLong(files: HostFiles): Promise<{ bytes: number; descriptors: number }> {
+    const descriptors = openDescriptors()
+    const journal = await Journal.create(files, directory, () => {}, 2_000)
+    for (const record of [owner, intent, started]) await journal.append(record)
+    await journal.append({ record: 'process-intended', token: 'cd34', role: 'r' })
+    for (let unit = 0; unit < 200; unit += 1) {
+      const path = `/state/hosts/h/u${unit}`
+      await journal.append({ record: 'path-intended', what: 'directory', path })
+      if (unit !== 7) await journal.append({ record: 'path-removed', path })
+    }
+    await journal.close()
+    const { state, unreadable } = await readJournal(linuxHostFiles, directory)
+    expect(unreadable).toBe(0)
+    expect(state.owner).toEqual({ process: { pid: 77, startTime: '123' }, bootId: 'b' })
+    expect([...state.processes.values()]).toEqual([
+      { token: 'ab12', role: 'unit left: qemu', process: { pid: 78, startTime: '124' } },
+      { token: 'cd34', role: 'r', process: undefined },
+    ])
+    expect([...state.paths]).toEqual([['/state/hosts/h/u7', 'directory']])
+    const { size } = await stat(`${directory}/journal`)
+    return { bytes: size, descriptors: openDescriptors() - descriptors }
+  }
+
+  it('does not grow with the age of its host, and loses nothing in shrinking', async () => {
+    const { bytes, descriptors } = await liveLong(linuxHostFiles)
+    expect(bytes).toBeLessThan(3_000)
+    expect(descriptors).toBe(0)
+    expect(await readdir(directory)).toEqual(['journal'])
+  })
+
+  it.each(['openJournal', 'rename'] as const)('goes on as it is when it cannot shrink (%s)', async (step) => {
+    let calls = 0
+    const files: HostFiles = {
+      ...linuxHostFiles,
+      [step]: (...given: [string, string]) => {
+        calls += 1
+        if (step === 'openJournal' && calls === 1) return linuxHostFiles.openJournal(given[0])
+        return Promise.reject(Object.assign(new Error('full'), { code: 'ENOSPC' }))
+      },
+    }
+    const { bytes, descriptors } = await liveLong(files)
+    expect(bytes).toBeGreaterThan(10_000)
+    expect(descriptors).toBe(0)
+    expect(calls).toBeLessThan(10)
   })
 
   it('reports a full disk to the one who appends, and goes on when there is room again', async () => {

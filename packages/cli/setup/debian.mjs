@@ -41,6 +41,7 @@ export const pieces = [
     present: () => has('valgrind'),
   },
   { package: 'make', why: 'builds C', present: () => has('make') },
+  { package: 'cpio', why: 'unpacks initramfs archives, for the tests', present: () => has('cpio') },
   { package: 'xz-utils', why: 'unpacks compressed kernel modules and packages', present: () => has('xz') },
 ]
 

@@ -18,7 +18,10 @@ const parts = {
 it('writes an archive that cpio unpacks to the same files and modes', () => {
   const directory = mkdtempSync(join(tmpdir(), 'initramfs-'))
   try {
-    execFileSync('python3', ['-c', unpackNewc, directory], { input: buildInitramfs(parts) })
+    execFileSync('cpio', ['--extract', '--make-directories', '--quiet'], {
+      cwd: directory,
+      input: buildInitramfs(parts),
+    })
     expect(readFileSync(join(directory, 'init'), 'utf8')).toBe('an agent')
     expect(statSync(join(directory, 'init')).mode & 0o7777).toBe(0o555)
     expect(readFileSync(join(directory, 'modules/load'), 'utf8')).toBe(
@@ -107,20 +110,3 @@ it.each(['nonsense', '../escape.ko:', '/absolute.ko:', 'kernel/a.ko: ../b.ko'])(
     )
   },
 )
-
-/** An unpacker that shares nothing with the writer, because cpio(1) may not be installed. */
-const unpackNewc = `
-import os, sys
-data = sys.stdin.buffer.read(); root = sys.argv[1]; at = 0; seen = set()
-while True:
-    assert data[at:at+6] == b'070701'
-    f = [int(data[at+6+8*i:at+14+8*i], 16) for i in range(13)]
-    name = data[at+110:at+110+f[11]-1].decode(); at = (at+110+f[11]+3) & ~3
-    body = data[at:at+f[6]]; at = (at+f[6]+3) & ~3
-    if name == 'TRAILER!!!': break
-    assert f[0] not in seen and f[5] == 0 and f[2] == 0; seen.add(f[0])
-    path = os.path.join(root, name)
-    if f[1] >> 12 == 4: os.mkdir(path)
-    else: open(path, 'wb').write(body)
-    os.chmod(path, f[1] & 0o7777)
-`

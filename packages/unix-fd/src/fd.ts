@@ -38,6 +38,8 @@ export class Fd implements Disposable {
   #number: number
   #watch: object | undefined
   #watched = 0
+  /** What the waiters wait for, all together. */
+  #wanted = 0
   #held = true
   /** Made when first needed: most descriptors are only passed on. */
   #waiters: Set<Waiter> | undefined
@@ -117,7 +119,8 @@ export class Fd implements Disposable {
       },
     }
     const close = () => {
-      if (this.#waiters?.delete(waiter)) this.#update()
+      this.#drop(waiter)
+      this.#update()
     }
     this.#add(waiter)
     const failure = this.#update()
@@ -129,6 +132,14 @@ export class Fd implements Disposable {
   #add(waiter: Waiter): void {
     this.#waiters ??= new Set()
     this.#waiters.add(waiter)
+    this.#wanted |= waiter.interest
+  }
+
+  #drop(waiter: Waiter): void {
+    if (!this.#waiters?.delete(waiter)) return
+    let wanted = 0
+    for (const other of this.#waiters) wanted |= other.interest
+    this.#wanted = wanted
   }
 
   #wait(interest: number, signal: AbortSignal): Promise<Result<void, UnixFdError>> {
@@ -139,7 +150,7 @@ export class Fd implements Disposable {
         interest,
         signal,
         settle: (result) => {
-          this.#waiters?.delete(waiter)
+          this.#drop(waiter)
           this.#deafen(signal)
           resolve(result)
         },
@@ -172,12 +183,6 @@ export class Fd implements Disposable {
     signal.removeEventListener('abort', this.#onAbort)
   }
 
-  #wanted(): number {
-    let wanted = 0
-    if (this.#waiters) for (const waiter of this.#waiters) wanted |= waiter.interest
-    return wanted
-  }
-
   /**
    * Makes the watch look for all that the waiters wait for. What nobody waits for any more stays watched until
    * it happens, without keeping the program alive: whoever reads in a loop waits for it again right away, and
@@ -185,7 +190,7 @@ export class Fd implements Disposable {
    */
   #update(): UnixFdError | undefined {
     if (this.closed) return undefined
-    const wanted = this.#wanted()
+    const wanted = this.#wanted
     if ((wanted & ~this.#watched) !== 0) {
       if (this.#watch === undefined) {
         const watch = this.#calls.watchOpen(this.#number, (status, events) => this.#onReady(status, events))
@@ -208,7 +213,7 @@ export class Fd implements Disposable {
   }
 
   #onReady(status: number, events: number): void {
-    const wanted = this.#wanted()
+    const wanted = this.#wanted
     if (status < 0) {
       // On an error condition libuv stops the watch; the next call on the descriptor learns which error.
       this.#watched = 0
@@ -232,6 +237,7 @@ export class Fd implements Disposable {
     this.#watch = undefined
     const waiters = this.#waiters
     this.#waiters = undefined
+    this.#wanted = 0
     if (waiters) for (const waiter of [...waiters]) waiter.settle(err(closedError()))
     const signal = this.#signal
     this.#signal = undefined

@@ -24,6 +24,13 @@ export interface SpawnRequest {
    * the power wraps around the program keeps it and the pid.
    */
   readonly environment?: Readonly<Record<string, string>> | undefined
+  /**
+   * For a program that starts processes of its own: none of them outlives it, whatever they do. Its `pid` is then
+   * that of a process around it, which leads the process group of all of them and ends as the program does.
+   * `kill` ends them all, and `exit` resolves when the last of them is reaped. With `without-capabilities` the
+   * program has none either, and sees no network, no System V IPC and no processes but its own.
+   */
+  readonly enclosed?: 'as-it-is' | 'without-capabilities' | undefined
 }
 
 /** A child process whose standard output and error arrive as one stream of bytes. */
@@ -31,7 +38,7 @@ export interface SpawnedProcess {
   readonly pid: number
   readonly output: AsyncIterable<Uint8Array>
   readonly exit: Promise<ProcessExit>
-  /** SIGKILL to the process itself, never to a number that may have been reused. Idempotent. */
+  /** SIGKILL to the process itself (or all that are enclosed), never to a number that may have been reused. Idempotent. */
   kill(): void
 }
 

@@ -140,6 +140,70 @@ describe('processes', { timeout: 30_000 }, () => {
   })
 })
 
+describe('enclosed processes', { timeout: 30_000 }, () => {
+  const run = async (argv: readonly string[], enclosed: SpawnRequest['enclosed'] = 'as-it-is') => {
+    const [file = '', ...rest] = argv
+    const child = await powers.processes.spawn({ file, argv: rest, role: 'test', enclosed })
+    return { child, output: await text(child), exit: await child.exit }
+  }
+
+  it('report the exit code of the program, which is the first of its namespace', async () => {
+    expect((await run(['false'])).exit).toEqual({ kind: 'exited', code: 1 })
+    expect((await run(['readlink', '/proc/self'])).output).toBe('1\n')
+  })
+
+  it('have no capability and no network when they are to have none', async () => {
+    const { output } = await run(['cat', '/proc/self/status', '/proc/self/net/dev'], 'without-capabilities')
+    for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'])
+      expect(output).toMatch(new RegExp(`^${set}:\\s+0{16}$`, 'm'))
+    expect(output.match(/^ *\w+: /gm)?.map((line) => line.trim())).not.toContain('eth0:')
+  })
+
+  it('are all gone when their exit is told, killed or not', async () => {
+    // One in the group and one in a session of its own; both would sleep on.
+    const script = 'sleep 61 & setsid sleep 61 & echo started; wait'
+    const child = await powers.processes.spawn({
+      file: 'sh',
+      argv: ['-c', script],
+      role: 'test',
+      enclosed: 'as-it-is',
+      environment: { MARK: directory, PATH: process.env['PATH'] ?? '' },
+    })
+    await until(() => marked(directory) >= 4)
+    child.kill()
+    child.kill()
+    expect(await child.exit).toEqual({ kind: 'signalled', signal: 'SIGKILL' })
+    await until(() => marked(directory) === 0)
+  })
+
+  it('die with the program that started them, however it dies', async () => {
+    const script = `import { linuxPowers } from '@spectrum/unit-monitor/linux'
+      void (async () => {
+        await linuxPowers().processes.spawn({
+          file: 'sh', argv: ['-c', 'setsid sleep 61 & sleep 61'], role: 'test', enclosed: 'as-it-is',
+          environment: { MARK: '${directory}', PATH: '/usr/bin:/bin' },
+        })
+        process.stdout.write('started')
+      })()`
+    const host = node(script, ['ignore', 'pipe', 'inherit'])
+    await firstChunk(host)
+    await until(() => marked(directory) >= 3)
+    host.kill('SIGKILL')
+    await until(() => marked(directory) === 0)
+  })
+})
+
+/** Running processes with this mark in their environment. */
+function marked(mark: string): number {
+  return readdirSync('/proc').filter((name) => {
+    try {
+      return readFileSync(`/proc/${Number(name)}/environ`, 'latin1').includes(`MARK=${mark}`)
+    } catch {
+      return false
+    }
+  }).length
+}
+
 async function text(child: SpawnedProcess): Promise<string> {
   const chunks: Buffer[] = []
   for await (const bytes of child.output) chunks.push(Buffer.from(bytes))

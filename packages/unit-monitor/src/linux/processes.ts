@@ -14,7 +14,11 @@ const FIRST_FREE_DESCRIPTOR = 3
  * `setpriv` (util-linux) asks the kernel to kill the process when its parent dies, `prlimit` (the same
  * package) forbids it to leave a core file, and then it becomes the program: pid and environment stay. The kernel ties it to the *thread* that spawned it, so
  * spawn from a thread that lives as long as the host. A host that dies before that request is not covered
- * by it; the QEMU driver covers it by having QEMU connect to the host at start, a journal by its marker.
+ * by it; the drivers cover it by having the monitor connect to the host at start, a journal by its marker.
+ *
+ * What is enclosed is the first process of a PID namespace of its own (`unshare`, util-linux), and is killed with
+ * the `unshare` that waits for it. The kernel kills everything in such a namespace when its first process ends,
+ * so also a process that was taken over cannot stay behind.
  */
 export function linuxProcesses(searchPath: string): Processes {
   return {
@@ -22,10 +26,19 @@ export function linuxProcesses(searchPath: string): Processes {
       const setpriv = await find('setpriv', searchPath)
       const prlimit = await find('prlimit', searchPath)
       const file = await find(request.file, searchPath)
+      const enclosure =
+        request.enclosed === undefined
+          ? []
+          : [await find('unshare', searchPath), ...unshareOptions(request.enclosed), '--']
+      // Root keeps what its new user namespace gave it; anybody else loses it by becoming another program.
+      const powerless =
+        request.enclosed === 'without-capabilities' && process.geteuid?.() === 0
+          ? [setpriv, '--bounding-set=-all', '--inh-caps=-all', '--']
+          : []
       const cover = coverLeakedDescriptors()
       try {
         const tied = ['--pdeathsig', 'KILL', '--no-new-privs', '--', prlimit, '--core=0', '--']
-        const child = spawn(setpriv, [...tied, file, ...request.argv], {
+        const child = spawn(setpriv, [...tied, ...enclosure, ...powerless, file, ...request.argv], {
           detached: true,
           // Holding the host's own directory would keep its filesystem busy.
           cwd: '/',
@@ -36,7 +49,7 @@ export function linuxProcesses(searchPath: string): Processes {
           child.once('spawn', resolve)
           child.once('error', reject)
         })
-        return spawned(child)
+        return spawned(child, request.enclosed !== undefined)
       } finally {
         cover.release()
       }
@@ -44,22 +57,64 @@ export function linuxProcesses(searchPath: string): Processes {
   }
 }
 
-function spawned(child: ChildProcess): SpawnedProcess {
+/**
+ * The namespace gets a `/proc` of its own, because programs name their children there by number; mounts that the
+ * host undoes are undone inside too. Without privileges a user namespace gives what it takes; the user stays.
+ */
+function unshareOptions(enclosed: NonNullable<SpawnRequest['enclosed']>): readonly string[] {
+  const powerless = enclosed === 'without-capabilities'
+  const unprivileged = powerless || process.geteuid?.() !== 0
+  return [
+    ...(unprivileged ? ['--user', '--map-current-user'] : []),
+    ...(powerless ? ['--net', '--ipc', '--uts'] : []),
+    ...['--pid', '--fork', '--kill-child=KILL', '--mount-proc', '--propagation', 'slave'],
+  ]
+}
+
+function spawned(child: ChildProcess, enclosed: boolean): SpawnedProcess {
   const { pid, stdout, stderr } = child
   if (pid === undefined || stdout === null || stderr === null) throw new TypeError('no pid after spawn')
   // A failing kill(2) is reported here; the process is then gone already.
   child.on('error', () => {})
   const exit = new Promise<ProcessExit>((resolve) => {
     child.once('exit', (code, signal) => {
-      resolve(signal === null ? { kind: 'exited', code: code ?? -1 } : { kind: 'signalled', signal })
+      const end: ProcessExit =
+        signal === null ? { kind: 'exited', code: code ?? -1 } : { kind: 'signalled', signal }
+      if (enclosed) void groupGone(pid).then(() => resolve(end))
+      else resolve(end)
     })
   })
   return {
     pid,
     output: { [Symbol.asyncIterator]: () => merged([stdout, stderr]) },
     exit,
-    // Node sends it only while the child is not reaped, so the number still means this process.
-    kill: () => void child.kill('SIGKILL'),
+    // Sent only while the child is not reaped, so the number still means this process, and this group.
+    kill: () => {
+      if (!enclosed) child.kill('SIGKILL')
+      else if (child.exitCode === null && child.signalCode === null) signalGroup(pid, 'SIGKILL')
+    },
+  }
+}
+
+const GROUP_POLL_MS = 5
+const LONGEST_GROUP_WAIT_MS = 5_000
+
+/**
+ * When the process around the enclosed ones was killed itself, they are killed by the kernel and reaped by
+ * somebody else: there is no event for it. A group's number is not given away while one of them is there.
+ */
+async function groupGone(group: number): Promise<void> {
+  const latest = performance.now() + LONGEST_GROUP_WAIT_MS
+  while (signalGroup(group, 0) && performance.now() < latest)
+    await new Promise((resolve) => setTimeout(resolve, GROUP_POLL_MS))
+}
+
+/** Whether the group has (or had) a process. */
+function signalGroup(group: number, signal: 'SIGKILL' | 0): boolean {
+  try {
+    return process.kill(-group, signal)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
   }
 }
 

@@ -1,17 +1,10 @@
 import { err, ok, type Result, ResultAsync } from 'neverthrow'
 import { inspectDescription } from '../description.js'
 import type { MonitorError } from '../errors.js'
-import type {
-  ByteChannel,
-  Machine,
-  MachineDescription,
-  MachineExit,
-  Monitor,
-  OperationOptions,
-} from '../machine.js'
-import type { MonitorPowers, OneShotListener, SpawnedProcess } from '../powers.js'
-import { escapeAndCut } from '../printable.js'
-import { Patience, WaitEnded } from '../waiting.js'
+import type { ByteChannel, Machine, MachineDescription, Monitor, OperationOptions } from '../machine.js'
+import type { MonitorPowers, OneShotListener } from '../powers.js'
+import { Acquired, DiedAtStart, spawn, whyNotStarted } from '../starting.js'
+import { Patience } from '../waiting.js'
 import { QEMU_LIMITS, type QemuLaunch, qemuArguments, SOCKET_NAMES } from './arguments.js'
 import { QemuMachine } from './running.js'
 
@@ -74,7 +67,11 @@ async function start(
       qmp: acquired.own(await powers.sockets.listen(sockets.qmp)),
     }
     patience.signal.throwIfAborted()
-    const child = await spawn(powers, options.binary, argv.value, description)
+    const child = await spawn(powers.processes, 'QEMU', {
+      file: options.binary,
+      argv: argv.value,
+      role: `unit ${description.name}: qemu`,
+    })
     if (child.isErr()) return err(child.error)
     machine = new QemuMachine(powers, description, options, child.value)
     const failure = await connect(machine, listeners, patience, acquired)
@@ -84,7 +81,7 @@ async function start(
     }
     return err(failure)
   } catch (why) {
-    return err(explain(why, description, patience, machine))
+    return err(whyNotStarted(why, description, patience, machine?.lastLines() ?? []))
   } finally {
     // `release` was called only when the machine is handed out.
     if (machine !== undefined && !acquired.released) await machine.kill()
@@ -118,109 +115,4 @@ async function connect(
   // A QEMU that dies while it starts closes its channels first: the exit says more than the closed channel.
   if (failure.kind === 'closed') await patience.race(died)
   return { kind: 'monitor-protocol', message: `machine ${machine.name}: ${failure.message}`, cause: failure }
-}
-
-async function spawn(
-  powers: MonitorPowers,
-  binary: string,
-  argv: readonly string[],
-  machine: MachineDescription,
-): Promise<Result<SpawnedProcess, MonitorError>> {
-  try {
-    return ok(await powers.processes.spawn({ file: binary, argv, role: `unit ${machine.name}: qemu` }))
-  } catch (cause) {
-    const code = codeOf(cause)
-    if (code === 'ENOENT' || code === 'EACCES')
-      return err({
-        kind: 'monitor-missing',
-        binary,
-        message: `${binary} cannot be run (${code}): ${messageOf(cause)}. Install QEMU or name its binary`,
-      })
-    return err(systemError(`machine ${machine.name}: could not start ${binary}`, cause))
-  }
-}
-
-class DiedAtStart extends Error {
-  constructor(readonly exit: MachineExit) {
-    super('the monitor died while it was starting')
-  }
-}
-
-function explain(
-  why: unknown,
-  description: MachineDescription,
-  patience: Patience,
-  machine: QemuMachine | undefined,
-): MonitorError {
-  const name = `machine ${description.name}`
-  const lastLines = machine?.lastLines() ?? []
-  if (why instanceof DiedAtStart) {
-    const status = statusOf(why.exit)
-    const said =
-      lastLines.length === 0 ? 'It said nothing.' : `Its last words: ${lastLines.slice(-3).join(' | ')}`
-    return {
-      kind: 'monitor-died',
-      status,
-      lastLines,
-      message: `${name}: the monitor ${status} while it was starting. ${said}`,
-    }
-  }
-  const ended = patience.signal.aborted ? patience.signal.reason : why
-  if (ended instanceof WaitEnded) {
-    if (ended.why === 'aborted') return { kind: 'aborted', message: `${name}: its start was aborted` }
-    const message = `${name}: the monitor did not connect within ${patience.deadlineMs} ms`
-    return { kind: 'timed-out', message, lastLines }
-  }
-  if (codeOf(why) === 'EADDRINUSE')
-    return systemError(`${name}: its directory holds a socket already: give every machine a fresh one`, why)
-  return systemError(`${name}: its sockets could not be made in ${description.directory}`, why)
-}
-
-function statusOf(exit: MachineExit): string {
-  switch (exit.kind) {
-    case 'failed':
-      return `exited with ${exit.code}`
-    case 'signalled':
-      return `was ended by ${exit.signal}`
-    case 'killed':
-      return 'was killed'
-    case 'powered-off':
-      return 'powered off'
-  }
-}
-
-function systemError(what: string, cause: unknown): MonitorError {
-  const code = codeOf(cause)
-  const message = `${what}: ${messageOf(cause)}`
-  return { kind: 'system', message, cause, ...(code === undefined ? {} : { code }) }
-}
-
-function codeOf(cause: unknown): string | undefined {
-  const code: unknown =
-    typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined
-  return typeof code === 'string' ? code : undefined
-}
-
-function messageOf(cause: unknown): string {
-  return escapeAndCut(cause instanceof Error ? cause.message : String(cause), 300)
-}
-
-/** What a start has acquired so far; disposed in reverse order unless the start succeeds. */
-class Acquired implements Disposable {
-  readonly #owned: Disposable[] = []
-  released = false
-
-  own<T extends Disposable>(thing: T): T {
-    this.#owned.push(thing)
-    return thing
-  }
-
-  release(): void {
-    this.released = true
-    this.#owned.length = 0
-  }
-
-  [Symbol.dispose](): void {
-    for (const thing of this.#owned.splice(0).reverse()) thing[Symbol.dispose]()
-  }
 }

@@ -6,6 +6,14 @@ export {
   type MonitorCandidate,
   type MonitorTrial,
 } from './choose.js'
+export { type CrosvmOptions, crosvmMonitor } from './crosvm/monitor.js'
+export type { CrosvmPowers, GroupMember, Jails, ProcessGroups } from './crosvm/powers.js'
+export {
+  CROSVM_LIMITS,
+  type CrosvmLaunch,
+  type CrosvmSockets,
+  crosvmMachineSpec,
+} from './crosvm/spec.js'
 export type { MonitorError } from './errors.js'
 export type * from './machine.js'
 export type * from './powers.js'

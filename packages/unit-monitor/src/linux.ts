@@ -3,6 +3,7 @@ import { linuxProcesses } from './linux/processes.js'
 import { linuxSockets } from './linux/sockets.js'
 import type { Clock, Files, MonitorPowers } from './powers.js'
 
+export { linuxCrosvmPowers } from './linux/crosvm.js'
 export { linuxKvmProbe } from './linux/kvm-probe.js'
 
 export interface LinuxPowersOptions {

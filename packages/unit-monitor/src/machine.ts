@@ -95,6 +95,11 @@ export interface Machine extends AsyncDisposable {
   lastLines(): readonly string[]
   /** Adds a device while the machine runs. Refused before anything is touched when no slot is left. */
   addPmem(device: PmemDevice, options?: OperationOptions): ResultAsync<void, MonitorError>
+  /**
+   * Asks the guest to shut down, as its power button would; there where `capabilities.powerButton` says so.
+   * Resolves when the button was pressed: whether the guest obeys is its own matter.
+   */
+  pressPowerButton?(options?: OperationOptions): ResultAsync<void, MonitorError>
   /** Ends the machine at once. Resolves when its processes are reaped. Idempotent. */
   kill(options?: OperationOptions): ResultAsync<MachineExit, MonitorError>
 }

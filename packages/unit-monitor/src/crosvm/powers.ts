@@ -1,0 +1,32 @@
+import type { CrosvmProbe } from '@spectrum/crosvm-spec'
+import type { PacketSockets } from '@spectrum/crosvm-spec/control'
+import type { MonitorPowers } from '../powers.js'
+
+/** What crosvm takes beyond what every monitor takes. */
+export interface CrosvmPowers extends MonitorPowers {
+  /** SEQPACKET sockets, for crosvm's own control socket. */
+  readonly packets: PacketSockets
+  readonly processGroups: ProcessGroups
+  readonly jails: Jails
+  /** Removes the socket that crosvm has made. Absence is fine; anything but a socket stays. */
+  removeSocket(path: string): Promise<void>
+  /** Absent: the binary is not asked for its options, and complains itself. */
+  readonly probe?: CrosvmProbe | undefined
+}
+
+export interface ProcessGroups {
+  /** Every process whose group has this number, in the order of their pids. Never rejects. */
+  members(group: number): Promise<readonly GroupMember[]>
+}
+
+export interface GroupMember {
+  readonly pid: number
+  readonly parent: number
+  /** As the process calls itself: a device of crosvm its kind. Not escaped. */
+  readonly name: string
+}
+
+export interface Jails {
+  /** Undefined where a process may make the namespaces that jails consist of; else why not. Never rejects. */
+  whyNone(): Promise<string | undefined>
+}

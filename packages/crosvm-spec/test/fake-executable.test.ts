@@ -15,6 +15,7 @@ import {
   printArgv,
 } from '../src/index.js'
 import { linuxControlPowers, linuxProbe } from '../src/linux.js'
+import { writeFakeProgram } from './fake-program.js'
 
 const executable = fileURLToPath(new URL('./fake-crosvm.mjs', import.meta.url))
 const powers = linuxControlPowers()._unsafeUnwrap()
@@ -82,7 +83,9 @@ describe('the executable of the fake', () => {
 
   test('is probed, controlled and stopped like the real one', async () => {
     const spec = machine('fake-crosvm.slow-start=50')
-    const help = (await linuxProbe().probe(executable, AbortSignal.timeout(10_000)))._unsafeUnwrap()
+    const help = (
+      await linuxProbe().probe(writeFakeProgram(directory), AbortSignal.timeout(10_000))
+    )._unsafeUnwrap()
     expect(absentOptions(spec, help)).toEqual([])
     const ended = run(printArgv(spec))
     using control = new CrosvmControl(powers, { spec })

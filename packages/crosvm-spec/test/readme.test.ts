@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test, vi } from 'vitest'
+import { writeFakeProgram } from './fake-program.js'
 
-const fake = fileURLToPath(new URL('./fake-crosvm.mjs', import.meta.url))
 const source = fileURLToPath(new URL('../src', import.meta.url))
 
 test('the example of the README runs as it stands, against the fake', { timeout: 60_000 }, async () => {
@@ -14,12 +14,10 @@ test('the example of the README runs as it stands, against the fake', { timeout:
   const file = join(directory, 'example.ts')
   mkdirSync(join(directory, 'unit'))
   const here = example
-    .replaceAll('/usr/bin/crosvm', fake)
+    .replaceAll('/usr/bin/crosvm', writeFakeProgram(directory))
     .replaceAll('/run/unit', join(directory, 'unit'))
     .replace("'@spectrum/crosvm-spec'", `'${source}/index.js'`)
     .replace(/'@spectrum\/crosvm-spec\/(\w+)'/g, `'${source}/$1.js'`)
-    // The fake's node needs its PATH; the real one needs nothing.
-    .replace('env: {}', 'env: process.env')
     // The target of the tests' transformer has no `using`.
     .replace('using control', 'const control')
     .concat('control.close()\n')

@@ -23,6 +23,8 @@ export interface Injectable {
   readonly agent: Agent
   /** Devices in the machine, by id. A device that was plugged in is recorded at once: it cannot be unplugged. */
   readonly devices: Map<string, DeviceFile>
+  /** False on a monitor that adds no device to a running machine. */
+  readonly pluggable: boolean
   readonly slotsLeft: () => number
   readonly closure: () => Closure
   readonly granted: (closure: Closure) => void
@@ -50,6 +52,7 @@ export async function injectClosure(
     unit.granted(mergeClosures(unit.closure(), wanted.value))
     return ok({ added: [], devices: 0 })
   }
+  if (!unit.pluggable) return err(notPluggable(unit.name))
   const left = unit.slotsLeft()
   if (left === 0) return err(noSlotLeft(unit.name, missing.length + 1, 0))
   // Only the new paths go into the image: the ones present stay bound to what they are bound to.
@@ -88,6 +91,13 @@ export async function injectClosure(
   powers.step('inject-mounted')
   unit.granted(mergeClosures(unit.closure(), wanted.value))
   return ok({ added: missing.map((info) => info.path), devices: fresh.length })
+}
+
+function notPluggable(unit: string): HostError {
+  const message =
+    'its monitor cannot add devices to a running machine; grant everything at the start, ' +
+    'or start the unit on a monitor whose capabilities.pmemHotplug is true (QEMU)'
+  return monitorFailed(unit, { kind: 'unsupported', capability: 'pmemHotplug', message })
 }
 
 function noSlotLeft(unit: string, needed: number, left: number): HostError {

@@ -3,12 +3,20 @@ import { readFile, stat } from 'node:fs/promises'
 import { connectAgent } from '@spectrum/guest-agent'
 import { type GuestKernelError, initramfsFor, readGuestKernel } from '@spectrum/guest-agent/linux'
 import { openBlobCache, readSharing } from '@spectrum/store-share/linux'
-import { type ChosenMonitor, chooseMonitor, type MonitorPowers, qemuMonitor } from '@spectrum/unit-monitor'
-import { linuxKvmProbe, linuxPowers } from '@spectrum/unit-monitor/linux'
+import {
+  type ChosenMonitor,
+  chooseMonitor,
+  crosvmMonitor,
+  type MonitorCandidate,
+  type MonitorPowers,
+  qemuMonitor,
+} from '@spectrum/unit-monitor'
+import { linuxCrosvmPowers, linuxKvmProbe, linuxPowers } from '@spectrum/unit-monitor/linux'
 import { err, ok, type Result, ResultAsync } from 'neverthrow'
 import type { HostError } from './errors.js'
 import type { Host } from './host.js'
 import type { HostPlaces } from './host-directory.js'
+import { findCrosvm } from './linux/find-crosvm.js'
 import { findGuestKernel, type GuestKernelFiles } from './linux/find-guest-kernel.js'
 import { linuxHostFiles } from './linux/host-files.js'
 import { defaultPlaces } from './linux/places.js'
@@ -66,8 +74,8 @@ export function linuxHostPowers(
     guest: guestBoot(kernel),
     connectAgent,
     chooseMonitor: (powers, place, signal) =>
-      ResultAsync.fromSafePromise(identityOf(place)).andThen((identity) =>
-        choose(powers, place, signal, places, identity, accelerator),
+      ResultAsync.fromSafePromise(findMonitors(place)).andThen((found) =>
+        choose(powers, place, signal, places, found, accelerator),
       ),
     openBlobCache: (store, temporaryDirectory) =>
       openBlobCache(`${places.cache}/blobs`, { temporaryDirectory, locate: (path) => store.locate(path) }),
@@ -93,26 +101,42 @@ function kernelFailed(cause: GuestKernelError): HostError {
   return { kind: 'kernel-unusable', message, cause }
 }
 
-/** QEMU with KVM where the guest kernel really boots on it, else QEMU with software emulation. */
+/**
+ * crosvm where there is one, then QEMU, both with KVM where the guest kernel really boots on it; else QEMU with
+ * software emulation.
+ */
 function choose(
   powers: MonitorPowers,
   place: TrialPlace,
   signal: AbortSignal,
   places: HostPlaces,
-  identity: string,
+  { identity, crosvm }: { readonly identity: string; readonly crosvm: string | undefined },
   forced: 'kvm' | 'emulation' | undefined,
 ): ReturnType<HostPowers['chooseMonitor']> {
   const accelerators = forced === undefined ? (['kvm', 'emulation'] as const) : [forced]
-  const candidates = accelerators.map((accelerator) => ({
+  const qemu = accelerators.map((accelerator) => ({
     monitor: qemuMonitor(powers, { accelerator }),
     identity,
   }))
   return chooseMonitor(
     powers,
-    candidates,
+    [...(forced === 'emulation' ? [] : crosvmCandidates(powers, crosvm, identity)), ...qemu],
     { identity, machine: () => trialMachine(place) },
     { signal, kvm: linuxKvmProbe, cache: verdictFiles(`${places.cache}/monitors`, place.unfinished) },
   ) satisfies ResultAsync<ChosenMonitor, unknown>
+}
+
+function crosvmCandidates(
+  powers: MonitorPowers,
+  binary: string | undefined,
+  identity: string,
+): readonly MonitorCandidate[] {
+  if (binary === undefined) return []
+  // Without the native part of unix-fd nobody could speak to crosvm.
+  return linuxCrosvmPowers(powers).match(
+    (more) => [{ monitor: crosvmMonitor(more, { binary }), identity }],
+    () => [],
+  )
 }
 
 async function trialMachine(place: TrialPlace) {
@@ -132,14 +156,20 @@ async function trialMachine(place: TrialPlace) {
   return { description, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() }
 }
 
-/** What a verdict depends on: this boot of the machine, the monitor's binary, and what the trial boots. */
-async function identityOf(place: TrialPlace): Promise<string> {
+async function findMonitors(place: TrialPlace) {
+  const crosvm = await findCrosvm(process.env)
+  return { crosvm, identity: await identityOf(place, crosvm) }
+}
+
+/** What a verdict depends on: this boot of the machine, the monitors' binaries, and what the trial boots. */
+async function identityOf(place: TrialPlace, crosvm: string | undefined): Promise<string> {
   const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => 'unknown')
   const directories = (process.env['PATH'] ?? '/usr/bin:/bin').split(':')
   const facts = [boot.trim()]
   for (const path of [
     place.kernel,
     place.initramfs,
+    ...(crosvm === undefined ? [] : [crosvm]),
     ...directories.map((each) => `${each}/qemu-system-x86_64`),
   ]) {
     const found = await stat(path).catch(() => undefined)

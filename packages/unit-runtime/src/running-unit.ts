@@ -42,6 +42,8 @@ export interface UnitParts {
   readonly attachment: Attachment
   readonly devices: Map<string, DeviceFile>
   readonly hotplugSlots: number
+  /** Whether its monitor can add devices while it runs. */
+  readonly pluggable: boolean
   readonly dax: boolean
 }
 
@@ -185,7 +187,7 @@ export class RunningUnit implements Unit {
 
   async #injectNow(reference: ClosureReference, wait: Wait): Promise<Result<InjectReport, HostError>> {
     const { powers, step } = this.#context
-    const { machine, agent, devices, hotplugSlots } = this.#parts
+    const { machine, agent, devices, hotplugSlots, pluggable } = this.#parts
     return this.#running<InjectReport>(async () => {
       const began = powers.clock.now()
       const done = await injectClosure(
@@ -195,6 +197,7 @@ export class RunningUnit implements Unit {
           machine,
           agent,
           devices,
+          pluggable,
           slotsLeft: () => hotplugSlots - (devices.size - this.#devicesAtStart),
           closure: () => this.#closure,
           granted: (closure) => {

@@ -62,6 +62,7 @@ export async function startUnit(
       attachment,
       devices: new Map(devices.map((device) => [device.id, device])),
       hotplugSlots: slots.value,
+      pluggable: parts.monitor.capabilities.pmemHotplug,
       dax: mounted.value,
     }),
   )

@@ -256,9 +256,11 @@ async function watches() {
 async function workers() {
   for (const how of ['ends', 'is terminated']) {
     const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { addon, how } })
+    // Listened for from the start: a worker's last message and its end may be told in one go.
+    const ended = new Promise((resolve) => worker.once('exit', resolve))
     await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
     if (how === 'is terminated') await worker.terminate()
-    else await new Promise((resolve) => worker.once('exit', resolve))
+    else await ended
   }
 }
 

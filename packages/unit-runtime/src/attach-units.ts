@@ -21,15 +21,23 @@ export async function attachUnits(
   const closures = new Map<string, Closure>()
   for (const { name, store: reference } of definitions) {
     const closure = await store.closure(reference.roots, options())
-    if (closure.isErr()) return err(storeFailed(name, closure.error))
+    if (closure.isErr()) return err(inTime(storeFailed(name, closure.error), wait))
     closures.set(name, closure.value)
     context.step(name, 'closure-known')
   }
   const attached = await cache.attachAll(closures, { ...options(), deviceBudget })
   if (attached.isErr()) {
     const [only] = definitions
-    return err(storeFailed(definitions.length === 1 ? only?.name : undefined, attached.error))
+    return err(inTime(storeFailed(definitions.length === 1 ? only?.name : undefined, attached.error), wait))
   }
   for (const { name } of definitions) context.step(name, 'attached')
   return ok(attached.value)
+}
+
+/** Whoever hears the wait's signal can only say that it was aborted; the wait knows that it was the deadline. */
+function inTime(error: HostError, wait: Wait): HostError {
+  if (error.kind !== 'aborted' || wait.reason() !== 'timed-out') return error
+  const message = 'The store paths were not attached before the deadline; give the start more deadlineMs.'
+  const whose = error.unit === undefined ? {} : { unit: error.unit }
+  return { kind: 'timed-out', message, ...whose, step: 'store', lastLines: [] }
 }

@@ -1,4 +1,4 @@
-import { printArgv } from '@spectrum/crosvm-spec'
+import { type Help, printArgv } from '@spectrum/crosvm-spec'
 import { CrosvmControl } from '@spectrum/crosvm-spec/control'
 import { err, ok, type Result, ResultAsync } from 'neverthrow'
 import { inspectDescription } from '../description.js'
@@ -39,6 +39,14 @@ const START_DEADLINE_MS = 30_000
  */
 export function crosvmMonitor(powers: CrosvmPowers, options: CrosvmOptions = {}): Monitor {
   const binary = options.binary ?? 'crosvm'
+  /** What the binary said; asked until it has answered once. */
+  let known: Help | undefined
+  const ask: Ask = async (signal) => {
+    if (known !== undefined) return ok(known)
+    const asked = await askBinary(powers, binary, signal)
+    if (asked.isOk()) known = asked.value
+    return asked
+  }
   return {
     kind: 'crosvm',
     accelerator: 'kvm',
@@ -49,13 +57,16 @@ export function crosvmMonitor(powers: CrosvmPowers, options: CrosvmOptions = {})
       maxPmemDevices: CROSVM_LIMITS.maxPmemDevices,
       powerButton: true,
     },
-    start: (machine, operation) => new ResultAsync(start(powers, { ...options, binary }, machine, operation)),
+    start: (machine, operation) =>
+      new ResultAsync(start(powers, { ...options, binary, ask }, machine, operation)),
   }
 }
 
+type Ask = (signal: AbortSignal) => Promise<Result<Help | undefined, MonitorError>>
+
 async function start(
   powers: CrosvmPowers,
-  options: CrosvmOptions & { readonly binary: string },
+  options: CrosvmOptions & { readonly binary: string; readonly ask: Ask },
   description: MachineDescription,
   operation: OperationOptions | undefined,
 ): Promise<Result<Machine, MonitorError>> {
@@ -76,7 +87,7 @@ async function start(
       const inspected = await patience.race(inspectDescription(description, powers.files))
       if (inspected.isErr()) return err(inspected.error)
     }
-    const help = await patience.race(askBinary(powers, options.binary, patience.signal))
+    const help = await patience.race(options.ask(patience.signal))
     if (help.isErr()) return err(help.error)
     const spec = crosvmMachineSpec(description, launch, help.value)
     if (spec.isErr()) return err(spec.error)

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { closeSync, fstatSync, openSync, readdirSync, readSync, writeSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { liveFds } from '../src/index.js'
@@ -48,6 +49,33 @@ describe('an owner', () => {
   test('of a regular file cannot be waited for, and says so', async () => {
     using fd = descriptors.adopt(openSync('/etc/passwd', 'r'))
     expect((await fd.ready('readable', soon()))._unsafeUnwrapErr()).toMatchObject({ code: 'EPERM' })
+  })
+
+  test('leaves nothing on the signals of its waits once it is closed', async () => {
+    const [left, right] = descriptors.socketpair('stream')._unsafeUnwrap()
+    using _right = right
+    const signals = [new AbortController().signal, new AbortController().signal, new AbortController().signal]
+    const listeners = () => signals.map((signal) => getEventListeners(signal, 'abort').length)
+    for (const signal of signals) (await left.fd.ready('writable', signal))._unsafeUnwrap()
+    const waiting = left.fd.ready('readable', signals[1]!)
+    // At most on the last signal, which whoever waits in a loop brings again.
+    expect(listeners()).toEqual([0, 1, 0])
+    left.close()
+    expect((await waiting)._unsafeUnwrapErr().kind).toBe('closed')
+    expect(listeners()).toEqual([0, 0, 0])
+  })
+
+  test('ends the wait whose signal aborts, and no other', async () => {
+    const [left, right] = descriptors.socketpair('stream')._unsafeUnwrap()
+    using _left = left
+    using _right = right
+    const [first, second] = [new AbortController(), new AbortController()]
+    const waits = [first, second, first].map(({ signal }) => left.fd.ready('readable', signal))
+    first.abort()
+    expect((await waits[0]!)._unsafeUnwrapErr().kind).toBe('aborted')
+    expect((await waits[2]!)._unsafeUnwrapErr().kind).toBe('aborted')
+    right.trySend(Uint8Array.of(1))._unsafeUnwrap()
+    expect((await waits[1]!).isOk()).toBe(true)
   })
 
   test('serves a reader and a writer of one descriptor at the same time', async () => {

@@ -86,7 +86,9 @@ describe('a process with few descriptors left', () => {
   async function run(task: string, wrapper = ''): Promise<string> {
     const argv = ['-c', `ulimit -n 60; ${node.replace('exec', `exec ${wrapper}`)}`]
     argv.push(process.execPath, tsx, program, task, path)
-    const child = spawn('/bin/sh', argv, { stdio: ['ignore', 'pipe', 'inherit'] })
+    // The loader writes its cache behind the program's back, and fails where no descriptor is left for that.
+    const env = { PATH: process.env['PATH'], TSX_DISABLE_CACHE: '1' }
+    const child = spawn('/bin/sh', argv, { env, stdio: ['ignore', 'pipe', 'inherit'] })
     let output = ''
     child.stdout.on('data', (chunk) => {
       output += chunk

@@ -11,8 +11,8 @@ import { INBOX_ROOM, type Load, MOST_FDS, talk, talkWithPromises } from './echo/
 // What a message costs there and back between two Node processes, against two processes in C, compiled and
 // measured in the same run: once with blocking calls, which is the least that any program can do, and once with
 // epoll, as a program has to that has other things to do as well. Interleaved; medians.
-const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 9)
-const MESSAGES = Number(process.env['BENCH_MESSAGES'] ?? 20_000)
+const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 21)
+const MESSAGES = Number(process.env['BENCH_MESSAGES'] ?? 6_000)
 const BYTES = 64
 const WINDOW = 32
 const json = process.argv.includes('--json')

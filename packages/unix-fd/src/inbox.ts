@@ -54,6 +54,7 @@ export class Inbox implements Disposable {
   #end = 0
   #length = 0
   #closed = false
+  #socket: object | undefined
 
   constructor(calls: SystemCalls, maxBytes: number, maxFds: number, slots = 1) {
     this.#calls = calls
@@ -125,6 +126,15 @@ export class Inbox implements Disposable {
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  /** @internal Room for several messages is one socket's: another's would be taken for the first one's. */
+  bind(socket: object): void {
+    if (this.#socket === socket || this.#slots === 1) return
+    if (this.#socket !== undefined) {
+      throw new Error('an inbox for several messages belongs to one socket: create one for each')
+    }
+    this.#socket = socket
   }
 
   /** @internal Closes every descriptor, of messages that were not shown, too. */

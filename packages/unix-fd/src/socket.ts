@@ -136,6 +136,7 @@ export class UnixSocket implements Disposable {
    */
   tryReceive(inbox: Inbox): Result<Found, UnixFdError> {
     if (inbox.closed || this.fd.closed) return err(closedError())
+    inbox.bind(this)
     if (inbox.advance()) return this.#judge(inbox)
     if (inbox.takeExhausted() || !this.#receives.enterNow()) return EMPTY
     const found = this.#receiveInto(inbox, inbox.maxFds)

@@ -160,6 +160,23 @@ test('an inbox that closes loses no descriptor, shown or not', () => {
   expect(right.tryReceive(inbox)._unsafeUnwrapErr().kind).toBe('closed')
 })
 
+test('room for several messages is one socket’s; room for one is anybody’s', () => {
+  const [left, right] = descriptors.socketpair('seqpacket')._unsafeUnwrap()
+  using _left = left
+  using _right = right
+  using several = inboxOf({ maxMessages: 2 })
+  expect(right.tryReceive(several)._unsafeUnwrap()).toBe('empty')
+  expect(() => left.tryReceive(several)).toThrow('belongs to one socket')
+  using one = inboxOf({})
+  for (const [from, to] of [
+    [left, right],
+    [right, left],
+  ] as const) {
+    from.trySend(bytesOf('x'))._unsafeUnwrap()
+    expect(to.tryReceive(one)._unsafeUnwrap()).toBe('data')
+  }
+})
+
 test('a packet that is too long is reported, and the one after it arrives', () => {
   const [left, right] = descriptors.socketpair('seqpacket')._unsafeUnwrap()
   using _left = left

@@ -1,5 +1,5 @@
 import { openSync, readdirSync } from 'node:fs'
-import { liveFds } from '../../src/index.js'
+import { type BackOff, liveFds } from '../../src/index.js'
 import { unixFd } from '../../src/linux.js'
 
 // Runs with a low limit on open descriptors, which it uses up: `few-descriptors accept|receive|send PATH`.
@@ -23,16 +23,22 @@ async function acceptOne(): Promise<object> {
   // The event loop's own watch has to exist before there is no descriptor for anything.
   await listener.accept(soon()).map((socket) => socket.close())
   using _second = descriptors.connect(path, 'stream')._unsafeUnwrap()
+  await new Promise((resolve) => setTimeout(resolve, 100))
   const taken = fill(0)
   const codes: string[] = []
   const start = process.cpuUsage()
-  setTimeout(() => taken.pop()?.close(), 300)
-  const accepted = await listener.accept(soon(), { onBackOff: ({ code }) => codes.push(code) })
+  const onBackOff = ({ code }: BackOff) => {
+    codes.push(code)
+    // Whatever else this program closes meanwhile, its loader for one, is not to end the wait.
+    if (codes.length < 5) taken.push(...fill(0))
+    else taken.pop()?.close()
+  }
+  const accepted = await listener.accept(soon(), { onBackOff })
   const { user, system } = process.cpuUsage(start)
   return {
     accepted: accepted.isOk(),
     code: codes[0],
-    fewPauses: codes.length >= 3 && codes.length < 10,
+    fewPauses: codes.length >= 5 && codes.length < 10,
     cpuLow: user + system < 150_000,
   }
 }

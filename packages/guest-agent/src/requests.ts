@@ -46,6 +46,9 @@ export function execFrame(command: GuestCommand, id: number): Frame<'exec'> | Ag
   }
 }
 
+/** What the answer to a mount may take on its way; a quarter of a deadline that is short. */
+const ANSWER_MS = 1_000
+
 /** Builds the frames of a mount, or says which field cannot be sent. Any `deadlineMs` will do, Infinity too. */
 export function mountFrames(
   mount: StoreMount,
@@ -61,7 +64,9 @@ export function mountFrames(
   if (paths.length > limits.mountNames) return invalid('paths', `more than ${limits.mountNames} paths`)
   const bad = paths.find((name) => !isStoreName(name))
   if (bad !== undefined) return invalid('paths', `${quote(bad)} is not the base name of a store path`)
-  const patienceMs = Math.max(0, Math.min(Math.floor(deadlineMs), limits.mountDeadlineMs))
+  // The unit gives up first, so that its answer, which names the missing device, is not lost to the same deadline.
+  const inTime = deadlineMs - Math.min(ANSWER_MS, deadlineMs / 4)
+  const patienceMs = Math.max(0, Math.min(Math.floor(inTime), limits.mountDeadlineMs))
   const frames: HostFrame[] = [
     { type: 'mount', request, deadlineMs: patienceMs, image, devices, names: paths.length },
   ]

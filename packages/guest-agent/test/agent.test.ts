@@ -149,7 +149,8 @@ describe('a host that breaks the protocol', () => {
     stdoutCredit: 0,
     stderrCredit: 0,
     cwd: '/',
-    argv: ['/proc/self/exe'],
+    // Reads nothing and outlives the test: frames for a command that has ended would be ignored.
+    argv: ['/bin/sleep', '60'],
     env: [],
   }
   const bytes = (size: number) => new Uint8Array(size)
@@ -186,7 +187,8 @@ describe('a host that breaks the protocol', () => {
       [welcome, exec, { type: 'output-credit', command: 5, stream: 1, credit: limits.maxCredit + 1 }],
     ],
     ['skips an offset', [welcome, exec, stdin(1, 1)]],
-    ['overruns stdin', [welcome, exec, stdin(0, 32_768), stdin(32_768, 32_768), stdin(65_536, 1)]],
+    // More than the window and a pipe hold together, so it is too much whenever the agent looks.
+    ['overruns stdin', [welcome, exec, ...[0, 1, 2, 3, 4].map((at) => stdin(at * 32_768, 32_768))]],
     ['lies about the end', [welcome, exec, { type: 'stdin-end', command: 5, offset: 1 }]],
     ['writes to a closed stdin', [welcome, { ...exec, stdinOpen: 0 }, stdin(0, 1)]],
     ['opens stdin by 2', [welcome, { ...exec, stdinOpen: 2 }]],

@@ -28,7 +28,7 @@ export async function runDemo(
 ): Promise<Result<DemoReport, HostError | DemoError>> {
   const began = performance.now()
   const { say, signal } = powers
-  const opened = await openHost({ store: nixStore(), signal })
+  const opened = await openHost({ store: nixStore(), injection: true, signal })
   if (opened.isErr()) return err(opened.error)
   await using host = opened.value
   const { kind: monitor, accelerator, why } = host.monitor

@@ -1,6 +1,13 @@
 import { err, ok, type Result, ResultAsync } from 'neverthrow'
 import type { MonitorError } from './errors.js'
-import type { Accelerator, Machine, MachineDescription, Monitor, OperationOptions } from './machine.js'
+import type {
+  Accelerator,
+  Machine,
+  MachineDescription,
+  Monitor,
+  MonitorCapabilities,
+  OperationOptions,
+} from './machine.js'
 import type { Clock, KvmProbe } from './powers.js'
 import { escapeAndCut } from './printable.js'
 import { Patience, WaitEnded } from './waiting.js'
@@ -59,7 +66,12 @@ export interface ChooseOptions extends OperationOptions {
   /** Asked before a candidate that needs KVM is booted: a broken `/dev/kvm` then costs milliseconds. */
   readonly kvm?: KvmProbe | undefined
   readonly cache?: VerdictCache | undefined
+  /** A candidate that lacks one of these is passed over without a trial. */
+  readonly requires?: readonly RequiredCapability[] | undefined
 }
+
+/** What a caller may not be able to do without. */
+export type RequiredCapability = 'pmemHotplug' | 'powerButton'
 
 const CHOICE_DEADLINE_MS = 120_000
 const KVM_PROBE_MS = 2_000
@@ -102,8 +114,9 @@ async function choose(
     for (const cache of [options.cache, undefined]) {
       considered = []
       for (const candidate of candidates) {
-        const { kind, accelerator } = candidate.monitor
+        const { kind, accelerator, capabilities } = candidate.monitor
         const { verdict, reason } =
+          lacking(capabilities, options.requires) ??
           fresh.get(candidate) ??
           (await remembered(candidate, trial, cache)) ??
           (await judgeAnew(candidate, trial, options.cache, fresh, () =>
@@ -126,6 +139,16 @@ async function choose(
     capability: 'a monitor that boots the guest kernel',
     message: `no monitor works here: ${reasons === '' ? 'there were no candidates' : reasons}`,
   })
+}
+
+function lacking(
+  capabilities: MonitorCapabilities,
+  requires: readonly RequiredCapability[] = [],
+): Verdict | undefined {
+  const lacks = requires.find((name) => !capabilities[name])
+  return lacks === undefined
+    ? undefined
+    : { verdict: 'refused', reason: `it lacks ${lacks}, which is required` }
 }
 
 async function remembered(

@@ -5,6 +5,7 @@ export {
   chooseMonitor,
   type MonitorCandidate,
   type MonitorTrial,
+  type RequiredCapability,
 } from './choose.js'
 export { type CrosvmOptions, crosvmMonitor } from './crosvm/monitor.js'
 export type { CrosvmPowers, GroupMember, Jails, ProcessGroups } from './crosvm/powers.js'

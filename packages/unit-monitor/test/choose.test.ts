@@ -137,6 +137,26 @@ describe('choosing a monitor', { timeout: 30_000 }, () => {
     expect(chosen.monitor.accelerator).toBe('kvm')
   })
 
+  it('passes over a monitor that lacks what is required, without a trial', async () => {
+    const fixed: FakeScript = {
+      guest: echoGuest,
+      capabilities: { ...candidate('kvm').monitor.capabilities, pmemHotplug: false },
+    }
+    const own = trial()
+    const candidates = [candidate('kvm', fixed), candidate('emulation')]
+    const chosen = (
+      await chooseMonitor({ clock }, candidates, own, { requires: ['pmemHotplug'] })
+    )._unsafeUnwrap()
+    expect(chosen.monitor.accelerator).toBe('emulation')
+    expect(chosen.considered[0]).toMatchObject({
+      verdict: 'refused',
+      reason: expect.stringContaining('pmemHotplug'),
+    })
+    expect(own.prepared).toBe(1)
+    const content = (await chooseMonitor({ clock }, candidates, trial()))._unsafeUnwrap()
+    expect(content.monitor.accelerator).toBe('kvm')
+  })
+
   it('fails with every reason when no candidate works', async () => {
     const result = await chooseMonitor({ clock }, [candidate('kvm', {}), candidate('emulation', {})], trial())
     const error = result._unsafeUnwrapErr()

@@ -10,6 +10,7 @@ import {
   type MonitorCandidate,
   type MonitorPowers,
   qemuMonitor,
+  type RequiredCapability,
 } from '@spectrum/unit-monitor'
 import { linuxCrosvmPowers, linuxKvmProbe, linuxPowers } from '@spectrum/unit-monitor/linux'
 import { err, ok, type Result, ResultAsync } from 'neverthrow'
@@ -34,6 +35,11 @@ export interface LinuxHostOptions extends HostOptions {
   readonly kernel?: GuestKernelFiles | undefined
   /** Use this accelerator or fail. Default: `SPECTRUM_ACCELERATOR`, else whichever works, KVM first. */
   readonly accelerator?: 'kvm' | 'emulation' | undefined
+  /**
+   * Whether units must be able to take `inject`. Then a monitor that cannot plug in devices while it runs
+   * (crosvm) is passed over. Default: false, and `inject` on such a monitor is refused.
+   */
+  readonly injection?: boolean | undefined
   /** Absolute path. Default: `$XDG_STATE_HOME/spectrum`, else `~/.local/state/spectrum`. */
   readonly stateDirectory?: string | undefined
   /** Absolute path. Default: `$XDG_CACHE_HOME/spectrum`, else `~/.cache/spectrum`. */
@@ -55,7 +61,8 @@ async function open(options: LinuxHostOptions): Promise<Result<Host, HostError>>
   if (accelerator.isErr()) return err(accelerator.error)
   const kernel = await findGuestKernel(process.env, defaults.cache, options.kernel)
   if (kernel.isErr()) return err(kernel.error)
-  return openHostWith(linuxHostPowers(places, kernel.value, accelerator.value), places, options)
+  const requires: readonly RequiredCapability[] = options.injection === true ? ['pmemHotplug'] : []
+  return openHostWith(linuxHostPowers(places, kernel.value, accelerator.value, requires), places, options)
 }
 
 /** The real powers of a host on this machine. Nothing is opened or started by making them. */
@@ -63,6 +70,7 @@ export function linuxHostPowers(
   places: HostPlaces,
   kernel: GuestKernelFiles,
   accelerator: 'kvm' | 'emulation' | undefined,
+  requires: readonly RequiredCapability[] = [],
 ): HostPowers {
   const monitorPowers = linuxPowers()
   return {
@@ -75,7 +83,7 @@ export function linuxHostPowers(
     connectAgent,
     chooseMonitor: (powers, place, signal) =>
       ResultAsync.fromSafePromise(findMonitors(place)).andThen((found) =>
-        choose(powers, place, signal, places, found, accelerator),
+        choose(powers, place, signal, places, found, accelerator, requires),
       ),
     openBlobCache: (store, temporaryDirectory) =>
       openBlobCache(`${places.cache}/blobs`, { temporaryDirectory, locate: (path) => store.locate(path) }),
@@ -112,6 +120,7 @@ function choose(
   places: HostPlaces,
   { identity, crosvm }: { readonly identity: string; readonly crosvm: string | undefined },
   forced: 'kvm' | 'emulation' | undefined,
+  requires: readonly RequiredCapability[],
 ): ReturnType<HostPowers['chooseMonitor']> {
   const accelerators = forced === undefined ? (['kvm', 'emulation'] as const) : [forced]
   const qemu = accelerators.map((accelerator) => ({
@@ -122,7 +131,12 @@ function choose(
     powers,
     [...(forced === 'emulation' ? [] : crosvmCandidates(powers, crosvm, identity)), ...qemu],
     { identity, machine: () => trialMachine(place) },
-    { signal, kvm: linuxKvmProbe, cache: verdictFiles(`${places.cache}/monitors`, place.unfinished) },
+    {
+      signal,
+      requires,
+      kvm: linuxKvmProbe,
+      cache: verdictFiles(`${places.cache}/monitors`, place.unfinished),
+    },
   ) satisfies ResultAsync<ChosenMonitor, unknown>
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -69,18 +70,40 @@ static void load_module(const char *path)
 	close(fd);
 }
 
-void boot_modules(void)
+static FILE *module_list;
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t length = strlen(text);
+	return length >= strlen(end) && strcmp(text + length - strlen(end), end) == 0;
+}
+
+/* Loads what is left of the list, in its order, up to the module with this file name or to the end. */
+static void load_modules_until(const char *last)
 {
 	char path[256];
-	FILE *list = fopen("/modules/load", "re");
-	if (list == NULL)
-		return;
-	while (fgets(path, sizeof path, list) != NULL) {
+	while (module_list != NULL && fgets(path, sizeof path, module_list) != NULL) {
 		path[strcspn(path, "\n")] = '\0';
 		load_module(path);
 		unlink(path);
+		if (last != NULL && ends_with(path, last))
+			return;
 	}
-	fclose(list);
+}
+
+void boot_channel_modules(void)
+{
+	module_list = fopen("/modules/load", "re");
+	load_modules_until("-virtio_console.ko");
+}
+
+void boot_store_modules(void)
+{
+	load_modules_until(NULL);
+	if (module_list == NULL)
+		return;
+	fclose(module_list);
+	module_list = NULL;
 	unlink("/modules/load");
 	rmdir("/modules");
 }

@@ -4,8 +4,12 @@
 
 /* Mounts what every program expects, opens the console as 0, 1 and 2. */
 void boot_mounts(void);
-/* Loads what /modules/load lists, in order, then frees the memory that the files took. */
-void boot_modules(void);
+/*
+ * Loads what /modules/load lists, in order: first as far as the control port needs, then the rest. The memory
+ * that the files took is freed on the way.
+ */
+void boot_channel_modules(void);
+void boot_store_modules(void);
 /* Makes / read-only, as far as the kernel allows. Nothing is created in it afterwards. */
 void boot_seal(void);
 

@@ -86,7 +86,6 @@ static void wait_for_something(struct pollfd *set)
 __attribute__((noreturn)) static void serve(void)
 {
 	static struct pollfd set[COMMANDS_MAX_FDS + 3];
-	session_hello();
 	for (;;) {
 		if (!channel_flush())
 			break;
@@ -120,6 +119,7 @@ int main(int argc, char **argv)
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	fcntl(fd, F_SETFL, O_NONBLOCK);
 	channel_open(fd);
+	session_hello();
 	serve();
 }
 
@@ -133,11 +133,16 @@ int main(void)
 	watch_signals();
 	reboot(RB_DISABLE_CAD);
 	device_events = open_device_events();
-	boot_modules();
+	boot_channel_modules();
 	cgroup_open();
 	store_open();
-	boot_seal();
 	channel_open(open_control_port(device_events));
+	session_hello();
+	/* The host gets its answer while the store's devices are still probed. What does not fit goes out later. */
+	if (channel_flush()) {
+		boot_store_modules();
+		boot_seal();
+	}
 	serve();
 }
 

@@ -1,7 +1,8 @@
 /**
  * How much a unit's start costs beside the bare monitor: from `host.start()` to the agent's answer, against
  * QEMU started by hand with the same kernel and initramfs to the first byte of the same answer. Interleaved in
- * one run; medians. The bare machine has no store devices and no reserved ports.
+ * one run; medians. Two bare machines: one with the unit's own devices (what this project's code adds), and one
+ * with nothing but the control port (what the store's devices cost a guest as well).
  *
  *   npm run bench -- start [--json] [--rounds N]
  */
@@ -13,7 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { initramfsFor, readGuestKernel } from '@spectrum/guest-agent/linux'
-import { bareQemuArguments } from '@spectrum/unit-monitor'
+import { bareQemuArguments, type PmemDevice } from '@spectrum/unit-monitor'
 import { buildDemoClosures } from '../../../examples/demo/src/closures.js'
 import { closure, compose, defineUnit, nixStore, openHost } from '../src/index.js'
 import { defaultPlaces, findGuestKernel } from '../src/linux.js'
@@ -32,7 +33,11 @@ const initramfs = join(directory, 'initramfs')
 await writeFile(initramfs, (await initramfsFor(kernel))._unsafeUnwrap())
 
 /** Milliseconds from the start of the process to the first byte on the control channel. */
-async function bare(accelerator: 'kvm' | 'emulation'): Promise<number> {
+async function bare(
+  accelerator: 'kvm' | 'emulation',
+  pmem: readonly PmemDevice[],
+  hotplugSlots: number,
+): Promise<number> {
   const sockets = { console: join(directory, 'console'), control: join(directory, 'control') }
   const console = createServer((socket) => socket.resume()).listen(sockets.console)
   const control = createServer().listen(sockets.control)
@@ -45,8 +50,8 @@ async function bare(accelerator: 'kvm' | 'emulation'): Promise<number> {
       kernelParameters: [],
       memoryBytes: 256 * 1024 * 1024,
       vcpuCount: 1,
-      pmem: [],
-      hotplugSlots: 0,
+      pmem,
+      hotplugSlots,
       directory,
     },
     { accelerator, sockets },
@@ -74,8 +79,14 @@ const graph = compose({ unit: defineUnit('unit', { store: closure(demo.left) }) 
 await using host = (await openHost({ store: nixStore() }))._unsafeUnwrap()
 const accelerator = host.monitor.accelerator === 'kvm' ? 'kvm' : 'emulation'
 
+interface OwnTimes {
+  readonly answered: number
+  readonly running: number
+  readonly devices: readonly PmemDevice[]
+}
+
 /** Milliseconds from `start()` to the agent's answer, and to the unit with its store mounted. */
-async function ours(): Promise<{ answered: number; running: number }> {
+async function ours(): Promise<OwnTimes> {
   const began = performance.now()
   let answered = Number.NaN
   const onStep = ({ step }: { step: string }) => {
@@ -85,30 +96,46 @@ async function ours(): Promise<{ answered: number; running: number }> {
   const { unit } = (await host.start(graph))._unsafeUnwrap()
   const running = performance.now() - began
   host.events.off('step', onStep)
+  const { metadata, blobs } = unit.attachment
+  const devices = [metadata, ...blobs].map(({ id, file, sizeBytes }) => ({ id, path: file, sizeBytes }))
   await unit.stop({ graceMs: 0 })
-  return { answered, running }
+  return { answered, running, devices }
 }
 
-const samples = { bare: [] as number[], answered: [] as number[], running: [] as number[] }
-await bare(accelerator)
-await ours() // One of each first: page cache and blob cache are warm for both.
+/** What a host reserves for a unit that does not say otherwise. */
+const RESERVED_SLOTS = 16
+
+// One of each first, so that page cache and blob cache are warm for all.
+const { devices } = await ours()
+const same = () => bare(accelerator, devices, RESERVED_SLOTS)
+const least = () => bare(accelerator, [], 0)
+await same()
+await least()
+const samples = {
+  same: [] as number[],
+  least: [] as number[],
+  answered: [] as number[],
+  running: [] as number[],
+}
 for (let round = 0; round < rounds; round++) {
-  samples.bare.push(await bare(accelerator))
+  samples.same.push(await same())
   const own = await ours()
   samples.answered.push(own.answered)
   samples.running.push(own.running)
+  samples.least.push(await least())
 }
 await rm(directory, { recursive: true })
 
-for (const [name, own] of [
-  ['start: to the agent’s answer', samples.answered],
-  ['start: to the mounted store', samples.running],
+for (const [name, own, peer] of [
+  ['start: to the agent’s answer, against the same devices', samples.answered, samples.same],
+  ['start: to the agent’s answer, against no devices', samples.answered, samples.least],
+  ['start: to the mounted store, against no devices', samples.running, samples.least],
 ] as const) {
   const figure = {
     name,
     ours: Math.round(median(own)),
-    peer: Math.round(median(samples.bare)),
-    ratio: Math.round((median(own) / median(samples.bare)) * 1000) / 1000,
+    peer: Math.round(median(peer)),
+    ratio: Math.round((median(own) / median(peer)) * 1000) / 1000,
     unit: 'ms',
     accelerator,
   }

@@ -17,6 +17,8 @@ export default defineConfig({
   test: {
     reporters: ['default'],
     passWithNoTests: false,
+    // How long a test waits for something to become true, on a busy machine too.
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         extends: true,

@@ -130,7 +130,8 @@ async function boot(
   const dead = await postMortem(context, machine, met.error.kind === 'unit-lost' || died.signal.aborted)
   const lines = machine.lastLines()
   if (dead !== undefined) return err({ error: dead, machine })
-  const late = met.error.kind === 'timed-out' || wait.reason() === 'timed-out'
+  // Three clocks end at the same moment; whichever was first, it was the deadline.
+  const late = [met.error.kind, wait.reason(), patience.reason()].includes('timed-out')
   const error = late ? silent(name, lines) : whyNot(agentFailed(name, met.error, lines), name, wait, lines)
   return err({ error, machine })
 }

@@ -44,8 +44,6 @@ const missing = [
   ...(kernel === undefined ? ['a kernel in SPECTRUM_KERNEL'] : []),
   ...(kvm ? [] : ['/dev/kvm']),
 ]
-if (missing.length > 0)
-  console.warn(`skipped "a real crosvm …" (4 tests): it needs ${missing.join(', and ')}`)
 
 function usable(path: string): boolean {
   try {
@@ -116,7 +114,8 @@ function done(result: Result<void, ControlError>): void {
   expect(result.isErr() ? result.error : undefined).toBeUndefined()
 }
 
-describe.skipIf(missing.length > 0)('a real crosvm', () => {
+const title = missing.length > 0 ? `a real crosvm (skipped: it needs ${missing.join(', and ')})` : 'a real crosvm'
+describe.skipIf(missing.length > 0)(title, () => {
   test.each(['jailed', 'disabled'] as const)(
     'with the sandbox %s is started from a machine, answers every request that fits, and exits',
     async (kind) => {

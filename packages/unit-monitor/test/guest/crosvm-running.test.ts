@@ -17,14 +17,16 @@ const missing =
         : 'crosvm needs /dev/kvm, even to make a machine whose guest never boots'
 
 // The kernel need not boot here: a KVM on which it hangs will do.
-describe.skipIf(missing !== undefined)(`a real crosvm (skipped where it is missing: ${missing})`, () => {
-  if ('missing' in crosvm || 'missing' in kernel) return
+const title = missing === undefined ? 'a real crosvm' : `a real crosvm (skipped: ${missing})`
+describe.skipIf(missing !== undefined)(title, () => {
+  const vmlinuz = 'missing' in kernel ? '' : kernel.vmlinuz
+  const binary = 'missing' in crosvm ? '' : crosvm.binary
 
   const within = async (body: (workshop: CrosvmWorkshop) => Promise<void>) => {
     const directory = mkdtempSync('/tmp/unit-monitor-guest-')
     const initramfs = join(directory, 'initramfs')
     writeFileSync(initramfs, Buffer.alloc(4096))
-    const workshop = crosvmWorkshop(kernel.vmlinuz, initramfs, { binary: crosvm.binary })
+    const workshop = crosvmWorkshop(vmlinuz, initramfs, { binary })
     try {
       await body(workshop)
       expect(await workshop.leftovers()).toEqual([])

@@ -114,7 +114,8 @@ function done(result: Result<void, ControlError>): void {
   expect(result.isErr() ? result.error : undefined).toBeUndefined()
 }
 
-const title = missing.length > 0 ? `a real crosvm (skipped: it needs ${missing.join(', and ')})` : 'a real crosvm'
+const title =
+  missing.length > 0 ? `a real crosvm (skipped: it needs ${missing.join(', and ')})` : 'a real crosvm'
 describe.skipIf(missing.length > 0)(title, () => {
   test.each(['jailed', 'disabled'] as const)(
     'with the sandbox %s is started from a machine, answers every request that fits, and exits',

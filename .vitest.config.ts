@@ -25,7 +25,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts'],
-          exclude: ['**/node_modules/**', '**/test/guest/**'],
+          exclude: ['**/node_modules/**', '**/test/guest/**', '**/test/long/**'],
           // Guards against a hang, on a busy machine too; how fast anything is, benchmarks say.
           testTimeout: 60_000,
         },
@@ -45,6 +45,18 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 180_000,
+        },
+      },
+      {
+        // What takes minutes, or needs a part that not every machine can have: `npm run test:long -- FILE`.
+        extends: true,
+        test: {
+          name: 'long',
+          include: ['packages/*/test/long/**/*.test.ts', 'examples/*/test/long/**/*.test.ts'],
+          exclude: ['**/node_modules/**'],
+          fileParallelism: false,
+          testTimeout: 1_800_000,
+          hookTimeout: 600_000,
         },
       },
     ],

@@ -10,10 +10,10 @@ import type { ImageMember } from './erofs-tree.js'
 import type { StoreError } from './errors.js'
 import { asResult, fail, withDeadline } from './failure.js'
 import { type PlannedLayer, planLayers } from './layers.js'
+import { baseNameOf, parseStorePath } from './nix/store-path.js'
 import type { CacheFiles, Clock, Owners, TreeReader } from './powers.js'
 import { quote } from './quote.js'
 import { SharedWork } from './shared-work.js'
-import { baseNameOf, parseStorePath } from './store-path.js'
 import { limitConcurrency } from './tree.js'
 
 export interface BlobCachePowers {

@@ -15,10 +15,11 @@ export { erofsImage, type ImageDevice, metadataImage } from './erofs-image.js'
 export type { ImageMember } from './erofs-tree.js'
 export type { StoreError } from './errors.js'
 export { type PlannedLayer, planLayers } from './layers.js'
-export { serialiseNar } from './nar.js'
-export { formatNarHash, parseNarHash } from './nar-hash.js'
+export { serialiseNar } from './nix/nar/writer.js'
+export { formatNarHash, parseNarHash } from './nix/nar-hash.js'
+export { decodeNix32, encodeNix32, nix32Length } from './nix/nix32.js'
+export { baseNameOf, parseStorePath, STORE_DIRECTORY, type StorePath } from './nix/store-path.js'
 export { type NixStoreOptions, type NixStorePowers, nixStore } from './nix-store.js'
-export { decodeNix32, encodeNix32, nix32Length } from './nix32.js'
 export type {
   ByteString,
   CacheFiles,
@@ -34,4 +35,3 @@ export type {
 } from './powers.js'
 export type { BlobSharing, SharingReport, SharingUnit } from './sharing.js'
 export { type SharingPowers, sharingReport } from './sharing-report.js'
-export { baseNameOf, parseStorePath, STORE_DIRECTORY, type StorePath } from './store-path.js'

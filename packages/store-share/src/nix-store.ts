@@ -3,10 +3,10 @@ import { toByteString } from './byte-string.js'
 import type { Closure, StoreOptions, StorePathInfo, StoreSource } from './closure.js'
 import type { StoreError } from './errors.js'
 import { asResult, doing, fail, throwIfAborted, withDeadline } from './failure.js'
-import { readPathInfo } from './path-info.js'
+import { readPathInfo } from './nix/path-info.js'
+import { parseStorePath } from './nix/store-path.js'
 import type { Clock, RunCommand, TreeReader } from './powers.js'
 import { quote, quoteOutput } from './quote.js'
-import { parseStorePath } from './store-path.js'
 import { limitConcurrency } from './tree.js'
 
 export interface NixStorePowers {

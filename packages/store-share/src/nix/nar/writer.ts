@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer'
-import { quoteBytes } from './byte-string.js'
-import { doing, fail, throwIfAborted } from './failure.js'
-import type { ByteString, TreeReader } from './powers.js'
-import { type FileNode, scanTree, type TreeNode } from './tree.js'
+import { quoteBytes } from '../../byte-string.js'
+import { doing, fail, throwIfAborted } from '../../failure.js'
+import type { ByteString, TreeReader } from '../../powers.js'
+import { type FileNode, scanTree, type TreeNode } from '../../tree.js'
 
 /**
  * A piece of a NAR: bytes of its framing, or the place where the contents of a file go. The zero padding

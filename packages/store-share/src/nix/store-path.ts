@@ -1,7 +1,7 @@
 import { err, ok, type Result } from 'neverthrow'
-import type { StoreError } from './errors.js'
+import type { StoreError } from '../errors.js'
+import { quote } from '../quote.js'
 import { decodeNix32 } from './nix32.js'
-import { quote } from './quote.js'
 
 export const STORE_DIRECTORY = '/nix/store'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseStorePath } from '../src/index.js'
+import { parseStorePath } from '../../src/index.js'
 
 const digest = '2llaakcm2iyxi0ixb7ys8dgj5b1m5zb5'
 const path = `/nix/store/${digest}-hello-2.12`

@@ -1,6 +1,6 @@
-import type { StorePathInfo } from './closure.js'
+import type { StorePathInfo } from '../closure.js'
+import { quote } from '../quote.js'
 import { parseNarHash } from './nar-hash.js'
-import { quote } from './quote.js'
 import { parseStorePath, STORE_DIRECTORY } from './store-path.js'
 
 export type PathInfoAnswer =

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decodeNix32, encodeNix32, formatNarHash, nix32Length, parseNarHash } from '../src/index.js'
+import { decodeNix32, encodeNix32, formatNarHash, nix32Length, parseNarHash } from '../../src/index.js'
 
 const empty = createHash('sha256').digest()
 

@@ -1,9 +1,9 @@
 import { Buffer } from 'node:buffer'
 import { describe, expect, it } from 'vitest'
-import { serialiseNar } from '../src/index.js'
-import { narSize } from '../src/nar.js'
-import { scanTree } from '../src/tree.js'
-import { directory, file, type MemoryNode, memoryTree, plainNar, symlink } from './memory-store.js'
+import { serialiseNar } from '../../src/index.js'
+import { narSize } from '../../src/nix/nar/writer.js'
+import { scanTree } from '../../src/tree.js'
+import { directory, file, type MemoryNode, memoryTree, plainNar, symlink } from '../memory-store.js'
 
 const signal = new AbortController().signal
 

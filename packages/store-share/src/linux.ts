@@ -1,7 +1,7 @@
 import { ResultAsync } from 'neverthrow'
-import type { BlobCache } from './blob.js'
-import { type BlobCacheOptions, openBlobCache as openWith } from './blob-cache.js'
+import type { BlobCache } from './blob/blob.js'
 import { toByteString } from './byte-string.js'
+import { type BlobCacheOptions, openBlobCache as openWith } from './cache/blob-cache.js'
 import type { StoreOptions, StoreSource } from './closure.js'
 import type { StoreError } from './errors.js'
 import { cacheFiles } from './linux/cache-files.js'
@@ -9,9 +9,9 @@ import { runCommand } from './linux/command.js'
 import { clock, processOwners, sharingPowers } from './linux/process.js'
 import { treeReader } from './linux/tree.js'
 import { serialiseNar as serialiseWith } from './nix/nar/writer.js'
-import { type NixStoreOptions, nixStore as storeWith } from './nix-store.js'
-import type { SharingReport, SharingUnit } from './sharing.js'
-import { sharingReport } from './sharing-report.js'
+import type { SharingReport, SharingUnit } from './sharing/sharing.js'
+import { sharingReport } from './sharing/sharing-report.js'
+import { type NixStoreOptions, nixStore as storeWith } from './sources/nix-store.js'
 
 /** This machine's Nix store, or one below another root. See `nixStore` of the package for what can fail. */
 export function nixStore(options: NixStoreOptions = {}): StoreSource {

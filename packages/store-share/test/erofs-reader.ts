@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { crc32c } from '../src/crc32c.js'
+import { crc32c } from '../src/erofs/crc32c.js'
 
 /** What a reader finds: names and targets as byte strings, contents as bytes. */
 export type FoundNode =

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { writeBlob } from '../src/blob-writer.js'
+import { writeBlob } from '../src/blob/blob-writer.js'
 import { erofsImage, type ImageMember, metadataImage, readTrailer } from '../src/index.js'
 import { type FoundNode, readErofs } from './erofs-reader.js'
 import {

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { lstat, readFile } from 'node:fs/promises'
 import type { Clock, Owners } from '../powers.js'
-import type { SharingPowers } from '../sharing-report.js'
+import type { SharingPowers } from '../sharing/sharing-report.js'
 import { isMissing } from './tree.js'
 
 export const clock: Clock = {

@@ -1,4 +1,4 @@
-import { throwIfAborted } from './failure.js'
+import { throwIfAborted } from '../failure.js'
 
 interface Running<T> {
   readonly result: Promise<T>

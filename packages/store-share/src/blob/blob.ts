@@ -1,6 +1,6 @@
 import type { ResultAsync } from 'neverthrow'
-import type { Closure, StoreOptions, StorePathInfo } from './closure.js'
-import type { StoreError } from './errors.js'
+import type { Closure, StoreOptions, StorePathInfo } from '../closure.js'
+import type { StoreError } from '../errors.js'
 
 /**
  * An immutable file that units map: the data of one store path (a blob) or of several (a layer), or a

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
-import type { StorePathInfo } from './closure.js'
+import type { StorePathInfo } from '../closure.js'
 
 export const BLOCK_BYTES = 4096
 

@@ -1,20 +1,27 @@
 import type { ResultAsync } from 'neverthrow'
-import type { AttachAllOptions, Attachment, AttachOptions, Blob, BlobCache, DeviceFile } from './blob.js'
-import type { BlobIndex } from './blob-index.js'
-import { blobId } from './blob-layout.js'
-import { type BlobSource, writeBlob } from './blob-writer.js'
+import type {
+  AttachAllOptions,
+  Attachment,
+  AttachOptions,
+  Blob,
+  BlobCache,
+  DeviceFile,
+} from '../blob/blob.js'
+import type { BlobIndex } from '../blob/blob-index.js'
+import { blobId } from '../blob/blob-layout.js'
+import { type BlobSource, writeBlob } from '../blob/blob-writer.js'
+import type { Closure, StoreOptions, StorePathInfo } from '../closure.js'
+import { metadataImage } from '../erofs/erofs-image.js'
+import type { ImageMember } from '../erofs/erofs-tree.js'
+import type { StoreError } from '../errors.js'
+import { asResult, fail, withDeadline } from '../failure.js'
+import { baseNameOf, parseStorePath } from '../nix/store-path.js'
+import type { CacheFiles, Clock, Owners, TreeReader } from '../powers.js'
+import { quote } from '../quote.js'
+import { limitConcurrency } from '../tree.js'
 import { CacheDirectory } from './cache-directory.js'
-import type { Closure, StoreOptions, StorePathInfo } from './closure.js'
-import { metadataImage } from './erofs-image.js'
-import type { ImageMember } from './erofs-tree.js'
-import type { StoreError } from './errors.js'
-import { asResult, fail, withDeadline } from './failure.js'
 import { type PlannedLayer, planLayers } from './layers.js'
-import { baseNameOf, parseStorePath } from './nix/store-path.js'
-import type { CacheFiles, Clock, Owners, TreeReader } from './powers.js'
-import { quote } from './quote.js'
 import { SharedWork } from './shared-work.js'
-import { limitConcurrency } from './tree.js'
 
 export interface BlobCachePowers {
   readonly clock: Clock

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
+import type { ByteString } from '../powers.js'
 import { BLOCK_BYTES, deviceSize, isId } from './blob-layout.js'
-import type { ByteString } from './powers.js'
 
 /** The tree of a store path whose file contents lie in a blob. */
 export type StoredNode =

@@ -1,10 +1,10 @@
 import { Buffer } from 'node:buffer'
-import { type BlobIndex, decodeIndex, encodeIndex } from './blob-index.js'
-import { deviceSize, LAYOUT_VERSION, readTrailer, TRAILER_BYTES } from './blob-layout.js'
-import type { MetadataImage } from './erofs-image.js'
-import { doing, errorCode, throwIfAborted, writing } from './failure.js'
-import type { CacheFiles, OutputFile, Owners } from './powers.js'
-import { quote } from './quote.js'
+import { type BlobIndex, decodeIndex, encodeIndex } from '../blob/blob-index.js'
+import { deviceSize, LAYOUT_VERSION, readTrailer, TRAILER_BYTES } from '../blob/blob-layout.js'
+import type { MetadataImage } from '../erofs/erofs-image.js'
+import { doing, errorCode, throwIfAborted, writing } from '../failure.js'
+import type { CacheFiles, OutputFile, Owners } from '../powers.js'
+import { quote } from '../quote.js'
 
 const MAX_INDEX_BYTES = 256 << 20
 

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
-import { BLOCK_BYTES, deviceSize, isId, roundUp, TRAILER_BYTES, writeTrailer } from './blob-layout.js'
+import { BLOCK_BYTES, deviceSize, isId, roundUp, TRAILER_BYTES, writeTrailer } from '../blob/blob-layout.js'
 import { crc32c } from './crc32c.js'
 import * as format from './erofs-format.js'
 import { collectInodes, encodeDirectory, type FileInode, type ImageMember, type Inode } from './erofs-tree.js'

@@ -1,9 +1,9 @@
 import { Buffer } from 'node:buffer'
-import type { StoredNode } from './blob-index.js'
-import { isEntryName } from './blob-index.js'
-import { BLOCK_BYTES } from './blob-layout.js'
+import type { StoredNode } from '../blob/blob-index.js'
+import { isEntryName } from '../blob/blob-index.js'
+import { BLOCK_BYTES } from '../blob/blob-layout.js'
+import type { ByteString } from '../powers.js'
 import { DIRENT_BYTES, DIRENT_TYPE } from './erofs-format.js'
-import type { ByteString } from './powers.js'
 
 /** A store path as an entry of the image's root. */
 export interface ImageMember {

@@ -1,7 +1,7 @@
 import { err, ok, type Result } from 'neverthrow'
-import type { Closure, StorePathInfo } from './closure.js'
-import type { StoreError } from './errors.js'
-import { quote } from './quote.js'
+import type { Closure, StorePathInfo } from '../closure.js'
+import type { StoreError } from '../errors.js'
+import { quote } from '../quote.js'
 
 /** Store paths that become one device. */
 export interface PlannedLayer {

@@ -1,5 +1,13 @@
 import { Buffer } from 'node:buffer'
 import { createHash, type Hash } from 'node:crypto'
+import { quoteBytes, toByteString } from '../byte-string.js'
+import type { StorePathInfo } from '../closure.js'
+import { doing, fail, throwIfAborted } from '../failure.js'
+import { failShrunk, type NarPiece, narPieces } from '../nix/nar/writer.js'
+import { formatNarHash } from '../nix/nar-hash.js'
+import type { ByteString, OutputFile, TreeReader } from '../powers.js'
+import { quote } from '../quote.js'
+import { type FileNode, scanTree, type TreeNode } from '../tree.js'
 import type { BlobIndex, StoredNode } from './blob-index.js'
 import {
   BlobAllocator,
@@ -10,15 +18,7 @@ import {
   TRAILER_BYTES,
   writeTrailer,
 } from './blob-layout.js'
-import { quoteBytes, toByteString } from './byte-string.js'
-import type { StorePathInfo } from './closure.js'
-import { doing, fail, throwIfAborted } from './failure.js'
-import { failShrunk, type NarPiece, narPieces } from './nix/nar/writer.js'
-import { formatNarHash } from './nix/nar-hash.js'
-import type { ByteString, OutputFile, TreeReader } from './powers.js'
-import { quote } from './quote.js'
 import { RunWriter } from './run-writer.js'
-import { type FileNode, scanTree, type TreeNode } from './tree.js'
 
 export interface BlobSource {
   readonly tree: TreeReader

@@ -1,4 +1,4 @@
-import type { Blob } from './blob.js'
+import type { Blob } from '../blob/blob.js'
 
 /** A running unit, as far as a sharing report cares. */
 export interface SharingUnit {

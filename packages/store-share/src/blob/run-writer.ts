@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
+import type { OutputFile } from '../powers.js'
 import { BLOCK_BYTES } from './blob-layout.js'
-import type { OutputFile } from './powers.js'
 
 const RUN_BYTES = 1 << 20
 const MAX_PENDING_WRITES = 3

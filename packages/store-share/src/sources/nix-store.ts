@@ -1,13 +1,13 @@
 import type { ResultAsync } from 'neverthrow'
-import { toByteString } from './byte-string.js'
-import type { Closure, StoreOptions, StorePathInfo, StoreSource } from './closure.js'
-import type { StoreError } from './errors.js'
-import { asResult, doing, fail, throwIfAborted, withDeadline } from './failure.js'
-import { readPathInfo } from './nix/path-info.js'
-import { parseStorePath } from './nix/store-path.js'
-import type { Clock, RunCommand, TreeReader } from './powers.js'
-import { quote, quoteOutput } from './quote.js'
-import { limitConcurrency } from './tree.js'
+import { toByteString } from '../byte-string.js'
+import type { Closure, StoreOptions, StorePathInfo, StoreSource } from '../closure.js'
+import type { StoreError } from '../errors.js'
+import { asResult, doing, fail, throwIfAborted, withDeadline } from '../failure.js'
+import { readPathInfo } from '../nix/path-info.js'
+import { parseStorePath } from '../nix/store-path.js'
+import type { Clock, RunCommand, TreeReader } from '../powers.js'
+import { quote, quoteOutput } from '../quote.js'
+import { limitConcurrency } from '../tree.js'
 
 export interface NixStorePowers {
   readonly clock: Clock

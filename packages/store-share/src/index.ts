@@ -10,15 +10,12 @@ export type { StoredNode } from './blob/blob-index.js'
 export { readTrailer, writeTrailer } from './blob/blob-layout.js'
 export type { BlobSource } from './blob/blob-writer.js'
 export { type BlobCacheOptions, type BlobCachePowers, openBlobCache } from './cache/blob-cache.js'
-export { type PlannedLayer, planLayers } from './cache/layers.js'
+export { type LayerPlan, type PlannedLayer, planLayers } from './cache/layers.js'
 export type { Closure, StoreOptions, StorePathInfo, StoreSource } from './closure.js'
 export { erofsImage, type ImageDevice, metadataImage } from './erofs/erofs-image.js'
 export type { ImageMember } from './erofs/erofs-tree.js'
 export type { StoreError } from './errors.js'
-export { serialiseNar } from './nix/nar/writer.js'
-export { formatNarHash, parseNarHash } from './nix/nar-hash.js'
-export { decodeNix32, encodeNix32, nix32Length } from './nix/nix32.js'
-export { baseNameOf, parseStorePath, STORE_DIRECTORY, type StorePath } from './nix/store-path.js'
+export * from './nix/index.js'
 export type {
   ByteString,
   CacheFiles,

@@ -1,0 +1,32 @@
+export {
+  type ContentAddress,
+  type ContentReferences,
+  contentAddressedPath,
+  formatContentAddress,
+  makeStorePath,
+  parseContentAddress,
+} from './content-address.js'
+export { formatHash, type HashAlgorithm, type HashEncoding, type NixHash, parseHash } from './hash.js'
+export type { MalformedError, NixFormat } from './malformed.js'
+export { NAR_LIMITS } from './nar/format.js'
+export { type NarEvent, NarReader, type NarReaderOptions } from './nar/reader.js'
+export { serialiseNar } from './nar/writer.js'
+export { formatNarHash, parseNarHash } from './nar-hash.js'
+export { formatNarInfo, NARINFO_LIMITS, type NarInfo, parseNarInfo } from './narinfo.js'
+export { allReferences, type NixPathInfo, splitReferences } from './nix-path-info.js'
+export { decodeNix32, encodeNix32, nix32Length } from './nix32.js'
+export {
+  fingerprint,
+  formatPublicKey,
+  formatSignature,
+  isSignedBy,
+  type PublicKey,
+  parsePublicKey,
+  parseSecretKey,
+  parseSignature,
+  SecretKey,
+  type Signature,
+  type SignedPathInfo,
+  verifySignature,
+} from './signature.js'
+export { baseNameOf, parseStorePath, STORE_DIRECTORY, type StorePath } from './store-path.js'

@@ -1,0 +1,17 @@
+/**
+ * What a NAR may hold. Nix's own bounds (libutil/archive.cc, `narMaxDepth`, `narMaxName`, `narMaxTarget`) are
+ * the format's, not those of the file system it came from.
+ */
+export const NAR_LIMITS = {
+  /** Nodes on the way from the root, itself included. */
+  depth: 64,
+  nameBytes: 255,
+  targetBytes: 4095,
+} as const
+
+export const NAR_MAGIC = 'nix-archive-1'
+
+/** Zeros after a string of this many bytes. */
+export function paddingAfter(length: number): number {
+  return (8 - (length % 8)) % 8
+}

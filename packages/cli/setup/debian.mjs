@@ -45,7 +45,54 @@ export const pieces = [
   { package: 'xz-utils', why: 'unpacks compressed kernel modules and packages', present: () => has('xz') },
 ]
 
-const has = (program) => findProgram(program) !== undefined
+/** What only the tests need. */
+const testPieces = [
+  // The kernel's header means other numbers on each architecture; the labs run the addon of theirs.
+  ...crossCompilers(),
+  {
+    package: 'qemu-system-arm',
+    why: 'emulates a machine with KVM for the aarch64 lab',
+    present: () => has('qemu-system-aarch64'),
+  },
+  {
+    package: 'qemu-system-ppc',
+    why: 'emulates a machine with KVM for the POWER lab',
+    present: () => has('qemu-system-ppc64'),
+  },
+]
+
+/** What compiles for the architectures that this machine is not. */
+function crossCompilers() {
+  const targets = [
+    {
+      node: 'x64',
+      debian: 'amd64',
+      triplet: 'x86-64-linux-gnu',
+      why: 'reads the kernel’s header for x86-64',
+    },
+    { node: 'arm64', debian: 'arm64', triplet: 'aarch64-linux-gnu', why: 'compiles for the aarch64 lab' },
+    { node: 'ppc64', debian: 'ppc64el', triplet: 'powerpc64le-linux-gnu', why: 'compiles for the POWER lab' },
+    { node: 'riscv64', debian: 'riscv64', triplet: 'riscv64-linux-gnu', why: 'compiles for riscv64' },
+  ]
+  return targets
+    .filter((target) => target.node !== process.arch)
+    .flatMap(({ debian, triplet, why }) => [
+      {
+        package: `gcc-${triplet}`,
+        why: `${why}`,
+        present: () => has(`${triplet.replace('x86-64', 'x86_64')}-gcc`),
+      },
+      {
+        package: `libc6-dev-${debian}-cross`,
+        why: `${why}: the C library`,
+        present: () => existsSync(`/usr/${triplet.replace('x86-64', 'x86_64')}/include/stdio.h`),
+      },
+    ])
+}
+
+function has(program) {
+  return findProgram(program) !== undefined
+}
 
 function hasStaticLibc() {
   const triplet = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu'
@@ -67,11 +114,7 @@ function isDebian() {
 export const debianPackages = {
   name: 'Debian packages',
 
-  missing() {
-    return pieces
-      .filter((piece) => !piece.present())
-      .map((piece) => ({ what: piece.package, why: piece.why }))
-  },
+  missing: () => absent(pieces),
 
   async install(missing, { signal, say }) {
     const names = missing.map((item) => item.what)
@@ -118,6 +161,16 @@ export const debianPackages = {
       )
   },
 }
+
+/** The same for what is needed besides where the tests run. */
+export const debianTestPackages = {
+  ...debianPackages,
+  name: 'Debian packages for the tests',
+  missing: () => absent(testPieces),
+}
+
+const absent = (wanted) =>
+  wanted.filter((piece) => !piece.present()).map((piece) => ({ what: piece.package, why: piece.why }))
 
 /** Whether apt's lists name an installable version. */
 async function isKnown(name, signal) {

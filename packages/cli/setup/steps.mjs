@@ -1,5 +1,5 @@
 import { Interrupted, Problem } from './commands.mjs'
-import { debianPackages, nixStore } from './debian.mjs'
+import { debianPackages, debianTestPackages, nixStore } from './debian.mjs'
 import { guestKernel } from './guest-kernel.mjs'
 import { listenForInterruption } from './interruption.mjs'
 import { lockCheckout } from './lock.mjs'
@@ -11,7 +11,7 @@ import { typescriptBuild } from './typescript-build.mjs'
 /** Everything that running units from a checkout needs. */
 export const runtimeSteps = [debianPackages, nixStore, guestKernel, npmDependencies, nativeBuilds]
 /** … and everything that publishing and testing the packages needs. */
-export const allSteps = [...runtimeSteps, typescriptBuild]
+export const allSteps = [...runtimeSteps, debianTestPackages, typescriptBuild]
 
 /**
  * Takes the steps in order; resolves with an exit status. Silent when nothing is missing and `quiet` is set.

@@ -31,11 +31,20 @@ static bool read_trailer(const char *path, char id[DEVICE_ID_BYTES])
 	return found;
 }
 
-static bool is_pmem(const char *name)
+/* The name is a prefix and then only of the given characters. */
+static bool is_numbered(const char *name, const char *prefix, const char *numbers)
 {
-	return strncmp(name, "pmem", 4) == 0 && name[4] != '\0' && strspn(name + 4, "0123456789") == strlen(name + 4) &&
-	       strlen(name) < DEVICE_PATH_BYTES - sizeof "/dev/";
+	size_t length = strlen(prefix);
+	return strncmp(name, prefix, length) == 0 && name[length] != '\0' &&
+	       strspn(name + length, numbers) == strlen(name + length) && strlen(name) < DEVICE_PATH_BYTES - sizeof "/dev/";
 }
+
+static bool may_hold_a_store(const char *name)
+{
+	return is_numbered(name, "pmem", "0123456789") || is_numbered(name, "vd", "abcdefghijklmnopqrstuvwxyz");
+}
+
+bool is_persistent_memory(const char *path) { return strncmp(path, "/dev/pmem", 9) == 0; }
 
 size_t find_devices(const char *ids, size_t count, char (*paths)[DEVICE_PATH_BYTES], size_t *missing)
 {
@@ -48,7 +57,7 @@ size_t find_devices(const char *ids, size_t count, char (*paths)[DEVICE_PATH_BYT
 		entry = readdir(directory);
 		if (entry == NULL)
 			break;
-		if (!is_pmem(entry->d_name))
+		if (!may_hold_a_store(entry->d_name))
 			continue;
 		seen++;
 		char path[DEVICE_PATH_BYTES];
@@ -71,4 +80,45 @@ size_t find_devices(const char *ids, size_t count, char (*paths)[DEVICE_PATH_BYT
 	return found;
 }
 
-bool pmem_driver_present(void) { return access("/sys/bus/virtio/drivers/virtio_pmem", F_OK) == 0; }
+/* Device ids of the virtio specification, as the bus prints them. */
+static const struct {
+	const char *id;
+	const char *driver;
+} drivers[] = {{"0x001b", "virtio_pmem"}, {"0x0002", "virtio_blk"}, {"0x001a", "virtiofs"}};
+
+static const char *driver_missing_for(const char *device)
+{
+	char path[320];
+	char id[16] = "";
+	snprintf(path, sizeof path, "/sys/bus/virtio/devices/%s/device", device);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	ssize_t got = read(fd, id, sizeof id - 1);
+	close(fd);
+	id[got > 0 ? strcspn(id, "\n") : 0] = '\0';
+	for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++) {
+		/* A device may be there a moment before its driver has taken it; a driver that is not there comes no more. */
+		snprintf(path, sizeof path, "/sys/bus/virtio/drivers/%s", drivers[i].driver);
+		if (strcmp(id, drivers[i].id) == 0 && access(path, F_OK) < 0)
+			return drivers[i].driver;
+	}
+	return NULL;
+}
+
+const char *missing_driver(void)
+{
+	const char *missing = NULL;
+	DIR *bus = opendir("/sys/bus/virtio/devices");
+	const struct dirent *entry;
+	for (size_t seen = 0; bus != NULL && missing == NULL && seen < MAX_DEVICES; seen++) {
+		entry = readdir(bus);
+		if (entry == NULL)
+			break;
+		if (entry->d_name[0] != '.')
+			missing = driver_missing_for(entry->d_name);
+	}
+	if (bus != NULL)
+		closedir(bus);
+	return missing;
+}

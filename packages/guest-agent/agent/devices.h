@@ -1,4 +1,4 @@
-/* Persistent-memory devices, found by the trailer of what they hold: numbers follow probing and mean nothing. */
+/* Persistent memory and disks, found by the trailer of what they hold: numbers follow probing and mean nothing. */
 #ifndef SPECTRUM_DEVICES_H
 #define SPECTRUM_DEVICES_H
 
@@ -12,7 +12,12 @@
  */
 size_t find_devices(const char *ids, size_t count, char (*paths)[DEVICE_PATH_BYTES], size_t *missing);
 
-/* Whether the kernel drives virtio-pmem devices at all. */
-bool pmem_driver_present(void);
+bool is_persistent_memory(const char *path);
+
+/*
+ * The driver that the kernel lacks for a device of the machine (`virtio_pmem`, `virtio_blk`, `virtiofs`), or NULL:
+ * such a device never appears, however long one waits.
+ */
+const char *missing_driver(void);
 
 #endif

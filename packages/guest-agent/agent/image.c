@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,18 +12,6 @@
 
 #define MAX_ENTRIES_SEEN 65536
 #define MAX_DEPTH 32
-
-bool trouble(struct trouble *t, uint8_t kind, int error, const char *feature, const char *format, ...)
-{
-	va_list arguments;
-	va_start(arguments, format);
-	t->kind = kind;
-	t->error = error;
-	t->feature = feature;
-	vsnprintf(t->message, sizeof t->message, format, arguments);
-	va_end(arguments);
-	return false;
-}
 
 /* What the filesystem itself said about the failure ("e erofs: …"), or nothing. */
 static void read_context_message(int context, char *text, size_t size)
@@ -36,11 +23,11 @@ static void read_context_message(int context, char *text, size_t size)
 		*newline = '\0';
 }
 
-static int configure(int context, char (*devices)[DEVICE_PATH_BYTES], size_t count)
+static int configure(int context, char (*devices)[DEVICE_PATH_BYTES], size_t count, bool dax)
 {
 	if (fsconfig(context, FSCONFIG_SET_STRING, "source", devices[0], 0) < 0 ||
 	    fsconfig(context, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0 ||
-	    fsconfig(context, FSCONFIG_SET_STRING, "dax", "always", 0) < 0)
+	    (dax && fsconfig(context, FSCONFIG_SET_STRING, "dax", "always", 0) < 0))
 		return -1;
 	for (size_t i = 1; i < count; i++)
 		if (fsconfig(context, FSCONFIG_SET_STRING, "device", devices[i], 0) < 0)
@@ -117,15 +104,18 @@ static bool check_dax(const char *target, struct trouble *why)
 	return true;
 }
 
-bool mount_image(const char *target, char (*devices)[DEVICE_PATH_BYTES], size_t count, struct trouble *why)
+bool mount_image(const char *target, char (*devices)[DEVICE_PATH_BYTES], size_t count, bool *dax, struct trouble *why)
 {
 	char said[256];
+	*dax = true;
+	for (size_t i = 0; i < count; i++)
+		*dax = *dax && is_persistent_memory(devices[i]);
 	int context = fsopen("erofs", FSOPEN_CLOEXEC);
 	if (context < 0)
 		return errno == ENODEV ? trouble(why, FAILED_KERNEL_LACKS, ENODEV, "erofs",
 		                                 "the guest kernel does not know erofs: use one with CONFIG_EROFS_FS")
 		                       : trouble(why, FAILED_REFUSED, errno, "", "fsopen: %s", strerror(errno));
-	if (configure(context, devices, count) < 0) {
+	if (configure(context, devices, count, *dax) < 0) {
 		int error = errno;
 		read_context_message(context, said, sizeof said);
 		close(context);
@@ -144,7 +134,7 @@ bool mount_image(const char *target, char (*devices)[DEVICE_PATH_BYTES], size_t 
 	if (mounted < 0)
 		return trouble(why, FAILED_REFUSED, error, "", "the image cannot be attached: %s", strerror(error));
 	close(mounted);
-	if (check_dax(target, why))
+	if (!*dax || check_dax(target, why))
 		return true;
 	umount2(target, MNT_DETACH);
 	return false;

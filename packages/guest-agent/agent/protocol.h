@@ -18,6 +18,7 @@
 #define LIMIT_MOUNT_DEVICES 255
 #define LIMIT_MOUNT_DEADLINE_MS 600000
 #define LIMIT_NAME_BYTES 244
+#define LIMIT_TAG_BYTES 36
 #define LIMIT_LISTED_NAMES 65536
 #define LIMIT_LISTED_NAME_BYTES 255
 #define LIMIT_PATH_BYTES 4095
@@ -37,6 +38,7 @@
 #define FRAME_FAILED 0x22
 #define FRAME_POWERING_OFF 0x23
 #define FRAME_STORE_NAMES 0x24
+#define FRAME_UNBOUND 0x25
 
 /* frames from the host */
 #define FRAME_WELCOME 0x81
@@ -51,6 +53,8 @@
 #define FRAME_MOUNT_CANCEL 0xa2
 #define FRAME_POWER_OFF 0xa3
 #define FRAME_LIST_STORE 0xa4
+#define FRAME_MOUNT_VIEW 0xa5
+#define FRAME_UNBIND 0xa6
 
 /* codes inside frames */
 #define STREAM_STDOUT 1

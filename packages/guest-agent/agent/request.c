@@ -69,6 +69,11 @@ static const char *decode_exec(struct reader *r, struct request *out)
 	return NULL;
 }
 
+static const char *check_name_count(uint32_t count)
+{
+	return count == 0 || count > LIMIT_MOUNT_NAMES ? "number of names out of range" : NULL;
+}
+
 static const char *decode_mount(struct reader *r, struct request *out)
 {
 	out->mount.deadline_ms = read_u32(r);
@@ -80,9 +85,19 @@ static const char *decode_mount(struct reader *r, struct request *out)
 	out->mount.name_count = read_u32(r);
 	if (r->bad)
 		return "mount: malformed";
-	if (out->mount.name_count == 0 || out->mount.name_count > LIMIT_MOUNT_NAMES)
-		return "mount: number of names out of range";
-	return NULL;
+	return check_name_count(out->mount.name_count);
+}
+
+static const char *decode_mount_view(struct reader *r, struct request *out)
+{
+	out->mount_view.deadline_ms = read_u32(r);
+	out->mount_view.tag = read_text(r, out, LIMIT_TAG_BYTES);
+	out->mount_view.name_count = read_u32(r);
+	if (r->bad)
+		return "mount-view: malformed";
+	if (out->mount_view.tag[0] == '\0')
+		return "mount-view: an empty tag";
+	return check_name_count(out->mount_view.name_count);
 }
 
 static const char *decode_fields(struct reader *r, struct request *out)
@@ -117,6 +132,11 @@ static const char *decode_fields(struct reader *r, struct request *out)
 		return out->signal.signal == 0 || out->signal.signal > 64 ? "signal: out of range" : NULL;
 	case FRAME_MOUNT:
 		return decode_mount(r, out);
+	case FRAME_MOUNT_VIEW:
+		return decode_mount_view(r, out);
+	case FRAME_UNBIND:
+		out->unbind.name_count = read_u32(r);
+		return r->bad ? "unbind: malformed" : check_name_count(out->unbind.name_count);
 	case FRAME_MOUNT_NAMES:
 		out->mount_names.names = read_texts(r, out, LIMIT_MOUNT_NAMES, LIMIT_NAME_BYTES, &count);
 		out->mount_names.count = (uint32_t)count;

@@ -46,6 +46,14 @@ struct request {
 			uint32_t name_count;
 		} mount;
 		struct {
+			uint32_t deadline_ms;
+			const char *tag;
+			uint32_t name_count;
+		} mount_view;
+		struct {
+			uint32_t name_count;
+		} unbind;
+		struct {
 			uint32_t count;
 			char **names;
 		} mount_names;

@@ -83,6 +83,10 @@ static const char *serve(const struct request *request)
 		return command_kill(request->id);
 	case FRAME_MOUNT:
 		return store_mount(request);
+	case FRAME_MOUNT_VIEW:
+		return store_mount_view(request);
+	case FRAME_UNBIND:
+		return store_unbind(request);
 	case FRAME_MOUNT_NAMES:
 		return store_names(request);
 	case FRAME_MOUNT_CANCEL:

@@ -2,6 +2,9 @@
 #include "bind.h"
 #include "channel.h"
 #include "console.h"
+#include "image.h"
+#include "users.h"
+#include "view.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,24 +14,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define IMAGES "/run/spectrum/images"
-#define MAX_IMAGES 256
+#define IMAGE "/run/spectrum/image"
 #define RETRY_MS 50
+
+enum work { WORK_NONE = 0, WORK_MOUNT, WORK_MOUNT_VIEW, WORK_UNBIND };
 
 /* The one request that is being received or waits for its devices. */
 static struct {
-	bool active;
+	enum work work;
 	uint32_t id;
 	int64_t deadline;
 	size_t device_count; /* with the metadata image, which is the first */
 	char ids[(LIMIT_MOUNT_DEVICES + 1) * DEVICE_ID_BYTES];
+	char tag[LIMIT_TAG_BYTES + 1];
 	size_t name_count;
 	size_t names_received;
 	char (*names)[LIMIT_NAME_BYTES + 1];
 } pending;
-
-static char mounted_images[MAX_IMAGES][DEVICE_ID_BYTES];
-static size_t mounted_count;
 
 static void answer_failure(uint32_t id, const struct trouble *why)
 {
@@ -56,26 +58,21 @@ static void fail_pending(const struct trouble *why)
 void store_open(void)
 {
 	mkdir("/run/spectrum", 0700);
-	mkdir(IMAGES, 0700);
+	mkdir(IMAGE, 0700);
 	if (!bind_open())
 		give_up("cannot make /nix/store: %s", strerror(errno));
 }
 
-const char *store_mount(const struct request *request)
+static const char *begin(enum work work, uint32_t id, uint32_t deadline_ms, uint32_t name_count)
 {
 	struct trouble why;
-	if (pending.active)
-		return "mount: while another is under way";
-	pending.active = true;
-	pending.id = request->id;
-	uint32_t deadline_ms = request->mount.deadline_ms;
+	if (pending.work != WORK_NONE)
+		return "a request about the store while another is under way";
+	pending.work = work;
+	pending.id = id;
 	pending.deadline = now_ms() + (deadline_ms < LIMIT_MOUNT_DEADLINE_MS ? deadline_ms : LIMIT_MOUNT_DEADLINE_MS);
-	pending.device_count = (size_t)request->mount.device_count + 1;
-	memcpy(pending.ids, request->mount.image, DEVICE_ID_BYTES);
-	memcpy(pending.ids + DEVICE_ID_BYTES, request->mount.devices,
-	       (size_t)request->mount.device_count * DEVICE_ID_BYTES);
-	pending.name_count = request->mount.name_count;
-	pending.names = calloc(pending.name_count, sizeof *pending.names);
+	pending.name_count = name_count;
+	pending.names = calloc(name_count, sizeof *pending.names);
 	if (pending.names == NULL) {
 		trouble(&why, FAILED_REFUSED, ENOMEM, "", "the unit has no memory for so many names");
 		/* The names still come; they are counted and dropped. */
@@ -84,10 +81,36 @@ const char *store_mount(const struct request *request)
 	return NULL;
 }
 
+const char *store_mount(const struct request *request)
+{
+	const char *wrong = begin(WORK_MOUNT, request->id, request->mount.deadline_ms, request->mount.name_count);
+	if (wrong != NULL)
+		return wrong;
+	pending.device_count = (size_t)request->mount.device_count + 1;
+	memcpy(pending.ids, request->mount.image, DEVICE_ID_BYTES);
+	memcpy(pending.ids + DEVICE_ID_BYTES, request->mount.devices,
+	       (size_t)request->mount.device_count * DEVICE_ID_BYTES);
+	return NULL;
+}
+
+const char *store_mount_view(const struct request *request)
+{
+	const char *wrong =
+	    begin(WORK_MOUNT_VIEW, request->id, request->mount_view.deadline_ms, request->mount_view.name_count);
+	if (wrong == NULL)
+		memcpy(pending.tag, request->mount_view.tag, strlen(request->mount_view.tag) + 1);
+	return wrong;
+}
+
+const char *store_unbind(const struct request *request)
+{
+	return begin(WORK_UNBIND, request->id, 0, request->unbind.name_count);
+}
+
 const char *store_names(const struct request *request)
 {
-	if (!pending.active || pending.id != request->id)
-		return "mount-names: no such mount";
+	if (pending.work == WORK_NONE || pending.id != request->id)
+		return "mount-names: no such request";
 	if (request->mount_names.count > pending.name_count - pending.names_received)
 		return "mount-names: more than announced";
 	for (uint32_t i = 0; i < request->mount_names.count; i++) {
@@ -106,93 +129,140 @@ const char *store_names(const struct request *request)
 const char *store_cancel(uint32_t id)
 {
 	struct trouble why;
-	if (!pending.active || pending.id != id || pending.names_received < pending.name_count)
+	if (pending.work == WORK_NONE || pending.id != id || pending.names_received < pending.name_count)
 		return NULL; /* It crossed the answer. */
 	trouble(&why, FAILED_CANCELLED, ECANCELED, "", "cancelled by the host");
 	fail_pending(&why);
 	return NULL;
 }
 
-static void image_path(char path[128]) { snprintf(path, 128, IMAGES "/%.64s", pending.ids); }
+static size_t bitmap_bytes(void) { return (pending.name_count + 7) / 8; }
 
-static bool already_mounted(void)
+/* Binds from `source` and answers. */
+static void finish_mount(const char *source, bool dax)
 {
-	for (size_t i = 0; i < mounted_count; i++)
-		if (memcmp(mounted_images[i], pending.ids, DEVICE_ID_BYTES) == 0)
-			return true;
-	return false;
-}
-
-static void answer_mounted(const uint8_t *bound)
-{
+	static uint8_t bound[LIMIT_MOUNT_NAMES / 8];
+	struct trouble why;
+	memset(bound, 0, sizeof bound);
+	if (!bind_names(source, pending.names, pending.name_count, bound, &why)) {
+		fail_pending(&why);
+		return;
+	}
 	struct writer w = channel_begin(FRAME_MOUNTED);
 	write_u32(&w, pending.id);
-	write_u8(&w, 1); /* Without DAX there is no success. */
+	write_u8(&w, dax);
 	write_u32(&w, (uint32_t)pending.name_count);
-	write_bytes(&w, bound, (pending.name_count + 7) / 8);
+	write_bytes(&w, bound, bitmap_bytes());
 	channel_end(&w);
+	forget();
 }
 
-static bool mount_and_bind(char (*devices)[DEVICE_PATH_BYTES], uint8_t *bound, struct trouble *why)
+/* Ends a request whose devices are not there and will not be; else it is tried again. */
+static void wait_or_give_up(int64_t now, const struct trouble *late)
 {
-	char path[128];
-	bool fresh = !already_mounted();
-	image_path(path);
-	if (fresh && mounted_count == MAX_IMAGES)
-		return trouble(why, FAILED_REFUSED, ENOSPC, "", "the unit has as many images mounted as it may");
-	if (fresh) {
-		if (mkdir(path, 0700) < 0 && errno != EEXIST)
-			return trouble(why, FAILED_REFUSED, errno, "", "cannot make %s: %s", path, strerror(errno));
-		if (!mount_image(path, devices, pending.device_count, why)) {
-			rmdir(path);
-			return false;
-		}
+	struct trouble why;
+	const char *driver = missing_driver();
+	if (driver != NULL) {
+		trouble(&why, FAILED_KERNEL_LACKS, ENODEV, driver,
+		        "the guest kernel does not drive a device of the unit: use one with %s", driver);
+		fail_pending(&why);
+	} else if (now >= pending.deadline) {
+		fail_pending(late);
 	}
-	if (!bind_names(path, pending.names, pending.name_count, bound, why)) {
-		if (fresh) {
-			umount2(path, MNT_DETACH);
-			rmdir(path);
-		}
+}
+
+static bool lacks_store(void)
+{
+	struct trouble why;
+	if (bind_is_open())
 		return false;
-	}
-	if (fresh)
-		memcpy(mounted_images[mounted_count++], pending.ids, DEVICE_ID_BYTES);
+	trouble(&why, FAILED_REFUSED, EOPNOTSUPP, "", "this agent has no store");
+	fail_pending(&why);
 	return true;
+}
+
+static void step_mount(int64_t now)
+{
+	static char devices[LIMIT_MOUNT_DEVICES + 1][DEVICE_PATH_BYTES];
+	struct trouble why;
+	size_t missing = 0;
+	bool dax = false;
+	if (find_devices(pending.ids, pending.device_count, devices, &missing) < pending.device_count) {
+		trouble(&why, FAILED_TIMED_OUT, ETIMEDOUT, "",
+		        "the device with the id %.64s did not appear in time: attach it before asking, or wait longer",
+		        pending.ids + missing * DEVICE_ID_BYTES);
+		wait_or_give_up(now, &why);
+		return;
+	}
+	if (lacks_store())
+		return;
+	if (!mount_image(IMAGE, devices, pending.device_count, &dax, &why)) {
+		fail_pending(&why);
+		return;
+	}
+	finish_mount(IMAGE, dax);
+	/* The binds hold the file system: it goes with the last of them, and nobody comes by this place meanwhile. */
+	umount2(IMAGE, MNT_DETACH);
+}
+
+static void step_mount_view(int64_t now)
+{
+	struct trouble why;
+	bool later = false;
+	if (mount_view(pending.tag, &later, &why)) {
+		finish_mount(VIEW, false);
+		return;
+	}
+	if (!later) {
+		fail_pending(&why);
+		return;
+	}
+	trouble(&why, FAILED_TIMED_OUT, ETIMEDOUT, "", "no device with the tag %s appeared in time", pending.tag);
+	wait_or_give_up(now, &why);
+}
+
+static void step_unbind(void)
+{
+	static uint8_t bits[2 * LIMIT_MOUNT_NAMES / 8];
+	static uint8_t removed[LIMIT_MOUNT_NAMES / 8];
+	static uint8_t used[LIMIT_MOUNT_NAMES / 8];
+	struct trouble why;
+	memset(removed, 0, sizeof removed);
+	memset(used, 0, sizeof used);
+	uint32_t processes = find_users(pending.names, pending.name_count, used);
+	if (!unbind_names(pending.names, pending.name_count, removed, &why)) {
+		fail_pending(&why);
+		return;
+	}
+	memcpy(bits, removed, bitmap_bytes());
+	for (size_t i = 0; i < bitmap_bytes(); i++)
+		bits[bitmap_bytes() + i] = used[i] & removed[i];
+	struct writer w = channel_begin(FRAME_UNBOUND);
+	write_u32(&w, pending.id);
+	write_u32(&w, (uint32_t)pending.name_count);
+	write_u32(&w, processes);
+	write_bytes(&w, bits, 2 * bitmap_bytes());
+	channel_end(&w);
+	forget();
 }
 
 void store_step(int64_t now)
 {
-	static char devices[LIMIT_MOUNT_DEVICES + 1][DEVICE_PATH_BYTES];
-	static uint8_t bound[LIMIT_MOUNT_NAMES / 8];
-	struct trouble why;
-	size_t missing = 0;
-	if (!pending.active || pending.names == NULL || pending.names_received < pending.name_count)
+	if (pending.work == WORK_NONE || pending.names == NULL || pending.names_received < pending.name_count)
 		return;
-	if (!already_mounted() && find_devices(pending.ids, pending.device_count, devices, &missing) < pending.device_count) {
-		if (!pmem_driver_present()) {
-			trouble(&why, FAILED_KERNEL_LACKS, ENODEV, "virtio_pmem",
-			        "the guest kernel does not drive virtio-pmem: use one with CONFIG_VIRTIO_PMEM");
-			fail_pending(&why);
-		} else if (now >= pending.deadline) {
-			trouble(&why, FAILED_TIMED_OUT, ETIMEDOUT, "",
-			        "the device with the id %.64s did not appear in time: attach it before asking, or wait longer",
-			        pending.ids + missing * DEVICE_ID_BYTES);
-			fail_pending(&why);
-		}
+	if (pending.work == WORK_MOUNT)
+		step_mount(now);
+	else if (lacks_store())
 		return;
-	}
-	memset(bound, 0, sizeof bound);
-	if (!mount_and_bind(devices, bound, &why)) {
-		fail_pending(&why);
-		return;
-	}
-	answer_mounted(bound);
-	forget();
+	else if (pending.work == WORK_MOUNT_VIEW)
+		step_mount_view(now);
+	else
+		step_unbind();
 }
 
 int store_timeout(int64_t now)
 {
 	(void)now;
 	/* Events announce devices; trying again from time to time does not depend on them. */
-	return pending.active && pending.names_received == pending.name_count ? RETRY_MS : -1;
+	return pending.work != WORK_NONE && pending.names_received == pending.name_count ? RETRY_MS : -1;
 }

@@ -1,4 +1,4 @@
-/* /nix/store: a tmpfs of mount points, one per granted store path. One mount request at a time. */
+/* /nix/store: a tmpfs of mount points, one per granted store path. One request about it at a time. */
 #ifndef SPECTRUM_STORE_H
 #define SPECTRUM_STORE_H
 
@@ -9,6 +9,8 @@ void store_open(void);
 
 /* Each returns NULL, or how the host broke the protocol. */
 const char *store_mount(const struct request *request);
+const char *store_mount_view(const struct request *request);
+const char *store_unbind(const struct request *request);
 const char *store_names(const struct request *request);
 const char *store_cancel(uint32_t request);
 

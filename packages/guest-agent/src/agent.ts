@@ -75,11 +75,35 @@ export interface StoreMount {
   readonly paths: readonly string[]
 }
 
+/** A live view: a virtio-fs device whose server grows and shrinks while the unit runs. */
+export interface ViewMount {
+  /** The device's tag: 1 to 36 characters of ASCII. A unit has one view. */
+  readonly tag: string
+  /** Base names (`HASH-NAME`) in the view's root to bind into `/nix/store`. Already bound names are kept. */
+  readonly paths: readonly string[]
+}
+
 export interface StoreMountReport {
-  /** Whether the guest kernel really maps file data directly (`dax=always` stuck and a file proves it). */
+  /**
+   * Whether the guest kernel really maps file data directly (`dax=always` stuck and a file proves it). Never for
+   * a view or for block devices: their data is copied into the guest's page cache.
+   */
   readonly dax: boolean
   /** Names that were bound by this call. */
   readonly bound: readonly string[]
+}
+
+/** What the unit says of names it took away. It is the unit's claim; a hostile one may keep what it had. */
+export interface StoreUnbindReport {
+  /** Names that were visible and no longer are. */
+  readonly removed: readonly string[]
+  /**
+   * Those of them that processes run from, hold open, map or stand in. What a process holds it keeps until it lets
+   * go; nothing new is found under the name.
+   */
+  readonly inUse: readonly string[]
+  /** How many processes that are. */
+  readonly processes: number
 }
 
 export interface AgentOptions {
@@ -93,6 +117,13 @@ export interface Agent extends AsyncDisposable {
   /** Resolves when the command was started or could not be; aborting later cancels the command. */
   exec(command: GuestCommand, options?: AgentOptions): ResultAsync<GuestProcess, AgentError>
   mountStore(mount: StoreMount, options?: AgentOptions): ResultAsync<StoreMountReport, AgentError>
+  /** Binds paths of the view. On failure nothing of the call is left, as with `mountStore`. */
+  mountView(view: ViewMount, options?: AgentOptions): ResultAsync<StoreMountReport, AgentError>
+  /**
+   * Takes base names out of `/nix/store`; names that are not there are passed over. On failure all are there as
+   * before. Devices stay in the machine: a unit's root can read them still.
+   */
+  unbindStore(paths: readonly string[], options?: AgentOptions): ResultAsync<StoreUnbindReport, AgentError>
   /**
    * The names that the agent itself reads in the unit's `/nix/store`, sorted; no program of the unit is needed.
    * They are the unit's claim: escaped, bounded in length and count, not checked against what was mounted.

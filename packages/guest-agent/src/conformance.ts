@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
-import type { Agent, GuestCommand, GuestProcess } from './agent.js'
+import type { Agent, GuestCommand, GuestProcess, StoreMount } from './agent.js'
 import { limits } from './frames.js'
 
 /** A connected agent, and a program inside its unit that does what the checks ask of it. */
@@ -10,22 +10,41 @@ export interface ConformanceSubject extends AsyncDisposable {
   readonly probe: readonly string[]
 }
 
-/** One promise of the agent, as a check that throws when it does not hold. */
-export interface ConformanceCheck {
-  /** A sentence; give it to `it`. */
-  readonly name: string
-  run(open: () => Promise<ConformanceSubject>): Promise<void>
+/** A subject that has a store: an image on devices, and a view that the test fills. Nothing of either is bound yet. */
+export interface StoreSubject extends ConformanceSubject {
+  /** At least two names, none of which holds the probe. */
+  readonly mount: StoreMount
+  readonly view: {
+    readonly tag: string
+    /** The base name of a store path that holds the probe, with its path below that. */
+    readonly probeName: string
+    readonly probeFile: string
+    /** Another name. */
+    readonly other: string
+    /** From now on these are what the view shows. */
+    show(names: readonly string[]): Promise<void>
+  }
 }
 
-type Body = (subject: ConformanceSubject) => Promise<void>
+/** One promise of the agent, as a check that throws when it does not hold. */
+export interface ConformanceCheck<Subject extends ConformanceSubject = ConformanceSubject> {
+  /** A sentence; give it to `it`. */
+  readonly name: string
+  run(open: () => Promise<Subject>): Promise<void>
+}
 
-const check = (name: string, body: Body): ConformanceCheck => ({
-  name,
-  async run(open) {
-    await using subject = await open()
-    await body(subject)
-  },
-})
+const checkOf =
+  <Subject extends ConformanceSubject>() =>
+  (name: string, body: (subject: Subject) => Promise<void>): ConformanceCheck<Subject> => ({
+    name,
+    async run(open) {
+      await using subject = await open()
+      await body(subject)
+    },
+  })
+
+const check = checkOf<ConformanceSubject>()
+const storeCheck = checkOf<StoreSubject>()
 
 const cancelMs = 300
 const floodBytes = 8 * 1024 * 1024
@@ -213,6 +232,103 @@ export const agentConformance: readonly ConformanceCheck[] = [
     await assert.rejects(process.stdin!.write(Buffer.from('x')))
   }),
 ]
+
+const missing = `${'0'.repeat(32)}-is-nowhere`
+
+/** What every agent that has a store promises. Each check leaves the store as it was. */
+export const storeConformance: readonly ConformanceCheck<StoreSubject>[] = [
+  storeCheck('binds what it is asked for, and keeps what is bound', async ({ agent, mount }) => {
+    const before = await listed(agent)
+    assert.deepEqual((await agent.mountStore(mount))._unsafeUnwrap().bound, mount.paths)
+    assert.deepEqual((await agent.mountStore(mount))._unsafeUnwrap().bound, [])
+    assert.deepEqual(await listed(agent), [...before, ...mount.paths].sort())
+    ;(await agent.unbindStore(mount.paths))._unsafeUnwrap()
+    assert.deepEqual(await listed(agent), before)
+  }),
+
+  storeCheck('binds nothing of a request that cannot be met whole', async ({ agent, mount }) => {
+    const before = await listed(agent)
+    const error = (await agent.mountStore({ ...mount, paths: [...mount.paths, missing] }))._unsafeUnwrapErr()
+    assert.equal(error.kind === 'refused' && error.errno, 'ENOENT')
+    assert.deepEqual(await listed(agent), before)
+  }),
+
+  storeCheck(
+    'takes away what it is told to, once, and gives it back when asked',
+    async ({ agent, mount }) => {
+      const before = await listed(agent)
+      const [first, ...rest] = mount.paths
+      for (let round = 0; round < 2; round++) {
+        assert.deepEqual((await agent.mountStore(mount))._unsafeUnwrap().bound, mount.paths)
+        const report = (await agent.unbindStore([first!, missing, first!]))._unsafeUnwrap()
+        assert.deepEqual(report, { removed: [first], inUse: [], processes: 0 })
+        assert.deepEqual(await listed(agent), [...before, ...rest].sort())
+        assert.deepEqual((await agent.unbindStore(mount.paths))._unsafeUnwrap().removed, rest)
+      }
+      assert.deepEqual(await listed(agent), before)
+    },
+  ),
+
+  storeCheck('binds what the view shows, also what it shows later', async ({ agent, view }) => {
+    const before = await listed(agent)
+    const { tag, probeName, other } = view
+    await view.show([probeName])
+    const first = (await agent.mountView({ tag, paths: [probeName] }))._unsafeUnwrap()
+    assert.deepEqual(first, { dax: false, bound: [probeName] })
+    const error = (await agent.mountView({ tag, paths: [probeName, other] }))._unsafeUnwrapErr()
+    assert.equal(error.kind === 'refused' && error.errno, 'ENOENT')
+    assert.deepEqual(await listed(agent), [...before, probeName].sort())
+    await view.show([probeName, other])
+    const second = (await agent.mountView({ tag, paths: [probeName, other] }))._unsafeUnwrap()
+    assert.deepEqual(second.bound, [other])
+    assert.deepEqual((await agent.unbindStore([other, probeName]))._unsafeUnwrap().removed, [
+      other,
+      probeName,
+    ])
+    assert.deepEqual(await listed(agent), before)
+  }),
+
+  storeCheck('says which paths are in use, and leaves their programs alone', async ({ agent, view }) => {
+    const { tag, probeName, other } = view
+    const argv = [`/nix/store/${probeName}/${view.probeFile}`]
+    await view.show([probeName, other])
+    ;(await agent.mountView({ tag, paths: [probeName, other] }))._unsafeUnwrap()
+    const process = (await agent.exec({ argv: [...argv, 'cat'], stdin: 'open' }))._unsafeUnwrap()
+    await process.stdin?.write(Buffer.from('before'))
+    const report = (await agent.unbindStore([other, probeName]))._unsafeUnwrap()
+    assert.deepEqual(report, { removed: [other, probeName], inUse: [probeName], processes: 1 })
+    const again = (await agent.exec({ argv: [...argv, 'echo'] }))._unsafeUnwrap()
+    const outcome = await again.outcome
+    assert.equal(outcome.kind === 'not-started' && outcome.reason, 'not-found')
+    await process.stdin?.write(Buffer.from(' and after'))
+    await process.stdin?.end()
+    const { stdout } = await finish(process)
+    assert.equal(stdout.toString(), 'before and after')
+  }),
+
+  storeCheck('waits for a view that is not there until the deadline', async ({ agent, view }) => {
+    const paths = [view.probeName]
+    const error = (await agent.mountView({ tag: 'another', paths }, { deadlineMs: 400 }))._unsafeUnwrapErr()
+    // A unit has one view: where it is mounted already, another is refused at once.
+    assert.match(error.kind, /^(timed-out|refused)$/)
+  }),
+
+  storeCheck('refuses names and tags that cannot be carried, naming the field', async ({ agent }) => {
+    const field = async (asked: ReturnType<Agent['mountView'] | Agent['unbindStore']>) => {
+      const error = (await asked)._unsafeUnwrapErr()
+      return error.kind === 'invalid-request' && error.field
+    }
+    assert.equal(await field(agent.mountView({ tag: '', paths: [missing] })), 'tag')
+    assert.equal(await field(agent.mountView({ tag: 'x'.repeat(37), paths: [missing] })), 'tag')
+    assert.equal(await field(agent.mountView({ tag: 'view', paths: [] })), 'paths')
+    assert.equal(await field(agent.unbindStore([])), 'paths')
+    assert.equal(await field(agent.unbindStore(['../etc'])), 'paths')
+    const many = Array.from({ length: limits.mountNames + 1 }, () => missing)
+    assert.equal(await field(agent.unbindStore(many)), 'paths')
+  }),
+]
+
+const listed = async (agent: Agent): Promise<readonly string[]> => (await agent.listStore())._unsafeUnwrap()
 
 async function start(
   { agent, probe }: ConformanceSubject,

@@ -27,7 +27,12 @@ export class FakeAgent implements FakeAgentChannel {
 
   constructor(clock: Clock, unit: FakeUnit) {
     this.#unit = unit
-    this.#store = new FakeStore(clock, unit, (frame) => this.#send(frame))
+    this.#store = new FakeStore(
+      clock,
+      unit,
+      (frame) => this.#send(frame),
+      (name) => this.#runningFrom(name),
+    )
     this.ended = new Promise((resolve) => {
       this.#settle = resolve
     })
@@ -45,6 +50,14 @@ export class FakeAgent implements FakeAgentChannel {
 
   addImage(id: string, names: readonly string[]): void {
     this.#store.addImage(id, names)
+  }
+
+  showInView(names: readonly string[]): void {
+    this.#store.showInView(names)
+  }
+
+  hideFromView(names: readonly string[]): void {
+    this.#store.hideFromView(names)
   }
 
   boundNames(): readonly string[] {
@@ -166,6 +179,11 @@ export class FakeAgent implements FakeAgentChannel {
   #exists(path: string): boolean {
     const [, nix, store, name] = path.split('/')
     return nix === 'nix' && store === 'store' && name !== undefined && this.#store.boundNames().includes(name)
+  }
+
+  #runningFrom(name: string): number {
+    return [...this.#commands.values()].filter(({ program }) => program.startsWith(`/nix/store/${name}/`))
+      .length
   }
 
   #finish(end: FakeEnd): void {

@@ -36,6 +36,10 @@ export class FakeCommand {
     if (frame.stdinOpen === 0) this.#stdin.end()
   }
 
+  get program(): string {
+    return this.#frame.argv[0]!
+  }
+
   start(program: FakeProgram): void {
     this.#send({ type: 'started', command: this.#frame.command })
     const process: FakeProcess = {

@@ -4,8 +4,10 @@ import type { FakeUnit } from './fake.js'
 import { codes, type Frame, type UnitFrame } from './frames.js'
 import { isStoreName } from './requests.js'
 
+type Begin = Frame<'mount' | 'mount-view' | 'unbind'>
+
 interface Pending {
-  readonly frame: Frame<'mount'>
+  readonly frame: Begin
   readonly names: string[]
   readonly deadline: Disposable & { readonly signal: AbortSignal }
 }
@@ -20,10 +22,21 @@ export class FakeStore {
   readonly #devices: Set<string>
   readonly #images: Map<string, readonly string[]>
   readonly #bound = new Set<string>()
+  readonly #inView = new Set<string>()
+  readonly #unit: FakeUnit
+  readonly #users: (name: string) => number
   #pending: Pending | undefined
 
-  constructor(clock: Clock, unit: FakeUnit, send: (frame: UnitFrame) => void) {
+  /** `users`: how many of the unit's programs run from a store path. */
+  constructor(
+    clock: Clock,
+    unit: FakeUnit,
+    send: (frame: UnitFrame) => void,
+    users: (name: string) => number,
+  ) {
+    this.#users = users
     this.#clock = clock
+    this.#unit = unit
     this.#lacks = unit.lacks
     this.#send = send
     this.#devices = new Set(unit.devices)
@@ -39,6 +52,14 @@ export class FakeStore {
     this.#images.set(id, names)
   }
 
+  showInView(names: readonly string[]): void {
+    for (const name of names) this.#inView.add(name)
+  }
+
+  hideFromView(names: readonly string[]): void {
+    for (const name of names) this.#inView.delete(name)
+  }
+
   boundNames(): readonly string[] {
     return [...this.#bound].sort()
   }
@@ -48,10 +69,12 @@ export class FakeStore {
     this.#pending = undefined
   }
 
-  receive(frame: Frame<'mount' | 'mount-names' | 'mount-cancel'>): void {
+  receive(frame: Begin | Frame<'mount-names' | 'mount-cancel'>): void {
     switch (frame.type) {
       case 'mount':
-        if (this.#pending !== undefined) throw new ProtocolViolation('mount while another is under way')
+      case 'mount-view':
+      case 'unbind':
+        if (this.#pending !== undefined) throw new ProtocolViolation('a request while another is under way')
         this.#begin(frame)
         return
       case 'mount-names':
@@ -63,23 +86,24 @@ export class FakeStore {
     }
   }
 
-  #begin(frame: Frame<'mount'>): void {
-    const deadline = this.#clock.deadline(frame.deadlineMs)
+  #begin(frame: Begin): void {
+    // Taking names away waits for nothing.
+    const deadline = this.#clock.deadline(frame.type === 'unbind' ? 2 ** 31 - 1 : frame.deadlineMs)
     this.#pending = { frame, names: [], deadline }
-    deadline.signal.addEventListener('abort', () => {
-      const absent = [frame.image, ...frame.devices].find((id) => !this.#devices.has(id))
-      this.#fail(
-        codes.failed['timed-out'],
-        errno.timedOut,
-        '',
-        `the device with the id ${absent} did not appear in time: attach it before asking, or wait longer`,
-      )
-    })
+    deadline.signal.addEventListener('abort', () =>
+      this.#fail(codes.failed['timed-out'], errno.timedOut, '', this.#whatIsAbsent(frame)),
+    )
+  }
+
+  #whatIsAbsent(frame: Begin): string {
+    if (frame.type !== 'mount') return 'no device with that tag appeared in time'
+    const absent = [frame.image, ...frame.devices].find((id) => !this.#devices.has(id))
+    return `the device with the id ${absent} did not appear in time: attach it before asking, or wait longer`
   }
 
   #addNames(frame: Frame<'mount-names'>): void {
     const pending = this.#pending
-    if (pending?.frame.request !== frame.request) throw new ProtocolViolation('mount-names: no such mount')
+    if (pending?.frame.request !== frame.request) throw new ProtocolViolation('mount-names: no such request')
     if (!frame.names.every(isStoreName)) throw new ProtocolViolation('mount-names: not a store path')
     pending.names.push(...frame.names)
     if (pending.names.length > pending.frame.names) throw new ProtocolViolation('mount-names: too many')
@@ -89,27 +113,53 @@ export class FakeStore {
   #try(): void {
     const pending = this.#pending
     if (pending === undefined || pending.names.length < pending.frame.names) return
+    const { frame, names } = pending
+    if (this.#unit.onStoreRequest?.(frame.type) === 'refused') {
+      this.#fail(codes.failed.refused, errno.noDevice, '', `the unit refuses ${frame.type}`)
+    } else if (frame.type === 'unbind') this.#unbind(frame, names)
+    else if (frame.type === 'mount-view') this.#bindFromView(frame, names)
+    else this.#bindFromImage(frame, names)
+  }
+
+  #bindFromImage(frame: Frame<'mount'>, names: readonly string[]): void {
     if (this.#lacks !== undefined) {
-      const message = `the guest kernel lacks ${this.#lacks}`
-      this.#fail(codes.failed['kernel-lacks'], errno.notSupported, this.#lacks, message)
+      this.#failForLack(this.#lacks)
       return
     }
-    const { image, devices, request } = pending.frame
+    const { image, devices, request } = frame
     if (![image, ...devices].every((id) => this.#devices.has(id))) return
-    const entries = new Set(this.#images.get(image))
-    const absent = pending.names.find((name) => !this.#bound.has(name) && !entries.has(name))
+    this.#bind(request, names, new Set(this.#images.get(image)), this.#unit.disks === true ? 0 : 1)
+  }
+
+  #bindFromView(frame: Frame<'mount-view'>, names: readonly string[]): void {
+    if (this.#lacks === 'virtiofs') this.#failForLack(this.#lacks)
+    else if (this.#unit.view === frame.tag) this.#bind(frame.request, names, this.#inView, 0)
+  }
+
+  #bind(request: number, names: readonly string[], entries: ReadonlySet<string>, dax: number): void {
+    const absent = names.find((name) => !this.#bound.has(name) && !entries.has(name))
     if (absent !== undefined) {
-      this.#fail(codes.failed.refused, errno.missing, '', `the image has no entry ${absent}`)
+      this.#fail(codes.failed.refused, errno.missing, '', `there is no entry ${absent}`)
       return
     }
-    const bound = new Uint8Array(Math.ceil(pending.names.length / 8))
-    pending.names.forEach((name, index) => {
-      if (this.#bound.has(name)) return
-      this.#bound.add(name)
-      bound[index >> 3] = (bound[index >> 3] ?? 0) | (1 << (index & 7))
-    })
+    const bound = bitsOf(names, (name) => !this.#bound.has(name))
+    for (const name of names) this.#bound.add(name)
     this.dispose()
-    this.#send({ type: 'mounted', request, dax: 1, names: pending.names.length, bound })
+    this.#send({ type: 'mounted', request, dax, names: names.length, bound })
+  }
+
+  #unbind({ request }: Frame<'unbind'>, names: readonly string[]): void {
+    const removed = bitsOf(names, (name) => this.#bound.has(name))
+    const inUse = bitsOf(names, (name) => this.#bound.has(name) && this.#users(name) > 0)
+    const processes = names.reduce((sum, name) => sum + (this.#bound.has(name) ? this.#users(name) : 0), 0)
+    for (const name of names) this.#bound.delete(name)
+    this.dispose()
+    const bits = Uint8Array.of(...removed, ...inUse)
+    this.#send({ type: 'unbound', request, names: names.length, processes, bits })
+  }
+
+  #failForLack(feature: string): void {
+    this.#fail(codes.failed['kernel-lacks'], errno.notSupported, feature, `the guest kernel lacks ${feature}`)
   }
 
   #fail(kind: number, number: number, feature: string, message: string): void {
@@ -118,4 +168,14 @@ export class FakeStore {
     this.dispose()
     this.#send({ type: 'failed', request, kind, errno: number, feature, message })
   }
+}
+
+/** One bit per name, lowest first. A name that stands there twice is counted where it stands first. */
+function bitsOf(names: readonly string[], isSet: (name: string) => boolean): Uint8Array {
+  const bits = new Uint8Array(Math.ceil(names.length / 8))
+  names.forEach((name, index) => {
+    if (names.indexOf(name) === index && isSet(name))
+      bits[index >> 3] = (bits[index >> 3] ?? 0) | (1 << (index & 7))
+  })
+  return bits
 }

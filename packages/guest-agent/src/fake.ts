@@ -38,6 +38,12 @@ export interface FakeUnit {
   readonly bootId?: string | undefined
   readonly kernelRelease?: string | undefined
   readonly machine?: string | undefined
+  /** Tag of a virtio-fs device. What its server shows, `showInView` and `hideFromView` say. */
+  readonly view?: string | undefined
+  /** What becomes of a request about the store: `refused` fails it and changes nothing. Served by default. */
+  readonly onStoreRequest?: ((type: FakeStoreRequest) => 'served' | 'refused') | undefined
+  /** Devices are disks, not persistent memory: nothing is mapped directly. */
+  readonly disks?: boolean | undefined
   /** Never says hello, as a guest that hangs while it boots. */
   readonly silent?: boolean | undefined
   /** A feature of the kernel that is absent: `erofs`, `virtio_pmem`, `dax`. Mounts fail with it. */
@@ -46,6 +52,8 @@ export interface FakeUnit {
   readonly versions?: { readonly min: number; readonly max: number } | undefined
 }
 
+export type FakeStoreRequest = 'mount' | 'mount-view' | 'unbind'
+
 export interface FakeAgentChannel {
   /** The host's end; give it to `connectAgent`, or to a fake machine as its `control`. */
   readonly channel: ByteChannel
@@ -53,6 +61,9 @@ export interface FakeAgentChannel {
   addDevice(id: string): void
   /** An image exists from now on (hosts make them while units run). */
   addImage(id: string, names: readonly string[]): void
+  /** The view's server shows these names from now on, or no longer. */
+  showInView(names: readonly string[]): void
+  hideFromView(names: readonly string[]): void
   /** Names bound into the fake `/nix/store`, sorted. */
   boundNames(): readonly string[]
   /** The unit vanishes without a word. */

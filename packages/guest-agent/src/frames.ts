@@ -25,6 +25,8 @@ export const limits = {
   /** The longest that a unit waits for the devices of a mount. */
   mountDeadlineMs: 600_000,
   nameBytes: 244,
+  /** The tag of a virtio-fs device. */
+  tagBytes: 36,
   /** Names that a listing of the store may have. */
   listedNames: 65_536,
   listedNameBytes: 255,
@@ -98,6 +100,11 @@ export const frames = {
     from: 'unit',
     fields: { request: u32, last: u8, names: texts(limits.mountNames, limits.listedNameBytes) },
   },
+  unbound: {
+    code: 0x25,
+    from: 'unit',
+    fields: { request: u32, names: u32, processes: u32, bits: rest(limits.mountNames / 4) },
+  },
 
   welcome: { code: 0x81, from: 'host', fields: { version: u16 } },
   exec: {
@@ -137,6 +144,12 @@ export const frames = {
   'mount-cancel': { code: 0xa2, from: 'host', fields: { request: u32 } },
   'power-off': { code: 0xa3, from: 'host', fields: { request: u32 } },
   'list-store': { code: 0xa4, from: 'host', fields: { request: u32 } },
+  'mount-view': {
+    code: 0xa5,
+    from: 'host',
+    fields: { request: u32, deadlineMs: u32, tag: text(limits.tagBytes), names: u32 },
+  },
+  unbind: { code: 0xa6, from: 'host', fields: { request: u32, names: u32 } },
 } as const satisfies Record<string, FrameShape>
 
 type Frames = typeof frames

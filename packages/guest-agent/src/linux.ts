@@ -7,7 +7,7 @@ import { printable } from './escape.js'
 import { buildInitramfs } from './initramfs.js'
 import type { AgentArchitecture, GuestKernel, GuestKernelError } from './kernel.js'
 import { architectureOfElf } from './kernel.js'
-import { type KernelModule, resolveModules } from './modules.js'
+import { type KernelModule, resolveModules, type UnitNeeds, unitModules } from './modules.js'
 
 export type { AgentArchitecture, GuestKernel, GuestKernelError } from './kernel.js'
 
@@ -19,6 +19,8 @@ export interface GuestKernelPaths {
   readonly modulesDirectory: string
   /** Used only when every feature is built in; otherwise the modules say it. Default `x86_64`. */
   readonly architecture?: AgentArchitecture | undefined
+  /** What its units need beyond what all do. Default: persistent memory, and no view. */
+  readonly needs?: UnitNeeds | undefined
 }
 
 /** The agent for one architecture, as built by `build-agent.mjs`. */
@@ -62,7 +64,10 @@ async function readKernel(
   if (dependencies.isErr()) return err(dependencies.error)
   const builtin = await index('modules.builtin')
   if (builtin.isErr()) return err(builtin.error)
-  const order = resolveModules({ dependencies: dependencies.value, builtin: builtin.value })
+  const order = resolveModules(
+    { dependencies: dependencies.value, builtin: builtin.value },
+    unitModules(paths.needs),
+  )
   if (order.isErr()) return err(order.error)
 
   const modules: KernelModule[] = []

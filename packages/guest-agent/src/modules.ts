@@ -26,18 +26,41 @@ export interface WantedModule {
   readonly optional?: boolean | undefined
 }
 
+/** What a unit's kernel must be able to do. */
+export interface UnitNeeds {
+  /**
+   * How the store's devices reach the unit. `pmem` (default): persistent memory, mapped directly. `block`: disks,
+   * for kernels without persistent memory or DAX; nothing is then shared between units.
+   */
+  readonly transport?: 'pmem' | 'block' | undefined
+  /** Whether it mounts a live view (virtio-fs) for what is injected. */
+  readonly view?: boolean | undefined
+}
+
 /**
- * What every unit needs. `libcrc32c` (under erofs) finds its algorithm by name at load time, which
- * `modules.dep` does not say; so the algorithm is named here and loads first.
+ * `libcrc32c` (under erofs) finds its algorithm by name at load time, which `modules.dep` does not say; so the
+ * algorithm is named here and loads first.
  */
-export const unitModules: readonly WantedModule[] = [
-  { name: 'virtio_pci' },
-  { name: 'virtio_console' },
-  { name: 'nd_pmem' },
-  { name: 'virtio_pmem' },
-  { name: 'crc32c_generic', optional: true },
-  { name: 'erofs' },
-]
+export function unitModules(needs: UnitNeeds = {}): readonly WantedModule[] {
+  return [
+    { name: 'virtio_pci' },
+    { name: 'virtio_console' },
+    ...(needs.transport === 'block'
+      ? [{ name: 'virtio_blk' }]
+      : [{ name: 'nd_pmem' }, { name: 'virtio_pmem' }]),
+    { name: 'crc32c_generic', optional: true },
+    { name: 'erofs' },
+    ...(needs.view === true ? [{ name: 'virtiofs' }] : []),
+  ]
+}
+
+/**
+ * What of a kernel says that it has no persistent memory for a unit, although disks may do: the `feature` of
+ * `kernel-lacks`, whether it was found in the kernel's files or by a unit that ran.
+ */
+export function lacksPersistentMemory(feature: string): boolean {
+  return ['nd_pmem', 'virtio_pmem', 'dax'].includes(feature)
+}
 
 const suffix = /\.ko(\.gz|\.xz|\.zst)?$/
 
@@ -53,7 +76,7 @@ const nameOf = (path: string): string => basename(path).replace(suffix, '').repl
  */
 export function resolveModules(
   indexes: ModuleIndexes,
-  wanted: readonly WantedModule[] = unitModules,
+  wanted: readonly WantedModule[] = unitModules(),
 ): Result<readonly string[], GuestKernelError> {
   const builtin = new Set(lines(indexes.builtin).map(nameOf))
   const parsed = parseDependencies(indexes.dependencies)
@@ -142,5 +165,7 @@ const configOption = (name: string): string =>
     virtio_console: 'CONFIG_VIRTIO_CONSOLE',
     nd_pmem: 'CONFIG_BLK_DEV_PMEM with CONFIG_FS_DAX',
     virtio_pmem: 'CONFIG_VIRTIO_PMEM',
+    virtio_blk: 'CONFIG_VIRTIO_BLK',
     erofs: 'CONFIG_EROFS_FS',
+    virtiofs: 'CONFIG_VIRTIO_FS with CONFIG_FUSE_FS',
   })[name] ?? `the option that builds ${name}.ko`

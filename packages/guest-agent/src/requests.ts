@@ -1,4 +1,4 @@
-import type { GuestCommand, StoreMount } from './agent.js'
+import type { GuestCommand, StoreMount, StoreUnbindReport, ViewMount } from './agent.js'
 import { encodeFrame, isDeviceId, ProtocolViolation } from './codec.js'
 import type { AgentError } from './errors.js'
 import { printable } from './escape.js'
@@ -60,16 +60,64 @@ export function mountFrames(
   if (!devices.every(isDeviceId)) return invalid('devices', 'the id of a device is 64 hexadecimal digits')
   if (devices.length > limits.mountDevices)
     return invalid('devices', `more than ${limits.mountDevices} devices`)
-  if (paths.length === 0) return invalid('paths', 'no path to bind: name at least one')
+  const wrong = faultOfPaths(paths)
+  if (wrong !== undefined) return wrong
+  const frame: HostFrame = {
+    type: 'mount',
+    request,
+    deadlineMs: patienceOfUnit(deadlineMs),
+    image,
+    devices,
+    names: paths.length,
+  }
+  return [frame, ...nameFrames(request, paths)]
+}
+
+/** Builds the frames of a view's mount, or says which field cannot be sent. */
+export function viewFrames(
+  { tag, paths }: ViewMount,
+  request: number,
+  deadlineMs: number,
+): readonly HostFrame[] | AgentError {
+  if (!/^[!-~]{1,36}$/.test(tag))
+    return invalid('tag', `a tag is 1 to ${limits.tagBytes} characters of printable ASCII`)
+  const wrong = faultOfPaths(paths)
+  if (wrong !== undefined) return wrong
+  const names = paths.length
+  const frame: HostFrame = {
+    type: 'mount-view',
+    request,
+    deadlineMs: patienceOfUnit(deadlineMs),
+    tag,
+    names,
+  }
+  return [frame, ...nameFrames(request, paths)]
+}
+
+/** Builds the frames that take names away, or says which field cannot be sent. */
+export function unbindFrames(paths: readonly string[], request: number): readonly HostFrame[] | AgentError {
+  const wrong = faultOfPaths(paths)
+  if (wrong !== undefined) return wrong
+  return [{ type: 'unbind', request, names: paths.length }, ...nameFrames(request, paths)]
+}
+
+/** The unit gives up first, so that its answer, which names the missing device, is not lost to the same deadline. */
+function patienceOfUnit(deadlineMs: number): number {
+  const inTime = deadlineMs - Math.min(ANSWER_MS, deadlineMs / 4)
+  return Math.max(0, Math.min(Math.floor(inTime), limits.mountDeadlineMs))
+}
+
+function faultOfPaths(paths: readonly string[]): AgentError | undefined {
+  if (paths.length === 0) return invalid('paths', 'no path: name at least one')
   if (paths.length > limits.mountNames) return invalid('paths', `more than ${limits.mountNames} paths`)
   const bad = paths.find((name) => !isStoreName(name))
-  if (bad !== undefined) return invalid('paths', `${quote(bad)} is not the base name of a store path`)
-  // The unit gives up first, so that its answer, which names the missing device, is not lost to the same deadline.
-  const inTime = deadlineMs - Math.min(ANSWER_MS, deadlineMs / 4)
-  const patienceMs = Math.max(0, Math.min(Math.floor(inTime), limits.mountDeadlineMs))
-  const frames: HostFrame[] = [
-    { type: 'mount', request, deadlineMs: patienceMs, image, devices, names: paths.length },
-  ]
+  return bad === undefined
+    ? undefined
+    : invalid('paths', `${quote(bad)} is not the base name of a store path`)
+}
+
+function nameFrames(request: number, paths: readonly string[]): readonly HostFrame[] {
+  const frames: HostFrame[] = []
   // As many names as surely fit one frame: each is at most nameBytes and its length.
   const perFrame = Math.floor((limits.frameBytes - 64) / (limits.nameBytes + 2))
   for (let at = 0; at < paths.length; at += perFrame) {
@@ -87,8 +135,26 @@ export function boundPaths(frame: Frame<'mounted'>, paths: readonly string[]): r
   if (frame.names !== paths.length || frame.bound.length !== Math.ceil(paths.length / 8) || frame.dax > 1) {
     throw new ProtocolViolation('mounted: not an answer to what was asked')
   }
-  const isSet = (index: number) => ((frame.bound[index >> 3] ?? 0) & (1 << (index & 7))) !== 0
-  return paths.filter((_, index) => isSet(index))
+  return namesIn(frame.bound, paths)
+}
+
+/** What the unit says it took away. */
+export function unboundReport(frame: Frame<'unbound'>, paths: readonly string[]): StoreUnbindReport {
+  const half = Math.ceil(paths.length / 8)
+  if (frame.names !== paths.length || frame.bits.length !== 2 * half) {
+    throw new ProtocolViolation('unbound: not an answer to what was asked')
+  }
+  const removed = namesIn(frame.bits.subarray(0, half), paths)
+  const inUse = namesIn(frame.bits.subarray(half), paths)
+  if (inUse.some((name) => !removed.includes(name)) || (inUse.length > 0 && frame.processes === 0)) {
+    throw new ProtocolViolation('unbound: in use, and yet not taken away, or by nobody')
+  }
+  return { removed, inUse, processes: frame.processes }
+}
+
+/** One bit per name, lowest first. */
+function namesIn(bits: Uint8Array, names: readonly string[]): readonly string[] {
+  return names.filter((_, index) => ((bits[index >> 3] ?? 0) & (1 << (index & 7))) !== 0)
 }
 
 /** What the unit says went wrong, as an error of ours; its words are escaped. */

@@ -9,6 +9,8 @@ import type {
   GuestProcess,
   StoreMount,
   StoreMountReport,
+  StoreUnbindReport,
+  ViewMount,
 } from './agent.js'
 import { ProtocolViolation } from './codec.js'
 import type { AgentError } from './errors.js'
@@ -19,7 +21,15 @@ import { lost } from './lost.js'
 import { errnoName } from './names.js'
 import { type Patience, patience, unlessAborted } from './patience.js'
 import { HostProcess } from './process.js'
-import { boundPaths, execFrame, failureOf, mountFrames } from './requests.js'
+import {
+  boundPaths,
+  execFrame,
+  failureOf,
+  mountFrames,
+  unbindFrames,
+  unboundReport,
+  viewFrames,
+} from './requests.js'
 
 const startMs = 30_000
 const requestMs = 30_000
@@ -28,7 +38,7 @@ const maxOutstanding = 1_024
 /** Characters of one listing once they are escaped, which multiplies: as many as unescaped names may have. */
 const maxListedCharacters = limits.listedNames * limits.listedNameBytes
 
-type Answer = Frame<'signalled' | 'mounted' | 'failed' | 'powering-off' | 'store-names'>
+type Answer = Frame<'signalled' | 'mounted' | 'unbound' | 'failed' | 'powering-off' | 'store-names'>
 
 interface PendingRequest {
   /** Frames that answer it. */
@@ -48,7 +58,7 @@ export class AgentSession implements Agent {
   readonly #commands = new Map<number, HostProcess>()
   readonly #requests = new Map<number, PendingRequest>()
   #nextId = 1
-  /** The unit takes one mount or listing at a time: resolves when it has answered the last one. */
+  /** The unit takes one change or listing of its store at a time: resolves when it has answered the last one. */
   #storeTurn: Promise<unknown> = Promise.resolve()
 
   constructor(link: Link, clock: Clock, hello: AgentHello) {
@@ -70,7 +80,43 @@ export class AgentSession implements Agent {
   }
 
   mountStore(mount: StoreMount, options: AgentOptions = {}): ResultAsync<StoreMountReport, AgentError> {
-    return new ResultAsync(this.#mountStore(mount, options))
+    const what = 'mounting store paths in the unit'
+    return new ResultAsync(
+      this.#changeStore(
+        what,
+        options,
+        'mounted',
+        (id, deadlineMs) => mountFrames(mount, id, deadlineMs),
+        (answer) => mountReport(answer as Frame<'mounted'>, mount.paths),
+      ),
+    )
+  }
+
+  mountView(view: ViewMount, options: AgentOptions = {}): ResultAsync<StoreMountReport, AgentError> {
+    return new ResultAsync(
+      this.#changeStore(
+        'binding paths of the view in the unit',
+        options,
+        'mounted',
+        (id, deadlineMs) => viewFrames(view, id, deadlineMs),
+        (answer) => mountReport(answer as Frame<'mounted'>, view.paths),
+      ),
+    )
+  }
+
+  unbindStore(
+    paths: readonly string[],
+    options: AgentOptions = {},
+  ): ResultAsync<StoreUnbindReport, AgentError> {
+    return new ResultAsync(
+      this.#changeStore(
+        'taking store paths out of the unit',
+        options,
+        'unbound',
+        (id) => unbindFrames(paths, id),
+        (answer) => unboundReport(answer as Frame<'unbound'>, paths),
+      ),
+    )
   }
 
   listStore(options: AgentOptions = {}): ResultAsync<readonly string[], AgentError> {
@@ -100,6 +146,7 @@ export class AgentSession implements Agent {
         throw new ProtocolViolation('hello a second time')
       case 'signalled':
       case 'mounted':
+      case 'unbound':
       case 'failed':
       case 'powering-off':
       case 'store-names': {
@@ -194,8 +241,13 @@ export class AgentSession implements Agent {
     )
   }
 
-  async #mountStore(mount: StoreMount, options: AgentOptions): Promise<Result<StoreMountReport, AgentError>> {
-    const what = 'mounting store paths in the unit'
+  async #changeStore<T>(
+    what: string,
+    options: AgentOptions,
+    answeredBy: 'mounted' | 'unbound',
+    frames: (id: number, deadlineMs: number) => readonly HostFrame[] | AgentError,
+    read: (answer: Answer) => T,
+  ): Promise<Result<T, AgentError>> {
     const deadlineMs = options.deadlineMs ?? requestMs
     const begin = this.#clock.now()
     using wait = patience(this.#clock, { signal: options.signal, deadlineMs })
@@ -214,22 +266,18 @@ export class AgentSession implements Agent {
     const answer = this.#ask(
       what,
       { signal: options.signal, deadlineMs: left },
-      ['mounted', 'failed'],
+      [answeredBy, 'failed'],
       (id) => {
         // The unit gives up a little earlier, so that its words about what is missing still arrive.
-        const frames = mountFrames(mount, id, left * 0.9)
-        if ('kind' in frames) {
-          invalid = frames
+        const built = frames(id, left * 0.9)
+        if ('kind' in built) {
+          invalid = built
           return []
         }
         asked = id
-        return frames
+        return built
       },
-      (frame): Result<StoreMountReport, AgentError> => {
-        if (frame.type === 'failed') return err(failureOf(frame))
-        const mounted = frame as Frame<'mounted'>
-        return ok({ dax: mounted.dax === 1, bound: boundPaths(mounted, mount.paths) })
-      },
+      (frame): Result<T, AgentError> => (frame.type === 'failed' ? err(failureOf(frame)) : ok(read(frame))),
       { onSettled: done, cancel: (id) => this.#link.send({ type: 'mount-cancel', request: id }) },
     )
     if (invalid !== undefined || asked === undefined) done()
@@ -341,4 +389,8 @@ export class AgentSession implements Agent {
     }
     return undefined
   }
+}
+
+function mountReport(mounted: Frame<'mounted'>, paths: readonly string[]): StoreMountReport {
+  return { dax: mounted.dax === 1, bound: boundPaths(mounted, paths) }
 }

@@ -46,6 +46,22 @@ describe('the agent in C', () => {
     expect(took).toBeLessThan(4_000)
   })
 
+  it('touches no mount of a machine that is not its own', async () => {
+    await using subject = await agentProcessSubject(built.agentAsan, built.probe)
+    const mounts = () =>
+      readFileSync('/proc/self/mounts', 'utf8')
+        .split('\n')
+        .filter((line) => /\/nix\/store|\/run\/spectrum/.test(line))
+    const before = mounts()
+    const paths = [`${'a'.repeat(32)}-x`, `${'b'.repeat(32)}-y`]
+    for (const asked of [
+      await subject.agent.mountView({ tag: 'view', paths }),
+      await subject.agent.unbindStore(paths),
+    ])
+      expect(asked._unsafeUnwrapErr()).toMatchObject({ kind: 'refused', errno: 'ENOTSUP' })
+    expect(mounts()).toEqual(before)
+  })
+
   it('names the interpreter that a script lacks', async () => {
     await using subject = await agentProcessSubject(built.agentAsan, built.probe)
     const script = join(directory, 'script')

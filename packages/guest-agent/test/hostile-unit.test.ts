@@ -180,6 +180,46 @@ it('cuts a unit off that answers a mount with other names', async () => {
   expect((await mounting)._unsafeUnwrapErr().kind).toBe('unit-lost')
 })
 
+it.each<[string, Frame]>([
+  ['other names', { type: 'unbound', request: 1, names: 2, processes: 0, bits: Uint8Array.of(3, 0) }],
+  ['too few bits', { type: 'unbound', request: 1, names: 1, processes: 0, bits: Uint8Array.of(1) }],
+  ['too many bits', { type: 'unbound', request: 1, names: 1, processes: 0, bits: Uint8Array.of(1, 0, 0) }],
+  [
+    'a use of what it kept',
+    { type: 'unbound', request: 1, names: 1, processes: 1, bits: Uint8Array.of(0, 1) },
+  ],
+  ['a use by nobody', { type: 'unbound', request: 1, names: 1, processes: 0, bits: Uint8Array.of(1, 1) }],
+  ['the answer to a mount', { type: 'mounted', request: 1, dax: 0, names: 1, bound: Uint8Array.of(1) }],
+])('cuts a unit off that answers an unbind with %s', async (_, answer) => {
+  const { unit, agent } = await connected()
+  const unbinding = agent.unbindStore([`${'a'.repeat(32)}-x`])
+  await expect.poll(() => unit.received.length).toBe(3)
+  unit.send(answer)
+  expect((await unbinding)._unsafeUnwrapErr().kind).toBe('unit-lost')
+  expect(await agent.closed).toMatchObject({ kind: 'protocol-violation' })
+})
+
+it('believes no answer about taking away to a request for more', async () => {
+  const { unit, agent } = await connected()
+  const mounting = agent.mountView({ tag: 'view', paths: [`${'a'.repeat(32)}-x`] })
+  await expect.poll(() => unit.received.length).toBe(3)
+  unit.send({ type: 'unbound', request: 1, names: 1, processes: 0, bits: Uint8Array.of(1, 0) })
+  expect((await mounting)._unsafeUnwrapErr().kind).toBe('unit-lost')
+})
+
+it('does not wait for ever for a unit that neither binds nor unbinds', async () => {
+  const { unit, agent } = await connected()
+  const paths = [`${'a'.repeat(32)}-x`]
+  const view = await agent.mountView({ tag: 'view', paths }, { deadlineMs: 30 })
+  expect(view._unsafeUnwrapErr().kind).toBe('timed-out')
+  unit.send({ type: 'mounted', request: 1, dax: 0, names: 1, bound: Uint8Array.of(1) })
+  expect((await agent.unbindStore(paths, { deadlineMs: 200 }))._unsafeUnwrapErr().kind).toBe('timed-out')
+  expect(unit.received.map(({ type }) => type)).toEqual([
+    'welcome',
+    ...['mount-view', 'mount-names', 'mount-cancel', 'unbind', 'mount-names', 'mount-cancel'],
+  ])
+})
+
 it('takes late answers to what the caller no longer waits for', async () => {
   const { unit, agent } = await connected()
   const mount = { image: '0'.repeat(64), devices: [], paths: [`${'a'.repeat(32)}-x`] }

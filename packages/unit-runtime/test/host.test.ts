@@ -67,6 +67,8 @@ const connectDeafAgent: ConnectAgent = (channel, powers, options) =>
     closed: agent.closed,
     exec: (...given) => agent.exec(...given),
     mountStore: (...given) => agent.mountStore(...given),
+    mountView: (...given) => agent.mountView(...given),
+    unbindStore: (...given) => agent.unbindStore(...given),
     listStore: (...given) => agent.listStore(...given),
     powerOff: ({ signal } = {}) =>
       new ResultAsync(

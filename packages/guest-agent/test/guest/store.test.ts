@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Agent, GuestCommand } from '@spectrum/guest-agent'
@@ -25,6 +25,12 @@ let directory: string
 let kernel: GuestKernel
 let hot: string
 const at = (name: string) => join(directory, name)
+
+/** From the trailer of a device that the tests have made. */
+const idOf = (name: string) =>
+  readFileSync(at(name))
+    .subarray(-4096)
+    .toString('latin1', 16, 16 + 64)
 
 beforeAll(async () => {
   kernel = await guestKernel()
@@ -153,7 +159,45 @@ describe('a unit with devices (software emulation)', () => {
     })
     expect(other._unsafeUnwrapErr()).toMatchObject({ kind: 'refused', errno: 'ENOENT' })
     expect((await run('print', '/proc/self/mounts')).stdout.toString()).toBe(before)
-    expect(lines((await run('list', '/run/spectrum/images')).stdout)).toEqual([split.image])
+    expect(lines((await run('list', '/run/spectrum/image')).stdout)).toEqual([])
+  })
+
+  it('leaves its store as it was when a change fails in the middle', async () => {
+    const before = (await run('print', '/proc/self/mounts')).stdout.toString()
+    const listed = (await agent.listStore())._unsafeUnwrap()
+    const limit = (await run('print', '/proc/sys/fs/mount-max')).stdout.toString().trim()
+    // As many mounts as there are, and so many more: the first steps succeed, a later one does not.
+    for (const more of [0, 1, 2, 3]) {
+      const count = lines(Buffer.from(before)).length + more
+      expect((await run('write', '/proc/sys/fs/mount-max', `${count}`)).outcome).toMatchObject({ code: 0 })
+      const gone = await agent.unbindStore([file, data, link, probe])
+      expect(gone._unsafeUnwrapErr()).toMatchObject({ kind: 'refused', errno: 'ENOSPC' })
+      const come = await agent.mountStore({ image: hot, devices: [], paths: [late] }, { deadlineMs: 500 })
+      expect(come.isErr()).toBe(true)
+      expect((await run('print', '/proc/self/mounts')).stdout.toString()).toBe(before)
+      expect((await agent.listStore())._unsafeUnwrap()).toEqual(listed)
+    }
+    await run('write', '/proc/sys/fs/mount-max', limit)
+    expect((await run('print', `/nix/store/${file}`)).stdout.toString()).toBe('one file\n')
+  })
+
+  it('takes paths away from everybody, and gives up their file systems once nobody uses them', async () => {
+    const held = (
+      await agent.exec({
+        argv: [`/nix/store/${probe}/probe`, 'cat'],
+        stdin: 'open',
+        cwd: `/nix/store/${data}`,
+      })
+    )._unsafeUnwrap()
+    const report = (await agent.unbindStore([data, file, link]))._unsafeUnwrap()
+    expect(report).toEqual({ removed: [data, file, link], inUse: [data], processes: 1 })
+    expect(lines((await run('list', '/nix/store')).stdout)).toEqual([probe])
+    expect((await run('print', `/nix/store/${file}`)).stderr.toString()).toContain('No such file')
+    expect((await run('print', `/proc/self/mounts`)).stdout.toString()).not.toContain(file)
+    await held.stdin?.end()
+    expect(await held.outcome).toEqual({ kind: 'exited', code: 0 })
+    const again = { image: split.image, devices: [split.device], paths: [data, file, link] }
+    expect((await agent.mountStore(again))._unsafeUnwrap()).toEqual({ dax: true, bound: [data, file, link] })
   })
 
   it('says which device did not appear', async () => {
@@ -200,6 +244,25 @@ describe('a unit with devices (software emulation)', () => {
     expect(await machine.exit).toBe(0)
     expect(machine.console()).toContain('the host has closed the control channel')
   })
+})
+
+it('reads the same images from disks, without mapping them (software emulation)', async () => {
+  const block = await guestKernel({ transport: 'block' })
+  expect(block.modules.map(({ name }) => name)).not.toContain('virtio_pmem')
+  const disks = [at('blob'), at('hot'), at('image')]
+  await using machine = await TestMachine.boot({ kernel: block, disks })
+  const agent = (await machine.connect())._unsafeUnwrap()
+  const mount = { image: idOf('image'), devices: [idOf('blob')], paths: [probe, data, file] }
+  expect((await agent.mountStore(mount))._unsafeUnwrap()).toEqual({ dax: false, bound: mount.paths })
+  const flat = { image: hot, devices: [], paths: [late] }
+  expect((await agent.mountStore(flat))._unsafeUnwrap()).toEqual({ dax: false, bound: [late] })
+  const print = async (path: string) => {
+    const command = (await agent.exec({ argv: [`/nix/store/${probe}/probe`, 'print', path] }))._unsafeUnwrap()
+    return collect(command.stdout)
+  }
+  expect((await print(`/nix/store/${data}/big`)).equals(big)).toBe(true)
+  expect((await print(`/nix/store/${late}/word`)).toString()).toBe('late\n')
+  expect((await print('/proc/mounts')).toString()).not.toContain('dax')
 })
 
 describe('a unit whose kernel lacks something (software emulation)', () => {

@@ -31,7 +31,7 @@ static size_t make_frame(uint8_t *bytes, size_t room)
 {
 	static const uint8_t types[] = {FRAME_WELCOME, FRAME_EXEC,   FRAME_STDIN,       FRAME_STDIN_END,    FRAME_OUTPUT_CREDIT,
 	                                FRAME_SIGNAL,  FRAME_KILL,   FRAME_MOUNT,       FRAME_MOUNT_NAMES,  FRAME_MOUNT_CANCEL,
-	                                FRAME_POWER_OFF, FRAME_LIST_STORE, 0,          255};
+	                                FRAME_POWER_OFF, FRAME_LIST_STORE, FRAME_MOUNT_VIEW, FRAME_UNBIND, 0,  255};
 	struct writer w = {.at = bytes, .left = room, .bad = false};
 	uint8_t type = types[next(sizeof types)];
 	write_u8(&w, type);
@@ -58,6 +58,14 @@ static size_t make_frame(uint8_t *bytes, size_t room)
 		write_u16(&w, (uint16_t)(next(10) == 0 ? next(65536) : count));
 		for (uint32_t i = 0; i < 64 * count; i++)
 			write_u8(&w, (uint8_t)("0123456789abcdef"[next(16)]));
+		write_u32(&w, next(20000));
+		break;
+	case FRAME_MOUNT_VIEW:
+		write_u32(&w, next(100000));
+		put_some_text(&w);
+		write_u32(&w, next(20000));
+		break;
+	case FRAME_UNBIND:
 		write_u32(&w, next(20000));
 		break;
 	case FRAME_MOUNT_NAMES:

@@ -185,6 +185,12 @@ int main(int argc, char **argv)
 		if (fd < 0)
 			perror(operand);
 		return fd < 0;
+	} else if (strcmp(verb, "write") == 0) {
+		int fd = open(operand, O_WRONLY);
+		if (fd < 0 || argc < 4 || write(fd, argv[3], strlen(argv[3])) < 0) {
+			perror(operand);
+			return 1;
+		}
 	} else if (strcmp(verb, "eat-memory") == 0) {
 		return eat_memory();
 	} else {

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { createConnection, createServer, type Socket } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Agent, type AgentError, connectAgent } from '@spectrum/guest-agent'
+import { type Agent, type AgentError, connectAgent, type UnitNeeds } from '@spectrum/guest-agent'
 import { type GuestKernel, initramfsFor, readGuestKernel } from '@spectrum/guest-agent/linux'
 import type { ResultAsync } from 'neverthrow'
 import { buildAgent } from './built.js'
@@ -12,10 +12,10 @@ import { clock } from './clock.js'
 import { socketChannel } from './socket-channel.js'
 
 /** The kernel that the user names, or the one that the set-up unpacked. */
-export async function guestKernel(): Promise<GuestKernel> {
+export async function guestKernel(needs: UnitNeeds = {}): Promise<GuestKernel> {
   const { SPECTRUM_KERNEL: image, SPECTRUM_KERNEL_MODULES: modulesDirectory } = process.env
   if (image !== undefined && modulesDirectory !== undefined) {
-    return (await readGuestKernel({ image, modulesDirectory }))._unsafeUnwrap()
+    return (await readGuestKernel({ image, modulesDirectory, needs }))._unsafeUnwrap()
   }
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
   const root = join(cache, 'spectrum/guest-kernel/current')
@@ -25,6 +25,7 @@ export async function guestKernel(): Promise<GuestKernel> {
     await readGuestKernel({
       image: `${root}/boot/vmlinuz-${release}`,
       modulesDirectory: `${root}/lib/modules/${release}`,
+      needs,
     })
   )._unsafeUnwrap()
 }
@@ -34,6 +35,10 @@ export interface MachineOptions {
   /** Files for virtio-pmem devices that are there from the start. */
   readonly pmem?: readonly string[]
   readonly hotplugSlots?: number
+  /** Files for virtio-blk devices. */
+  readonly disks?: readonly string[]
+  /** A virtio-fs device with this tag, whose server listens at the socket. */
+  readonly view?: { readonly tag: string; readonly socket: string }
   readonly memoryMiB?: number
   readonly initramfs?: Uint8Array
 }
@@ -70,6 +75,7 @@ export class TestMachine implements AsyncDisposable {
     const argv = [
       ...['-accel', 'tcg', '-cpu', 'max', '-M', 'q35', '-nodefaults', '-no-user-config', '-display', 'none'],
       ...['-m', `${memory}M,slots=${8 + slots},maxmem=4G`],
+      ...viewArguments(options.view, memory),
       ...['-kernel', options.kernel.image, '-initrd', join(directory, 'initramfs')],
       ...['-append', 'console=ttyS0 panic=-1 loglevel=5'],
       ...['-serial', `file:${join(directory, 'console')}`],
@@ -80,6 +86,10 @@ export class TestMachine implements AsyncDisposable {
       ...(options.pmem ?? []).flatMap((file, index) => [
         ...['-object', `memory-backend-file,id=m${index},${backend(file)}`],
         ...['-device', `virtio-pmem-pci,memdev=m${index}`],
+      ]),
+      ...(options.disks ?? []).flatMap((file, index) => [
+        ...['-blockdev', `driver=file,node-name=d${index},filename=${file},read-only=on,auto-read-only=off`],
+        ...['-device', `virtio-blk-pci,drive=d${index}`],
       ]),
       ...Array.from({ length: slots }, (_, index) => [
         '-device',
@@ -156,3 +166,13 @@ export class TestMachine implements AsyncDisposable {
 }
 
 const backend = (file: string): string => `mem-path=${file},size=${statSync(file).size},share=on,readonly=on`
+
+function viewArguments(view: MachineOptions['view'], memoryMiB: number): readonly string[] {
+  if (view === undefined) return []
+  return [
+    ...['-object', `memory-backend-memfd,id=ram,size=${memoryMiB}M,share=on`],
+    ...['-machine', 'memory-backend=ram'],
+    ...['-chardev', `socket,id=view,path=${view.socket}`],
+    ...['-device', `vhost-user-fs-pci,chardev=view,tag=${view.tag}`],
+  ]
+}

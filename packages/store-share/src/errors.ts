@@ -16,6 +16,13 @@ export type StoreError =
       readonly expected: string
       readonly actual: string
     }
+  /** What a cache sent for a path is no NAR; `offset` says where. */
+  | {
+      readonly kind: 'malformed-nar'
+      readonly message: string
+      readonly path: string
+      readonly offset?: number
+    }
   | { readonly kind: 'unsupported-file'; readonly message: string; readonly path: string }
   | {
       readonly kind: 'device-budget'

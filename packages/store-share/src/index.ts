@@ -4,13 +4,18 @@ export type {
   AttachOptions,
   Blob,
   BlobCache,
+  BlobCacheUpkeep,
   DeviceFile,
+  NarChunks,
+  OpenBlobCache,
+  ShareAcross,
 } from './blob/blob.js'
 export type { StoredNode } from './blob/blob-index.js'
 export { readTrailer, writeTrailer } from './blob/blob-layout.js'
-export type { BlobSource } from './blob/blob-writer.js'
 export { type BlobCacheOptions, type BlobCachePowers, openBlobCache } from './cache/blob-cache.js'
+export type { Collection, CollectOptions } from './cache/collect.js'
 export { type LayerPlan, type PlannedLayer, planLayers } from './cache/layers.js'
+export type { DamagedFile, Verification, VerifyOptions } from './cache/verify.js'
 export type { Closure, StoreOptions, StorePathInfo, StoreSource } from './closure.js'
 export { erofsImage, type ImageDevice, metadataImage } from './erofs/erofs-image.js'
 export type { ImageMember } from './erofs/erofs-tree.js'
@@ -23,6 +28,8 @@ export type {
   CommandOutcome,
   CommandRequest,
   EntryKind,
+  FileIdentity,
+  OpenFiles,
   OutputFile,
   Owners,
   ReadableFile,

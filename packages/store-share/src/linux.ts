@@ -1,11 +1,12 @@
 import { ResultAsync } from 'neverthrow'
-import type { BlobCache } from './blob/blob.js'
+import type { OpenBlobCache } from './blob/blob.js'
 import { toByteString } from './byte-string.js'
 import { type BlobCacheOptions, openBlobCache as openWith } from './cache/blob-cache.js'
 import type { StoreOptions, StoreSource } from './closure.js'
 import type { StoreError } from './errors.js'
 import { cacheFiles } from './linux/cache-files.js'
 import { runCommand } from './linux/command.js'
+import { openFiles } from './linux/open-files.js'
 import { clock, processOwners, sharingPowers } from './linux/process.js'
 import { treeReader } from './linux/tree.js'
 import { serialiseNar as serialiseWith } from './nix/nar/writer.js'
@@ -25,10 +26,12 @@ export function nixStore(options: NixStoreOptions = {}): StoreSource {
 export function openBlobCache(
   directory: string,
   options: BlobCacheOptions = {},
-): ResultAsync<BlobCache, StoreError> {
+): ResultAsync<OpenBlobCache, StoreError> {
   return ResultAsync.fromSafePromise<Awaited<ReturnType<typeof processOwners>>, StoreError>(
     processOwners(),
-  ).andThen((owners) => openWith({ clock, tree: treeReader, files: cacheFiles, owners }, directory, options))
+  ).andThen((owners) =>
+    openWith({ clock, tree: treeReader, files: cacheFiles, owners, openFiles }, directory, options),
+  )
 }
 
 /** What the units share in memory right now, read from `/proc/PID/smaps` of their processes. */
@@ -44,4 +47,4 @@ export function serialiseNar(path: string, signal: AbortSignal): AsyncGenerator<
   return serialiseWith(treeReader, toByteString(path), signal)
 }
 
-export { cacheFiles, clock, processOwners, runCommand, sharingPowers, treeReader }
+export { cacheFiles, clock, openFiles, processOwners, runCommand, sharingPowers, treeReader }

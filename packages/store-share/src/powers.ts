@@ -78,6 +78,10 @@ export interface CacheFiles {
   read(path: string, maxBytes: number): Promise<Uint8Array | undefined>
   /** `length` bytes, or fewer at the end of the file. */
   readAt(path: string, position: number, length: number): Promise<Uint8Array>
+  /** Never follows a symbolic link at the end of the path. */
+  open(path: string): Promise<ReadableFile>
+  /** Undefined when it does not exist or is no regular file. */
+  identify(path: string): Promise<FileIdentity | undefined>
   /** Fails when the file exists. */
   create(path: string): Promise<OutputFile>
   rename(from: string, to: string): Promise<void>
@@ -85,12 +89,28 @@ export interface CacheFiles {
   link(from: string, to: string): Promise<void>
   /** Removes a file; one that is not there is no failure. */
   remove(path: string): Promise<void>
+  /** Removes an empty directory; one that is not there is no failure. */
+  removeDirectory(path: string): Promise<void>
   syncDirectory(path: string): Promise<void>
 }
 
-/** Names the process that owns a temporary file, so that another one can tell whether the owner still runs. */
+/** Which file it is, whatever its names, and what it takes on the disk. */
+export interface FileIdentity {
+  /** `DEVICE:INODE`; the same in `OpenFiles`. */
+  readonly key: string
+  readonly allocatedBytes: number
+}
+
+/**
+ * Keys (see `FileIdentity`) of the files that any process maps or has open right now, as far as this process may
+ * see: what the kernel says, whoever is supposed to hold what.
+ */
+export type OpenFiles = (signal: AbortSignal) => Promise<ReadonlySet<string>>
+
+/** Names the process that owns a temporary file or a lease, so that another can tell whether it still runs. */
 export interface Owners {
   /** `[0-9a-z-]+`: this process, told apart from a later one with the same number. */
   readonly self: string
+  /** True as well for a process that this one cannot see, such as one in another PID namespace. */
   alive(owner: string): Promise<boolean>
 }

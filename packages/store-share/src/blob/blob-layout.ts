@@ -10,7 +10,7 @@ export const LARGE_PAGE_BYTES = 2 << 20
 export const TRAILER_BYTES = BLOCK_BYTES
 
 /** How data lies in a blob. Part of the file names in a cache, so that a new layout never meets an old index. */
-export const LAYOUT_VERSION = 1
+export const LAYOUT_VERSION = 2
 
 const TRAILER_MAGIC = 'SPECTRUM-BLOB-1\0'
 
@@ -44,9 +44,9 @@ export function deviceSize(end: number): number {
 }
 
 /**
- * Hands out offsets in a blob. Files of 2 MiB and more begin at a multiple of 2 MiB, so that one page fault
- * maps 2 MiB of them; the others begin at a multiple of 4 KiB and fill the gaps that alignment leaves.
- * The result depends on the sequence of sizes alone.
+ * Hands out offsets in a blob, in the order of the NAR, so that a NAR can be written as it arrives. Files of
+ * 2 MiB and more begin at a multiple of 2 MiB, so that one page fault maps 2 MiB of them; the others begin at a
+ * multiple of 4 KiB and fill the gaps that alignment has left. The result depends on the sequence of sizes alone.
  */
 export class BlobAllocator {
   #end = 0

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { createHash, type Hash } from 'node:crypto'
-import { quoteBytes, toByteString } from '../byte-string.js'
+import { quoteBytes } from '../byte-string.js'
 import type { StorePathInfo } from '../closure.js'
 import { doing, fail, throwIfAborted } from '../failure.js'
 import { failShrunk, type NarPiece, narPieces } from '../nix/nar/writer.js'
@@ -19,11 +19,19 @@ import {
   writeTrailer,
 } from './blob-layout.js'
 import { RunWriter } from './run-writer.js'
+import { SmallFiles } from './small-files.js'
 
+/** Where the data of store paths comes from. */
 export interface BlobSource {
+  open(info: StorePathInfo): Promise<OpenedPath>
+}
+
+/** The caller closes it. */
+export interface OpenedPath {
   readonly tree: TreeReader
-  /** Where the data of a store path lies on the host. */
-  locate(storePath: string): string
+  /** Where in the tree the store path lies. */
+  readonly path: ByteString
+  close(): Promise<void>
 }
 
 /** Small files that are read ahead while earlier ones are hashed. */
@@ -38,8 +46,8 @@ const STREAM_BUFFERS = 3
  * if this returns, and not to be used if it throws (`hash-mismatch`, `unsupported-file`, `missing-reference`,
  * `system`, `aborted`).
  *
- * The bytes depend on the contents of the paths alone: path by path, large files and then small ones in the
- * order of the NAR, the rest zero, and equal small files within one path are stored once, whether or not the host's store links them.
+ * The bytes depend on the contents of the paths alone: path by path, files in the order of the NAR (see
+ * `BlobAllocator`), the rest zero, and equal small files within one path are stored once, whether or not the host's store links them.
  */
 export async function writeBlob(
   members: readonly StorePathInfo[],
@@ -52,30 +60,47 @@ export async function writeBlob(
   const written: BlobIndex['members'][number][] = []
   try {
     for (const info of sortedByPath(members)) {
-      const path = toByteString(source.locate(info.path))
-      const tree = await scanTree(source.tree, path, signal)
-      const member = new MemberWriter(source.tree, allocator, writer, signal)
-      const narHash = await member.write(tree, path)
-      if (narHash !== info.narHash) failMismatch(info, narHash)
-      written.push({ path: members.length === 1 ? null : info.path, narHash, tree: member.place(tree) })
+      const opened = await source.open(info)
+      try {
+        const tree = await scanTree(opened.tree, opened.path, signal)
+        const member = new MemberWriter(opened.tree, allocator, writer, signal)
+        const narHash = await member.write(tree, opened.path)
+        if (narHash !== info.narHash) failMismatch(info, narHash)
+        written.push({ path: members.length === 1 ? null : info.path, narHash, tree: member.place(tree) })
+      } finally {
+        await opened.close()
+      }
     }
-    const id = blobId(members)
-    const sizeBytes = deviceSize(allocator.end)
-    await writer.write(writeTrailer(id), sizeBytes - TRAILER_BYTES)
-    await writer.finish()
-    return { id, sizeBytes, dataBytes: allocator.end, members: written }
+    return await finishBlob(blobId(members), written, allocator, writer)
   } finally {
     await writer.settle()
   }
 }
 
-function failMismatch(info: StorePathInfo, actual: string): never {
+/** Writes the trailer; everything is written when this resolves. */
+export async function finishBlob(
+  id: string,
+  members: BlobIndex['members'],
+  allocator: BlobAllocator,
+  writer: RunWriter,
+): Promise<BlobIndex> {
+  const sizeBytes = deviceSize(allocator.end)
+  await writer.write(writeTrailer(id), sizeBytes - TRAILER_BYTES)
+  await writer.finish()
+  return { id, sizeBytes, dataBytes: allocator.end, members }
+}
+
+export function failMismatch(
+  info: StorePathInfo,
+  actual: string,
+  advice = 'The path was changed or damaged; repair it with nix-store --repair-path.',
+): never {
   return fail({
     kind: 'hash-mismatch',
     path: info.path,
     expected: info.narHash,
     actual,
-    message: `The contents of ${quote(info.path)} hash to ${formatNarHash(actual)}, but the store registered ${formatNarHash(info.narHash)}; the path was changed or damaged. Repair it with nix-store --repair-path.`,
+    message: `The contents of ${quote(info.path)} hash to ${formatNarHash(actual)}, but ${formatNarHash(info.narHash)} is registered. ${advice}`,
   })
 }
 
@@ -83,8 +108,7 @@ function failMismatch(info: StorePathInfo, actual: string): never {
 class MemberWriter {
   readonly #hash: Hash = createHash('sha256')
   readonly #offsets = new Map<FileNode, number>()
-  /** Offsets of the small files of sizes that occur more than once, by kind and content. */
-  readonly #known = new Map<string, number>()
+  readonly #small: SmallFiles
   #ambiguous: ReadonlySet<number> = new Set()
 
   constructor(
@@ -92,15 +116,13 @@ class MemberWriter {
     readonly allocator: BlobAllocator,
     readonly writer: RunWriter,
     readonly signal: AbortSignal,
-  ) {}
+  ) {
+    this.#small = new SmallFiles(allocator, writer)
+  }
 
   /** Returns the NAR hash of what was written. */
   async write(root: TreeNode, path: ByteString): Promise<string> {
     this.#ambiguous = sizesOfSeveralFiles(root)
-    for (const file of filesOf(root)) {
-      // Large files first: the small ones then fill what aligning them leaves unused.
-      if (file.sizeBytes >= LARGE_PAGE_BYTES) this.#offsets.set(file, this.allocator.allocate(file.sizeBytes))
-    }
     const ahead: Promise<unknown>[] = []
     try {
       for await (const piece of this.#readAhead(narPieces(root, path), ahead)) {
@@ -167,23 +189,13 @@ class MemberWriter {
   async #writeSmall(file: FileNode, path: ByteString, contents: Uint8Array): Promise<void> {
     if (contents.length < file.sizeBytes) failShrunk(path)
     this.#hash.update(contents)
-    let offset: number | undefined
-    let key = ''
-    if (this.#ambiguous.has(file.sizeBytes)) {
-      // Equal contents become one inode, never two inodes on the same pages: Linux's DAX wants one owner each.
-      key = `${file.executable} ${createHash('sha256').update(contents).digest('base64')}`
-      offset = this.#known.get(key)
-    }
-    if (offset === undefined) {
-      offset = this.allocator.allocate(file.sizeBytes)
-      if (key !== '') this.#known.set(key, offset)
-      await this.writer.write(contents, offset)
-    }
-    this.#offsets.set(file, offset)
+    const unique = !this.#ambiguous.has(file.sizeBytes)
+    this.#offsets.set(file, await this.#small.place(contents, file.executable, unique))
   }
 
   async #streamLarge(file: FileNode, path: ByteString): Promise<void> {
-    const offset = this.#offsets.get(file)!
+    const offset = this.allocator.allocate(file.sizeBytes)
+    this.#offsets.set(file, offset)
     const failed = `Reading ${quoteBytes(path)} failed`
     const input = await doing(failed, this.tree.open(path))
     const buffers = Array.from({ length: STREAM_BUFFERS }, () => ({

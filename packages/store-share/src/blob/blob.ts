@@ -1,4 +1,6 @@
 import type { ResultAsync } from 'neverthrow'
+import type { Collection, CollectOptions } from '../cache/collect.js'
+import type { Verification, VerifyOptions } from '../cache/verify.js'
 import type { Closure, StoreOptions, StorePathInfo } from '../closure.js'
 import type { StoreError } from '../errors.js'
 
@@ -29,14 +31,37 @@ export interface Attachment {
   readonly blobs: readonly Blob[]
   /** Base names in the image's root, sorted: exactly the closure. */
   readonly names: readonly string[]
+  /**
+   * Paths of this unit that other units of the same `attachAll` hold in another blob, because a device budget asked
+   * for it: these are not shared between them. Absent when there are none.
+   */
+  readonly duplicates?: readonly { readonly path: string; readonly copies: number }[]
 }
 
 export interface AttachAllOptions extends StoreOptions {
   /** The most devices a unit may hold for its attachment, metadata image included. Default 24. */
   readonly deviceBudget?: number | undefined
+  /** By unit; one that is not named shares across all. */
+  readonly sharing?: ReadonlyMap<string, ShareAcross> | undefined
 }
 
-export interface AttachOptions extends AttachAllOptions {
+/**
+ * Whose units may hold the same file, and thereby the same memory, as a unit. Shared memory lets a unit find out, by
+ * timing, which parts of a path that it was granted itself others have used.
+ */
+export type ShareAcross =
+  /** Any unit that is granted the same path. */
+  | { readonly across: 'all' }
+  /** Units of the same owner only, whatever `owner` names: a person, a level of secrecy. */
+  | { readonly across: 'same-owner'; readonly owner: string }
+  /** No other unit: each attachment has copies of its own, which go when it is released. */
+  | { readonly across: 'never' }
+
+export interface AttachOptions extends StoreOptions {
+  /** As in `AttachAllOptions`. */
+  readonly deviceBudget?: number | undefined
+  /** Default: `{ across: 'all' }`. */
+  readonly shareAcross?: ShareAcross | undefined
   /**
    * Blobs of this cache that the unit holds already, for an injection. Paths in them are read from there, so
    * they cost no new device; those that are used come first in the device table.
@@ -44,7 +69,10 @@ export interface AttachOptions extends AttachAllOptions {
   readonly present?: readonly Blob[] | undefined
 }
 
-/** Content-addressed blobs and metadata images in one directory. */
+/**
+ * Content-addressed blobs and metadata images in one directory. What it gives out is leased: no collection by any
+ * process removes it while the process that asked for it lives and has not released it (see `BlobCacheUpkeep`).
+ */
 export interface BlobCache {
   /** The blob of one store path, built on first use; nothing is visible before its NAR hash was right. */
   blob(info: StorePathInfo, options?: StoreOptions): ResultAsync<Blob, StoreError>
@@ -64,3 +92,41 @@ export interface BlobCache {
     options?: AttachAllOptions,
   ): ResultAsync<ReadonlyMap<string, Attachment>, StoreError>
 }
+
+/** What keeps the directory of a blob cache sound and small. Several processes may use the same directory. */
+export interface BlobCacheUpkeep {
+  /**
+   * Ends the lease of what `attach`, `attachAll`, `blob` or `importNar` gave out, once the unit has ended: pass the
+   * very object. Private copies (`across: 'never'`) go at once. A second time does nothing.
+   */
+  release(held: Attachment | Blob): ResultAsync<void, StoreError>
+  /**
+   * Removes device files that nobody uses: not leased by any living process, not mapped or open in any process that
+   * the kernel shows, not `inUse` and not to `keep`. Runs beside builds and attachments of any process, and other
+   * collections. Files are unlinked, never truncated: what a unit maps stays whole, whatever else goes wrong.
+   *
+   * Fails with `system`, `timed-out` and `aborted`; what was removed until then is gone.
+   */
+  collect(options?: CollectOptions): ResultAsync<Collection, StoreError>
+  /**
+   * Reads everything that is cached and recomputes the hashes: flipped bits, files cut short, sidecars that are gone.
+   * Fails with `system`, `timed-out` and `aborted`; damage is no failure but the result.
+   */
+  verify(options?: VerifyOptions): ResultAsync<Verification, StoreError>
+  /** Ends all leases of this open cache, as the end of the process does. Idempotent; nothing else may be used then. */
+  close(): ResultAsync<void, StoreError>
+}
+
+/** A blob cache that was opened: use it as the narrower of the two where that is enough. */
+export interface OpenBlobCache extends BlobCache, BlobCacheUpkeep {
+  /**
+   * The blob of one store path from its NAR, which is written straight into place while it is read: no unpacked tree
+   * is needed. Nothing is visible before hash and size were right. `nar` is not read when the blob is there.
+   *
+   * Fails as `blob` does, and with `malformed-nar`. What `nar` throws is thrown on.
+   */
+  importNar(info: StorePathInfo, nar: NarChunks, options?: StoreOptions): ResultAsync<Blob, StoreError>
+}
+
+/** Begins to read a NAR: chunks of any size, which the reader has done with when it asks for the next. */
+export type NarChunks = (signal: AbortSignal) => AsyncIterable<Uint8Array>

@@ -1,33 +1,40 @@
-import type { ResultAsync } from 'neverthrow'
+import { okAsync, type ResultAsync } from 'neverthrow'
 import type {
   AttachAllOptions,
   Attachment,
   AttachOptions,
   Blob,
-  BlobCache,
-  DeviceFile,
+  NarChunks,
+  OpenBlobCache,
+  ShareAcross,
 } from '../blob/blob.js'
 import type { BlobIndex } from '../blob/blob-index.js'
 import { blobId } from '../blob/blob-layout.js'
-import { type BlobSource, writeBlob } from '../blob/blob-writer.js'
+import { writeBlob } from '../blob/blob-writer.js'
+import { writeBlobFromNar } from '../blob/nar-blob-writer.js'
 import type { Closure, StoreOptions, StorePathInfo } from '../closure.js'
-import { metadataImage } from '../erofs/erofs-image.js'
+import { type MetadataImage, metadataImage } from '../erofs/erofs-image.js'
 import type { ImageMember } from '../erofs/erofs-tree.js'
 import type { StoreError } from '../errors.js'
 import { asResult, fail, withDeadline } from '../failure.js'
 import { baseNameOf, parseStorePath } from '../nix/store-path.js'
-import type { CacheFiles, Clock, Owners, TreeReader } from '../powers.js'
+import type { CacheFiles, Clock, OpenFiles, OutputFile, Owners, TreeReader } from '../powers.js'
 import { quote } from '../quote.js'
 import { limitConcurrency } from '../tree.js'
 import { CacheDirectory } from './cache-directory.js'
+import { type Collection, type CollectOptions, collectGarbage } from './collect.js'
+import type { DeviceDirectory } from './device-directory.js'
 import { type PlannedLayer, planLayers } from './layers.js'
+import { PathSources } from './path-sources.js'
 import { SharedWork } from './shared-work.js'
+import { type Verification, type VerifyOptions, verifyCache } from './verify.js'
 
 export interface BlobCachePowers {
   readonly clock: Clock
   readonly tree: TreeReader
   readonly files: CacheFiles
   readonly owners: Owners
+  readonly openFiles: OpenFiles
 }
 
 export interface BlobCacheOptions extends StoreOptions {
@@ -54,50 +61,69 @@ export function openBlobCache(
   powers: BlobCachePowers,
   directory: string,
   options: BlobCacheOptions = {},
-): ResultAsync<BlobCache, StoreError> {
+): ResultAsync<OpenBlobCache, StoreError> {
   return asResult(() =>
     within(powers.clock, 'Opening the blob cache', options, async () => {
-      const files = new CacheDirectory(
-        directory.replace(/(.)\/+$/, '$1'),
-        powers.files,
-        powers.owners,
-        options.temporaryDirectory,
-      )
-      await files.prepare()
+      const { files, owners, clock } = powers
+      const root = directory.replace(/(.)\/+$/, '$1')
+      const cache = new CacheDirectory(root, files, owners, clock, options.temporaryDirectory)
+      await cache.prepare()
       const locate = options.locate ?? ((storePath: string) => storePath)
-      return new DirectoryBlobCache(powers.clock, files, { tree: powers.tree, locate })
+      return new DirectoryBlobCache(powers, cache, new PathSources(powers.tree, locate, files, cache.shared))
     }),
   )
 }
 
-/** A built blob together with what lies in it. */
+/** A blob together with what lies in it, and for whom. */
 interface Built {
   readonly layer: PlannedLayer
   readonly index: BlobIndex
+  readonly devices: DeviceDirectory
 }
 
-class DirectoryBlobCache implements BlobCache {
+/** Units whose files may be the same, planned together. */
+interface Domain {
+  readonly devices: DeviceDirectory
+  readonly units: readonly string[]
+}
+
+class DirectoryBlobCache implements OpenBlobCache {
   readonly #building = new SharedWork<BlobIndex>()
   readonly #limit = limitConcurrency(CONCURRENT_BUILDS)
+  /** What each object that was given out holds, and its private directory. */
+  readonly #given = new WeakMap<
+    object,
+    { readonly names: readonly string[]; readonly devices: DeviceDirectory }
+  >()
 
   constructor(
-    readonly clock: Clock,
+    readonly powers: BlobCachePowers,
     readonly directory: CacheDirectory,
-    readonly source: BlobSource,
+    readonly sources: PathSources,
   ) {}
 
   blob(info: StorePathInfo, options: StoreOptions = {}): ResultAsync<Blob, StoreError> {
     return asResult(() =>
-      within(this.clock, `Building the blob of ${quote(info.path)}`, options, async (signal) => {
-        checkPaths([info])
-        return this.#blobOf(await this.#index([info], signal), [info.path])
-      }),
+      within(this.powers.clock, `Building the blob of ${quote(info.path)}`, options, (signal) =>
+        this.#single(info, signal, (output, signal) => writeBlob([info], this.sources, output, signal)),
+      ),
+    )
+  }
+
+  importNar(info: StorePathInfo, nar: NarChunks, options: StoreOptions = {}): ResultAsync<Blob, StoreError> {
+    return asResult(() =>
+      within(this.powers.clock, `Importing ${quote(info.path)}`, options, (signal) =>
+        this.#single(info, signal, (output, signal) => writeBlobFromNar(info, nar(signal), output, signal)),
+      ),
     )
   }
 
   attach(closure: Closure, options: AttachOptions = {}): ResultAsync<Attachment, StoreError> {
-    const { present, ...all } = options
-    return this.#attach(new Map([['', closure]]), all, present ?? []).map((units) => units.get('')!)
+    const { present, shareAcross, ...rest } = options
+    const sharing = shareAcross === undefined ? undefined : new Map([['', shareAcross]])
+    return this.#attach(new Map([['', closure]]), { ...rest, sharing }, present ?? []).map(
+      (units) => units.get('')!,
+    )
   }
 
   attachAll(
@@ -107,31 +133,152 @@ class DirectoryBlobCache implements BlobCache {
     return this.#attach(closures, options, [])
   }
 
+  release(held: Attachment | Blob): ResultAsync<void, StoreError> {
+    const given = this.#given.get(held)
+    if (given === undefined) return okAsync(undefined)
+    this.#given.delete(held)
+    return asResult(async () => {
+      await this.directory.leases.drop(given.names)
+      if (!this.directory.isPrivate(given.devices)) return
+      for (const { name } of await given.devices.list()) await given.devices.remove(name)
+      await given.devices.removeEmpty()
+    })
+  }
+
+  collect(options: CollectOptions = {}): ResultAsync<Collection, StoreError> {
+    const { clock, openFiles } = this.powers
+    return asResult(() =>
+      within(clock, 'Collecting what nobody uses', options, (signal) =>
+        collectGarbage(this.directory, openFiles, options, signal),
+      ),
+    )
+  }
+
+  verify(options: VerifyOptions = {}): ResultAsync<Verification, StoreError> {
+    return asResult(() =>
+      within(this.powers.clock, 'Verifying the blob cache', options, (signal) =>
+        verifyCache(this.directory, options, signal),
+      ),
+    )
+  }
+
+  close(): ResultAsync<void, StoreError> {
+    return asResult(() => this.directory.leases.close())
+  }
+
+  async #single(
+    info: StorePathInfo,
+    signal: AbortSignal,
+    write: (output: OutputFile, signal: AbortSignal) => Promise<BlobIndex>,
+  ): Promise<Blob> {
+    checkPaths([info])
+    const devices = this.directory.shared
+    return this.#leased(async (hold) => {
+      const names = [this.directory.leaseName(devices.blobFile(info.narHash))]
+      await hold(names, signal)
+      const blob = blobOf(devices, await this.#index([info], devices, signal, write), [info.path])
+      this.#given.set(blob, { names, devices })
+      return blob
+    })
+  }
+
   #attach(
     closures: ReadonlyMap<string, Closure>,
     options: AttachAllOptions,
     present: readonly Blob[],
   ): ResultAsync<ReadonlyMap<string, Attachment>, StoreError> {
     return asResult(() =>
-      within(this.clock, 'Attaching the closure', options, async (signal) => {
+      within(this.powers.clock, 'Attaching the closure', options, async (signal) => {
         for (const closure of closures.values()) checkPaths(closure.paths)
         const held = await this.#presentLayers([...closures.values()], present)
-        const heldPaths = new Set(held.flatMap(({ layer }) => layer.paths.map(({ path }) => path)))
-        const wanted = [...closures.values()].map((closure) => ({
-          ...closure,
-          paths: closure.paths.filter(({ path }) => !heldPaths.has(path)),
-        }))
-        const plan = planLayers(wanted, options.deviceBudget ?? DEFAULT_DEVICE_BUDGET)
-        if (plan.isErr()) return fail(plan.error)
-        const built = await this.#buildAll(plan.value, signal)
+        const budget = options.deviceBudget ?? DEFAULT_DEVICE_BUDGET
         const attachments = new Map<string, Attachment>()
-        for (const [position, [unit, closure]] of [...closures].entries()) {
-          const own = built.filter(({ layer }) => layer.holders.includes(position))
-          attachments.set(unit, await this.#attachment(closure, [...held, ...own], signal))
+        for (const domain of await this.#domains([...closures.keys()], options.sharing)) {
+          const own = new Map(domain.units.map((unit) => [unit, closures.get(unit)!]))
+          for (const [unit, attachment] of await this.#attachDomain(own, domain, held, budget, signal)) {
+            attachments.set(unit, attachment)
+          }
         }
-        return attachments
+        return new Map([...closures.keys()].map((unit) => [unit, attachments.get(unit)!]))
       }),
     )
+  }
+
+  async #domains(
+    units: readonly string[],
+    sharing: ReadonlyMap<string, ShareAcross> | undefined,
+  ): Promise<readonly Domain[]> {
+    const domains = new Map<DeviceDirectory, string[]>()
+    for (const unit of units) {
+      const devices = await this.directory.devicesFor(sharing?.get(unit) ?? { across: 'all' })
+      domains.set(devices, [...(domains.get(devices) ?? []), unit])
+    }
+    return [...domains].map(([devices, units]) => ({ devices, units }))
+  }
+
+  async #attachDomain(
+    closures: ReadonlyMap<string, Closure>,
+    { devices }: Domain,
+    held: readonly Built[],
+    budget: number,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, Attachment>> {
+    const heldPaths = new Set(held.flatMap(({ layer }) => layer.paths.map(({ path }) => path)))
+    const wanted = [...closures.values()].map((closure) => ({
+      ...closure,
+      paths: closure.paths.filter(({ path }) => !heldPaths.has(path)),
+    }))
+    const planned = planLayers(wanted, budget)
+    if (planned.isErr()) return fail(planned.error)
+    const { layers, duplicates } = planned.value
+    return this.#leased(async (hold) => {
+      const fileOf = (layer: PlannedLayer) => this.directory.leaseName(devices.blobFile(blobId(layer.paths)))
+      const names = [...closures.keys()].map((_, position) => [
+        ...held.map(({ devices, index }) => this.directory.leaseName(devices.blobFile(index.id))),
+        ...layers.filter(({ holders }) => holders.includes(position)).map(fileOf),
+      ])
+      await hold(names.flat(), signal)
+      const built = await this.#buildAll(layers, devices, signal)
+      const parts = [...closures.values()].map((closure, position) => {
+        const own = built.filter(({ layer }) => layer.holders.includes(position))
+        return assemble(closure, [...held, ...own])
+      })
+      const imageNames = parts.map(({ image }) => this.directory.leaseName(devices.imageFile(image.id)))
+      await hold(imageNames, signal)
+      const attachments = new Map<string, Attachment>()
+      for (const [position, [unit, closure]] of [...closures].entries()) {
+        const { image, blobs, members } = parts[position]!
+        await devices.writeImage(image, signal)
+        const copies = duplicates.filter(({ path }) => closure.paths.some((info) => info.path === path))
+        const attachment: Attachment = {
+          closure,
+          metadata: { id: image.id, file: devices.imageFile(image.id), sizeBytes: image.bytes.length },
+          blobs,
+          names: members.map(({ name }) => name).sort(),
+          ...(copies.length === 0 ? {} : { duplicates: copies }),
+        }
+        attachments.set(unit, attachment)
+        this.#given.set(attachment, { names: [...names[position]!, imageNames[position]!], devices })
+      }
+      return attachments
+    })
+  }
+
+  /** Whatever `work` took a lease on is released again when it fails. */
+  async #leased<T>(
+    work: (hold: (names: readonly string[], signal: AbortSignal) => Promise<void>) => Promise<T>,
+  ): Promise<T> {
+    const { leases } = this.directory
+    const taken: string[] = []
+    try {
+      return await work(async (names, signal) => {
+        await leases.hold(names, signal)
+        taken.push(...names)
+      })
+    } catch (thrown) {
+      await leases.drop(taken)
+      throw thrown
+    }
   }
 
   /** The blobs that the unit has already, as far as the closure can use them. */
@@ -139,8 +286,9 @@ class DirectoryBlobCache implements BlobCache {
     const wanted = new Map(closures.flatMap(({ paths }) => paths.map((info) => [info.path, info])))
     const held: Built[] = []
     for (const blob of present) {
-      const index = await this.directory.readBlob(blob.id)
-      if (index === undefined) continue
+      const devices = this.directory.devicesOf(blob.file)
+      const index = await devices?.readBlob(blob.id)
+      if (devices === undefined || index === undefined) continue
       const hashes = new Set(index.members.map(({ narHash }) => narHash))
       const paths = blob.storePaths.flatMap((path) => {
         const info = wanted.get(path)
@@ -148,13 +296,17 @@ class DirectoryBlobCache implements BlobCache {
         wanted.delete(path)
         return [info]
       })
-      if (paths.length > 0) held.push({ layer: { paths, holders: [0] }, index })
+      if (paths.length > 0) held.push({ layer: { paths, holders: [0] }, index, devices })
     }
     return held
   }
 
   /** One failure ends the other builds before it is reported. */
-  async #buildAll(plan: readonly PlannedLayer[], signal: AbortSignal): Promise<Built[]> {
+  async #buildAll(
+    plan: readonly PlannedLayer[],
+    devices: DeviceDirectory,
+    signal: AbortSignal,
+  ): Promise<Built[]> {
     const controller = new AbortController()
     const onAbort = () => controller.abort(signal.reason)
     if (signal.aborted) onAbort()
@@ -164,8 +316,12 @@ class DirectoryBlobCache implements BlobCache {
       const settled = await Promise.all(
         plan.map(async (layer) => {
           try {
-            const index = await this.#limit(() => this.#index(layer.paths, controller.signal))
-            return [{ layer, index }]
+            const index = await this.#limit(() =>
+              this.#index(layer.paths, devices, controller.signal, (output, signal) =>
+                writeBlob(layer.paths, this.sources, output, signal),
+              ),
+            )
+            return [{ layer, index, devices }]
           } catch (cause) {
             first ??= { cause }
             controller.abort(signal.reason)
@@ -180,57 +336,63 @@ class DirectoryBlobCache implements BlobCache {
     }
   }
 
-  async #index(members: readonly StorePathInfo[], signal: AbortSignal): Promise<BlobIndex> {
+  async #index(
+    members: readonly StorePathInfo[],
+    devices: DeviceDirectory,
+    signal: AbortSignal,
+    write: (output: OutputFile, signal: AbortSignal) => Promise<BlobIndex>,
+  ): Promise<BlobIndex> {
     const id = blobId(members)
     return this.#building.run(
-      id,
+      devices.blobFile(id),
       signal,
       async (signal) =>
-        (await this.directory.readBlob(id)) ??
-        (await this.directory.writeBlob(id, signal, (output) =>
-          writeBlob(members, this.source, output, signal),
-        )),
+        (await devices.readBlob(id)) ??
+        (await devices.writeBlob(id, signal, (output) => write(output, signal))),
     )
-  }
-
-  async #attachment(closure: Closure, built: readonly Built[], signal: AbortSignal): Promise<Attachment> {
-    const blobs: Blob[] = []
-    const members: ImageMember[] = []
-    const slots = new Map<string, number>()
-    for (const { layer, index } of built) {
-      const trees = treesOf(layer, index)
-      let device = 0
-      if (index.dataBytes > 0) {
-        // A path of links and directories alone needs no device, and equal contents need only one.
-        device = slots.get(index.id) ?? blobs.push(this.#blobOf(index, []))
-        slots.set(index.id, device)
-        const { storePaths } = blobs[device - 1]!
-        blobs[device - 1] = this.#blobOf(index, [...storePaths, ...layer.paths.map(({ path }) => path)])
-      }
-      for (const { path, tree } of trees) members.push({ name: baseNameOf(path), tree, device })
-    }
-    const image = metadataImage(members, blobs)
-    await this.directory.writeImage(image, signal)
-    const metadata: DeviceFile = {
-      id: image.id,
-      file: this.directory.imageFile(image.id),
-      sizeBytes: image.bytes.length,
-    }
-    return { closure, metadata, blobs, names: members.map(({ name }) => name).sort() }
-  }
-
-  #blobOf(index: BlobIndex, storePaths: readonly string[]): Blob {
-    const { id, sizeBytes } = index
-    return { id, file: this.directory.blobFile(id), sizeBytes, storePaths: [...storePaths].sort() }
   }
 }
 
+/** The image of a closure whose blobs are there. */
+function assemble(
+  closure: Closure,
+  built: readonly Built[],
+): {
+  readonly image: MetadataImage
+  readonly blobs: readonly Blob[]
+  readonly members: readonly ImageMember[]
+} {
+  const blobs: Blob[] = []
+  const members: ImageMember[] = []
+  const slots = new Map<string, number>()
+  for (const { layer, index, devices } of built) {
+    const trees = treesOf(layer, index)
+    let device = 0
+    if (index.dataBytes > 0) {
+      // A path of links and directories alone needs no device, and equal contents need only one.
+      device = slots.get(index.id) ?? blobs.push(blobOf(devices, index, []))
+      slots.set(index.id, device)
+      const { storePaths } = blobs[device - 1]!
+      const more = layer.paths.map(({ path }) => path)
+      blobs[device - 1] = blobOf(devices, index, [...storePaths, ...more])
+    }
+    for (const { path, tree } of trees) members.push({ name: baseNameOf(path), tree, device })
+  }
+  if (members.length !== closure.paths.length) throw new TypeError('the layers are not the closure')
+  return { image: metadataImage(members, blobs), blobs, members }
+}
+
+function blobOf(devices: DeviceDirectory, index: BlobIndex, storePaths: readonly string[]): Blob {
+  const { id, sizeBytes } = index
+  return { id, file: devices.blobFile(id), sizeBytes, storePaths: [...storePaths].sort() }
+}
+
 function treesOf(layer: PlannedLayer, index: BlobIndex) {
+  const only = index.members.length === 1 ? index.members[0] : undefined
+  const byPath = new Map(index.members.map((member) => [member.path, member]))
   return layer.paths.map(({ path, narHash }) => {
-    const member = index.members.find(
-      (member) => member.narHash === narHash && (member.path ?? path) === path,
-    )
-    if (member === undefined) throw new TypeError(`the index of blob ${index.id} lacks ${path}`)
+    const member = only?.path === null ? only : byPath.get(path)
+    if (member?.narHash !== narHash) throw new TypeError(`the index of blob ${index.id} lacks ${path}`)
     return { path, tree: member.tree }
   })
 }

@@ -1,8 +1,9 @@
 import { constants } from 'node:fs'
-import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { CacheFiles, OutputFile } from '../powers.js'
-import { isMissing } from './tree.js'
+import { fileKey } from './open-files.js'
+import { isMissing, openFile } from './tree.js'
 
 export const cacheFiles: CacheFiles = {
   makeDirectory,
@@ -36,6 +37,17 @@ export const cacheFiles: CacheFiles = {
       await file.close()
     }
   },
+  open: openFile,
+  async identify(path) {
+    try {
+      const found = await lstat(path, { bigint: true })
+      if (!found.isFile()) return undefined
+      return { key: fileKey(found.dev, found.ino), allocatedBytes: Number(found.blocks) * 512 }
+    } catch (thrown) {
+      if (isMissing(thrown)) return undefined
+      throw thrown
+    }
+  },
   async create(path) {
     return new NewFile(await open(path, 'wx', 0o600))
   },
@@ -43,6 +55,13 @@ export const cacheFiles: CacheFiles = {
   link,
   async remove(path) {
     await rm(path, { force: true })
+  },
+  async removeDirectory(path) {
+    try {
+      await rmdir(path)
+    } catch (thrown) {
+      if (!isMissing(thrown)) throw thrown
+    }
   },
   async syncDirectory(path) {
     const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)

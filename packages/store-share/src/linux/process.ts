@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { lstat, readFile } from 'node:fs/promises'
+import { lstat, readFile, readlink } from 'node:fs/promises'
 import type { Clock, Owners } from '../powers.js'
 import type { SharingPowers } from '../sharing/sharing-report.js'
 import { isMissing } from './tree.js'
@@ -13,15 +13,31 @@ export const clock: Clock = {
   },
 }
 
-/** `PID-STARTTIME`: a process number may be used again, together with its start time it is not. */
+/**
+ * `PID-STARTTIME-NAMESPACE-BOOT`: a process number may be used again, together with its start time it is not, but
+ * both mean something only in their PID namespace and until the machine starts anew.
+ */
 export async function processOwners(): Promise<Owners> {
+  const place = `${await pidNamespace()}-${await bootId()}`
   return {
-    self: `${process.pid}-${(await startTime(process.pid)) ?? 0}`,
+    self: `${process.pid}-${(await startTime(process.pid)) ?? 0}-${place}`,
     async alive(owner) {
-      const [pid = '', started = ''] = owner.split('-')
+      const [pid = '', started = '', namespace, boot] = owner.split('-')
+      const [ownNamespace, ownBoot] = place.split('-')
+      if (boot !== undefined && boot !== ownBoot) return false
+      // What cannot be seen from here is not called dead.
+      if (namespace !== undefined && namespace !== ownNamespace) return true
       return (await startTime(Number(pid))) === started
     },
   }
+}
+
+async function pidNamespace(): Promise<string> {
+  return /[0-9]+/.exec(await readlink('/proc/self/ns/pid'))?.[0] ?? '0'
+}
+
+async function bootId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'latin1')).slice(0, 8)
 }
 
 /** Field 22 of `/proc/PID/stat`; the second field is a name that may hold anything, in parentheses. */

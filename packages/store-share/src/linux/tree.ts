@@ -63,7 +63,7 @@ export const treeReader: TreeReader = {
           () => readStart(path, maxBytes),
         )
       : readStart(path, maxBytes),
-  open: openFile,
+  open: (path) => openFile(bytes(path)),
 }
 
 const READING = constants.O_RDONLY | constants.O_NOFOLLOW
@@ -85,7 +85,7 @@ function readStartSync(path: ByteString, maxBytes: number): Uint8Array {
 }
 
 async function readStart(path: ByteString, maxBytes: number): Promise<Uint8Array> {
-  const file = await openFile(path)
+  const file = await openFile(bytes(path))
   try {
     const contents = Buffer.allocUnsafe(maxBytes)
     return contents.subarray(0, await file.read(contents, 0))
@@ -95,9 +95,9 @@ async function readStart(path: ByteString, maxBytes: number): Promise<Uint8Array
 }
 
 /** Callbacks, because a promised file handle costs several times as much for a small file. */
-function openFile(path: ByteString): Promise<ReadableFile> {
+export function openFile(path: Buffer | string): Promise<ReadableFile> {
   return new Promise((resolve, reject) => {
-    open(bytes(path), READING, (failed, fd) => {
+    open(path, READING, (failed, fd) => {
       if (failed) reject(failed)
       else resolve(new DescriptorFile(fd))
     })

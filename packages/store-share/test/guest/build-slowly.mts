@@ -1,7 +1,7 @@
 // A process of its own, which the test kills: builds one blob from a file that it reads at leisure.
 import type { StorePathInfo } from '../../src/index.js'
 import { openBlobCache } from '../../src/index.js'
-import { cacheFiles, clock, processOwners, treeReader } from '../../src/linux.js'
+import { cacheFiles, clock, openFiles, processOwners, treeReader } from '../../src/linux.js'
 
 const [directory = '', location = ''] = process.argv.slice(2)
 const info: StorePathInfo = {
@@ -23,6 +23,6 @@ const tree = {
     }
   },
 }
-const powers = { clock, tree, files: cacheFiles, owners: await processOwners() }
+const powers = { clock, tree, files: cacheFiles, owners: await processOwners(), openFiles }
 const cache = (await openBlobCache(powers, directory, { locate: () => location }))._unsafeUnwrap()
 await cache.blob(info)

@@ -126,7 +126,7 @@ describe('the example of the README', () => {
       },
     )
     expect(output).toContain(root.slice('/nix/store/'.length))
-    expect(output.match(/\.v1\.blob [0-9]+$/gm)!.length).toBeGreaterThan(2)
+    expect(output.match(/\.v2\.blob [0-9]+$/gm)!.length).toBeGreaterThan(2)
     expect(output.trimEnd().endsWith('\n0 0')).toBe(true)
   })
 })

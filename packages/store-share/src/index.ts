@@ -39,3 +39,4 @@ export type {
 export type { BlobSharing, SharingReport, SharingUnit } from './sharing/sharing.js'
 export { type SharingPowers, sharingReport } from './sharing/sharing-report.js'
 export { type NixStoreOptions, type NixStorePowers, nixStore } from './sources/nix-store.js'
+export * from './trust/index.js'

@@ -1,0 +1,116 @@
+import type { ContentAddress } from '../nix/content-address.js'
+import type { NixPathInfo } from '../nix/nix-path-info.js'
+
+/** What one source, such as a binary cache, says of a store path. */
+export interface Claim {
+  /** The source's name, for people. */
+  readonly source: string
+  readonly info: NixPathInfo
+}
+
+/** What a builder vouches for. Two claims agree when all of it is equal. */
+export interface PathValue {
+  readonly narHash: string
+  readonly narSize: number
+  readonly references: readonly string[]
+  readonly selfReference: boolean
+}
+
+/** A value, and who stands behind it. */
+export interface ClaimedValue {
+  readonly value: PathValue
+  /** Builders with a valid signature, each once. */
+  readonly builders: readonly string[]
+  /** Sources that offer it. */
+  readonly sources: readonly string[]
+}
+
+export interface Verdict {
+  /** Every path is admitted and refers to nothing outside. */
+  readonly admitted: boolean
+  /** Sorted by path, each once. */
+  readonly paths: readonly PathVerdict[]
+}
+
+export interface PathVerdict {
+  readonly path: string
+  readonly outcome: Outcome
+  /** All values that were claimed, those with most builders first. */
+  readonly claimed: readonly ClaimedValue[]
+  /** What else was noticed; none of it alone refuses a path. */
+  readonly remarks: readonly Remark[]
+}
+
+export type Outcome =
+  /** Enough builders vouch for one value. Others may vouch for another one: see `claimed`. */
+  | { readonly kind: 'agreed'; readonly value: PathValue; readonly builders: readonly string[] }
+  /**
+   * The path is the hash of its content. Where `recheck` is given, the NAR hash does not prove it: hash the
+   * content in this way too while it is unpacked (`ContentAddressHasher`), before anything of it is visible.
+   */
+  | { readonly kind: 'content-addressed'; readonly value: PathValue; readonly recheck?: ContentAddress }
+  /** The policy names this hash and needs nobody else. */
+  | { readonly kind: 'pinned'; readonly value: PathValue }
+  /** No source has it, or too few builders vouch for what they have. */
+  | { readonly kind: 'missing'; readonly builders: readonly string[]; readonly need: number }
+  /** Builders vouch for different values: an independent rebuild came out otherwise, or somebody lies. */
+  | { readonly kind: 'disagreement'; readonly values: readonly ClaimedValue[]; readonly need: number }
+  /** The path is content-addressed and the policy admits no such path. */
+  | { readonly kind: 'content-address-refused'; readonly value: PathValue }
+  /** It would be admitted, but it refers to paths that are not among those that were asked about. */
+  | {
+      readonly kind: 'reference-outside'
+      readonly value: PathValue
+      readonly references: readonly string[]
+    }
+
+export type Remark =
+  | { readonly kind: 'unsigned'; readonly source: string }
+  | { readonly kind: 'untrusted-key'; readonly source: string; readonly keyName: string }
+  | { readonly kind: 'invalid-signature'; readonly source: string; readonly keyName: string }
+  | {
+      readonly kind: 'expired'
+      readonly builder: string
+      readonly keyName: string
+      readonly notAfter: number
+    }
+  | {
+      readonly kind: 'not-yet-valid'
+      readonly builder: string
+      readonly keyName: string
+      readonly notBefore: number
+    }
+  /** The same public key under another name or builder: counted once, for `countedAs`. */
+  | {
+      readonly kind: 'duplicate-key'
+      readonly builder: string
+      readonly keyName: string
+      readonly countedAs: string
+    }
+  /** Another key of a builder that has vouched already: counted once. */
+  | { readonly kind: 'same-builder'; readonly builder: string; readonly keyName: string }
+  /** A valid signature of a builder that the rule for this path does not count. */
+  | { readonly kind: 'not-counted'; readonly builder: string }
+  /** The claimed content address gives another path, or none, or is not that of the claimed NAR. */
+  | {
+      readonly kind: 'content-address-mismatch'
+      readonly source: string
+      readonly claimed: string
+      readonly gives?: string
+    }
+  /** The path is the hash of its content by an algorithm for which collisions are made, or that is not supported. */
+  | { readonly kind: 'weak-content-address'; readonly source: string; readonly claimed: string }
+  /** A source offers another hash than the one that the policy pins. */
+  | { readonly kind: 'other-than-pinned'; readonly source: string; readonly narHash: string }
+
+/** The value that is admitted for a path; undefined when none is. */
+export function admittedValue({ outcome }: PathVerdict): PathValue | undefined {
+  switch (outcome.kind) {
+    case 'agreed':
+    case 'content-addressed':
+    case 'pinned':
+      return outcome.value
+    default:
+      return undefined
+  }
+}

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -55,6 +56,13 @@ static const struct {
     {"O_PATH", O_PATH},
     {"O_CREAT", O_CREAT},
     {"O_NOFOLLOW", O_NOFOLLOW},
+    {"O_DIRECTORY", O_DIRECTORY},
+    {"O_NOCTTY", O_NOCTTY},
+    {"AT_FDCWD", AT_FDCWD},
+    {"RESOLVE_BENEATH", RESOLVE_BENEATH},
+    {"RESOLVE_NO_SYMLINKS", RESOLVE_NO_SYMLINKS},
+    {"RESOLVE_NO_MAGICLINKS", RESOLVE_NO_MAGICLINKS},
+    {"RESOLVE_NO_XDEV", RESOLVE_NO_XDEV},
     {"WNOWAIT", WNOWAIT},
     {"CLD_EXITED", CLD_EXITED},
     {"CLD_KILLED", CLD_KILLED},
@@ -77,7 +85,8 @@ NAPI_MODULE_INIT() {
   const bool ready = add_constants(env, exports) && add_descriptor_calls(env, exports) &&
                      add_process_calls(env, exports) && add_socket_calls(env, exports) &&
                      add_message_calls(env, exports) && add_watch_calls(env, exports) &&
-                     add_inspection_calls(env, exports) && add_mapping_calls(env, exports);
+                     add_inspection_calls(env, exports) && add_mapping_calls(env, exports) &&
+                     add_beneath_calls(env, exports);
   if (!ready) napi_throw_error(env, NULL, "unix-fd: the native part could not register its calls");
   return exports;
 }

@@ -79,6 +79,16 @@ bool read_text(napi_env env, napi_value value, char *text, size_t room) {
   return true;
 }
 
+bool read_byte_text(napi_env env, napi_value value, char *text, size_t room) {
+  size_t length = 0;
+  if (napi_get_value_string_latin1(env, value, NULL, 0, &length) != napi_ok) return refuse(env, "expected a string");
+  if (length >= room) return refuse(env, "string too long");
+  if (napi_get_value_string_latin1(env, value, text, room, &length) != napi_ok)
+    return refuse(env, "expected a string");
+  if (strlen(text) != length) return refuse(env, "string holds a NUL");
+  return true;
+}
+
 napi_value give_int(napi_env env, int64_t number) {
   napi_value value = NULL;
   napi_create_int64(env, number, &value);

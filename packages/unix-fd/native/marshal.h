@@ -19,6 +19,8 @@ bool read_longs(napi_env env, napi_value value, int64_t **longs, size_t *length)
 bool read_range(napi_env env, napi_value first, napi_value count, size_t length, size_t *from, size_t *size);
 /* `room` counts the terminating NUL. Text with a NUL inside, or too long, throws. */
 bool read_text(napi_env env, napi_value value, char *text, size_t room);
+/* The same for a string of one character per byte, 1 to 255. */
+bool read_byte_text(napi_env env, napi_value value, char *text, size_t room);
 
 /* A system call's result: the value itself, or -errno. */
 napi_value give_result(napi_env env, long result);
@@ -33,5 +35,6 @@ bool add_mapping_calls(napi_env env, napi_value exports);
 bool add_socket_calls(napi_env env, napi_value exports);
 bool add_message_calls(napi_env env, napi_value exports);
 bool add_watch_calls(napi_env env, napi_value exports);
+bool add_beneath_calls(napi_env env, napi_value exports);
 
 #endif

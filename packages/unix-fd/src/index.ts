@@ -16,4 +16,14 @@ export {
   type ReadStartTime,
   type SystemCalls,
 } from './system-calls.js'
+export {
+  MOST_PIECES,
+  type Opening,
+  STAT_DEVICE,
+  STAT_INODE,
+  STAT_MODE,
+  STAT_SIZE,
+  STAT_WORDS,
+  type TreeCalls,
+} from './tree.js'
 export { createUnixFd, type UnixFd } from './unix-fd.js'

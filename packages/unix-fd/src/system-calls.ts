@@ -37,6 +37,13 @@ export interface SystemCalls {
     readonly O_PATH: number
     readonly O_CREAT: number
     readonly O_NOFOLLOW: number
+    readonly O_DIRECTORY: number
+    readonly O_NOCTTY: number
+    readonly AT_FDCWD: number
+    readonly RESOLVE_BENEATH: number
+    readonly RESOLVE_NO_SYMLINKS: number
+    readonly RESOLVE_NO_MAGICLINKS: number
+    readonly RESOLVE_NO_XDEV: number
     readonly WNOWAIT: number
     readonly CLD_EXITED: number
     readonly CLD_KILLED: number
@@ -80,6 +87,15 @@ export interface SystemCalls {
   /** out: pid, uid, gid. */
   peerCredentials(fd: number, out: Int32Array): number
   unlink(path: string): number
+  /** openat2. Paths and names here are strings of one character per byte, 1 to 255. */
+  openBeneath(directory: number, path: string, flags: number, resolve: number): number
+  /** out: mode, then size, device and inode as two halves each, the low one first. Of the fd itself: ''. */
+  statAt(directory: number, name: string, out: Int32Array): number
+  readLinkAt(directory: number, name: string, bytes: Uint8Array): number
+  /** getdents64: linux_dirent64 records. `again`: from the start. */
+  list(directory: number, bytes: Uint8Array, again: number): number
+  /** preadv into `count` pairs of offset and length within `bytes`. */
+  readPieces(fd: number, position: number, bytes: Uint8Array, pieces: Int32Array, count: number): number
   send(
     fd: number,
     bytes: Uint8Array,

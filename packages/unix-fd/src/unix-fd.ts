@@ -1,7 +1,7 @@
 import type { Result } from 'neverthrow'
 import { connect, socketpair } from './connecting.js'
 import type { UnixFdError } from './errors.js'
-import { createEventFd, type EventFd } from './eventfd.js'
+import { adoptEventFd, createEventFd, type EventFd } from './eventfd.js'
 import { Fd } from './fd.js'
 import { createInbox, type Inbox, type InboxRoom } from './inbox.js'
 import { type Inspection, inspect } from './inspection.js'
@@ -12,6 +12,7 @@ import { openPidfd, type Pidfd } from './pidfd.js'
 import { createPipe, type Pipe } from './pipe.js'
 import { type SocketType, UnixSocket } from './socket.js'
 import type { Pause, ReadStartTime, SystemCalls } from './system-calls.js'
+import { createTreeCalls, type Opening, openPath, type TreeCalls } from './tree.js'
 
 /** The calls Node lacks, as one power. Every descriptor it opens is close-on-exec. */
 export interface UnixFd {
@@ -42,7 +43,19 @@ export interface UnixFd {
   createMemfd(name: string, options?: { readonly size?: number }): Result<Memfd, UnixFdError>
   sealsOf(fd: Fd): Result<readonly Seal[], UnixFdError>
   createEventFd(): Result<EventFd, UnixFdError>
+  /**
+   * Takes over an eventfd that came from elsewhere and makes it non-blocking, for everybody who has it. Errors:
+   * `invalid-argument` (it is none; `fd` stays the caller's), `closed`, `system`.
+   */
+  adoptEventFd(fd: Fd): Result<EventFd, UnixFdError>
   createPipe(options?: { readonly nonBlocking?: boolean }): Result<Pipe, UnixFdError>
+  /**
+   * An absolute path, without following a symbolic link at its end. Errors: `permission-denied`, `system` (`code`:
+   * ENOENT, ELOOP for a link that is not opened as a `place`, ENOTDIR), `invalid-argument`.
+   */
+  openPath(path: string, opening: Opening): Result<Fd, UnixFdError>
+  /** What lies below directories that are open already. */
+  readonly tree: TreeCalls
 }
 
 /** The power over the given native calls. `@spectrum/unix-fd/linux` has the real ones. */
@@ -60,6 +73,9 @@ export function createUnixFd(calls: SystemCalls, readStartTime: ReadStartTime, p
     createMemfd: (name, options) => createMemfd(calls, name, options),
     sealsOf: (fd) => sealsOf(calls, fd),
     createEventFd: () => createEventFd(calls),
+    adoptEventFd: (fd) => adoptEventFd(calls, fd),
     createPipe: (options) => createPipe(calls, options),
+    openPath: (path, opening) => openPath(calls, path, opening),
+    tree: createTreeCalls(calls),
   }
 }

@@ -218,6 +218,53 @@ function descriptorsAndPaths() {
   calls.close(self)
 }
 
+function trees() {
+  let top = calls.openBeneath(constants.AT_FDCWD, '/tmp', constants.O_PATH | constants.O_DIRECTORY, 0)
+  let file = calls.openBeneath(top, '.', 0, constants.RESOLVE_BENEATH)
+  // valgrind 3.19 does not know openat2 either.
+  if (top === -38 && process.argv.includes('--valgrind')) {
+    top = calls.open('/tmp', constants.O_PATH)
+    file = calls.open('/tmp', 0)
+  }
+  assert.ok(top > 0 && file > 0)
+  const records = new Uint8Array(48)
+  assert.ok(calls.list(file, records, 1) > 0)
+  for (let length = 1; length > 0; ) length = calls.list(file, records, 0)
+  assert.ok(calls.list(file, new Uint8Array(1), 1) < 0)
+  assert.ok(calls.list(-1, records, 1) < 0)
+  for (const name of ['', 'x'.repeat(4095), 'caf\xe9']) calls.statAt(top, name, new Int32Array(7))
+  for (const name of ['x'.repeat(4096), 'a\0b']) {
+    assert.throws(() => calls.statAt(top, name, new Int32Array(7)), TypeError)
+    assert.throws(() => calls.openBeneath(top, name, 0, 0), TypeError)
+    assert.throws(() => calls.readLinkAt(top, name, new Uint8Array(1)), TypeError)
+  }
+  assert.throws(() => calls.statAt(top, '', new Int32Array(6)), TypeError)
+  assert.ok(calls.readLinkAt(top, '', new Uint8Array(0)) < 0)
+  calls.close(file)
+  calls.close(top)
+
+  const memfd = calls.memfdCreate('pieces', 0)
+  calls.write(memfd, new Uint8Array(5000).fill(7))
+  const bytes = new Uint8Array(4096)
+  assert.equal(calls.readPieces(memfd, 0, bytes, Int32Array.of(0, 4096), 1), 4096)
+  assert.equal(calls.readPieces(memfd, 4000, bytes, Int32Array.of(4095, 1, 0, 4096, 4096, 0), 3), 1000)
+  assert.equal(calls.readPieces(memfd, 0, bytes, new Int32Array(2048).fill(1), 1024), 1024)
+  for (const pieces of [
+    [0, 4097],
+    [4096, 1],
+    [4097, 0],
+    [-1, 1],
+    [1, -1],
+    [2 ** 31 - 1, 2 ** 31 - 1],
+  ]) {
+    assert.throws(() => calls.readPieces(memfd, 0, bytes, Int32Array.from(pieces), 1), TypeError)
+  }
+  assert.throws(() => calls.readPieces(memfd, 0, bytes, new Int32Array(4096), 1025), TypeError)
+  assert.throws(() => calls.readPieces(memfd, 0, bytes, new Int32Array(3), 2), TypeError)
+  assert.ok(calls.readPieces(-1, 0, bytes, Int32Array.of(0, 1), 1) < 0)
+  calls.close(memfd)
+}
+
 async function watches() {
   for (let round = 0; round < 50; round++) {
     const [left, right] = pair()
@@ -269,6 +316,7 @@ if (isMainThread) {
   messages()
   mappings()
   descriptorsAndPaths()
+  trees()
   await watches()
   if (!process.argv.includes('--valgrind')) await workers()
   // The program itself ends with a watch in progress, too.

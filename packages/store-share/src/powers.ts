@@ -45,8 +45,8 @@ export interface TreeReader {
   list(path: ByteString): Promise<readonly { readonly name: ByteString; readonly kind: EntryKind }[]>
   fileInfo(path: ByteString): Promise<{ readonly sizeBytes: number; readonly executable: boolean }>
   readLink(path: ByteString): Promise<ByteString>
-  /** At most `maxBytes` from the start of a file; the caller owns the bytes. */
-  readStart(path: ByteString, maxBytes: number): Promise<Uint8Array>
+  /** Fills `buffer` from the start of a file; returns fewer bytes than asked for only at the end of the file. */
+  readStart(path: ByteString, buffer: Uint8Array): Promise<number>
   open(path: ByteString): Promise<ReadableFile>
 }
 

@@ -43,7 +43,7 @@ export function memoryTree(paths: Record<string, MemoryNode>): TreeReader {
       return { sizeBytes: contents.length, executable }
     },
     readLink: async (path) => get(path, 'symlink').target,
-    readStart: async (path, maxBytes) => get(path, 'file').contents.subarray(0, maxBytes),
+    readStart: async (path, buffer) => get(path, 'file').contents.copy(buffer),
     open: async (path) => {
       const { contents } = get(path, 'file')
       return {

@@ -25,10 +25,7 @@ export function storedTree(root: ByteString, tree: StoredNode, blob: ReadableFil
     list: async (path) => get(path, 'directory').entries.map(({ name, node }) => ({ name, kind: node.kind })),
     fileInfo: async (path) => get(path, 'file'),
     readLink: async (path) => get(path, 'symlink').target,
-    async readStart(path, maxBytes) {
-      const contents = new Uint8Array(Math.min(maxBytes, get(path, 'file').sizeBytes))
-      return contents.subarray(0, await readFrom(blob, get(path, 'file'), contents, 0))
-    },
+    readStart: async (path, buffer) => readFrom(blob, get(path, 'file'), buffer, 0),
     open: async (path) => {
       const file = get(path, 'file')
       return { read: (buffer, position) => readFrom(blob, file, buffer, position), close: async () => {} }

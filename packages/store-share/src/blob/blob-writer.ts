@@ -1,4 +1,3 @@
-import { Buffer } from 'node:buffer'
 import { createHash, type Hash } from 'node:crypto'
 import { quoteBytes } from '../byte-string.js'
 import type { StorePathInfo } from '../closure.js'
@@ -18,6 +17,7 @@ import {
   TRAILER_BYTES,
   writeTrailer,
 } from './blob-layout.js'
+import { BuildBuffers, Ring, STREAM_BYTES } from './buffers.js'
 import { RunWriter } from './run-writer.js'
 import { SmallFiles } from './small-files.js'
 
@@ -36,9 +36,7 @@ export interface OpenedPath {
 
 /** Small files that are read ahead while earlier ones are hashed. */
 const READ_AHEAD_FILES = 24
-const READ_AHEAD_BYTES = 8 << 20
 
-const STREAM_BYTES = 1 << 20
 const STREAM_BUFFERS = 3
 
 /**
@@ -54,16 +52,17 @@ export async function writeBlob(
   source: BlobSource,
   output: OutputFile,
   signal: AbortSignal,
+  buffers: BuildBuffers = new BuildBuffers(),
 ): Promise<BlobIndex> {
   const allocator = new BlobAllocator()
-  const writer = new RunWriter(output)
+  const writer = new RunWriter(output, buffers.runs)
   const written: BlobIndex['members'][number][] = []
   try {
     for (const info of sortedByPath(members)) {
       const opened = await source.open(info)
       try {
         const tree = await scanTree(opened.tree, opened.path, signal)
-        const member = new MemberWriter(opened.tree, allocator, writer, signal)
+        const member = new MemberWriter(opened.tree, allocator, writer, buffers, signal)
         const narHash = await member.write(tree, opened.path)
         if (narHash !== info.narHash) failMismatch(info, narHash)
         written.push({ path: members.length === 1 ? null : info.path, narHash, tree: member.place(tree) })
@@ -104,6 +103,15 @@ export function failMismatch(
   })
 }
 
+/** A piece of the NAR that waits for its turn; a small file is being read meanwhile. */
+type Queued =
+  | Exclude<NarPiece, { kind: 'contents' }>
+  | (Extract<NarPiece, { kind: 'contents' }> & { readonly reading?: undefined })
+  | (Extract<NarPiece, { kind: 'contents' }> & {
+      readonly contents: Uint8Array
+      readonly reading: Promise<number>
+    })
+
 /** Writes one store path. */
 class MemberWriter {
   readonly #hash: Hash = createHash('sha256')
@@ -115,6 +123,7 @@ class MemberWriter {
     readonly tree: TreeReader,
     readonly allocator: BlobAllocator,
     readonly writer: RunWriter,
+    readonly buffers: BuildBuffers,
     readonly signal: AbortSignal,
   ) {
     this.#small = new SmallFiles(allocator, writer)
@@ -123,19 +132,50 @@ class MemberWriter {
   /** Returns the NAR hash of what was written. */
   async write(root: TreeNode, path: ByteString): Promise<string> {
     this.#ambiguous = sizesOfSeveralFiles(root)
-    const ahead: Promise<unknown>[] = []
-    try {
-      for await (const piece of this.#readAhead(narPieces(root, path), ahead)) {
-        throwIfAborted(this.signal)
-        if (piece.kind === 'framing') this.#hash.update(piece.bytes)
-        else if (piece.contents === undefined) await this.#streamLarge(piece.file, piece.path)
-        else await this.#writeSmall(piece.file, piece.path, await piece.contents)
+    const memory = this.buffers.rings.take()
+    const ring = new Ring(memory)
+    const queue: Queued[] = []
+    let ahead = 0
+    const writeNext = async () => {
+      const piece = queue.shift()!
+      throwIfAborted(this.signal)
+      if (piece.kind === 'framing') this.#hash.update(piece.bytes)
+      else if (piece.reading === undefined) await this.#streamLarge(piece.file, piece.path)
+      else {
+        await this.#writeSmall(piece.file, piece.path, piece.contents, await piece.reading)
+        ring.giveOldest()
+        ahead--
       }
+    }
+    try {
+      for (const piece of narPieces(root, path)) {
+        if (piece.kind === 'contents' && piece.file.sizeBytes < LARGE_PAGE_BYTES) {
+          let contents = ahead < READ_AHEAD_FILES ? ring.take(piece.file.sizeBytes) : undefined
+          while (contents === undefined) {
+            await writeNext()
+            contents = ring.take(piece.file.sizeBytes)
+          }
+          queue.push({ ...piece, contents, reading: this.#startReading(piece.path, contents) })
+          ahead++
+        } else {
+          queue.push(piece)
+        }
+        while (queue.length > 4 * READ_AHEAD_FILES) await writeNext()
+      }
+      while (queue.length > 0) await writeNext()
     } finally {
-      // Nothing of this path is still being read once the caller removes the file.
-      await Promise.allSettled(ahead)
+      // Nothing of this path is still being read once the caller removes the file and others use the memory.
+      await Promise.allSettled(queue.map((piece) => (piece.kind === 'contents' ? piece.reading : undefined)))
+      this.buffers.rings.give(memory)
     }
     return this.#hash.digest('hex')
+  }
+
+  #startReading(path: ByteString, contents: Uint8Array): Promise<number> {
+    const reading = doing(`Reading ${quoteBytes(path)} failed`, this.tree.readStart(path, contents))
+    // It is awaited in its turn; a failure before that is not unhandled.
+    reading.catch(() => {})
+    return reading
   }
 
   place(node: TreeNode): StoredNode {
@@ -147,47 +187,13 @@ class MemberWriter {
     }
   }
 
-  /** Pieces in order, with the next small files already being read. */
-  async *#readAhead(
-    pieces: Iterable<NarPiece>,
-    ahead: Promise<unknown>[],
-  ): AsyncGenerator<NarPiece & { readonly contents?: Promise<Uint8Array> }> {
-    const queue: (NarPiece & { readonly contents?: Promise<Uint8Array> })[] = []
-    let files = 0
-    let bytes = 0
-    const take = () => {
-      const piece = queue.shift()!
-      if (piece.kind === 'contents' && piece.contents !== undefined) {
-        files--
-        bytes -= piece.file.sizeBytes
-        ahead.shift()
-      }
-      return piece
-    }
-    for (const piece of pieces) {
-      if (piece.kind === 'contents' && piece.file.sizeBytes < LARGE_PAGE_BYTES) {
-        const contents = doing(
-          `Reading ${quoteBytes(piece.path)} failed`,
-          this.tree.readStart(piece.path, piece.file.sizeBytes),
-        )
-        // It is awaited in its turn; a failure before that is not unhandled.
-        contents.catch(() => {})
-        ahead.push(contents)
-        queue.push({ ...piece, contents })
-        files++
-        bytes += piece.file.sizeBytes
-      } else {
-        queue.push(piece)
-      }
-      while (files >= READ_AHEAD_FILES || bytes >= READ_AHEAD_BYTES || queue.length > 4 * READ_AHEAD_FILES) {
-        yield take()
-      }
-    }
-    while (queue.length > 0) yield take()
-  }
-
-  async #writeSmall(file: FileNode, path: ByteString, contents: Uint8Array): Promise<void> {
-    if (contents.length < file.sizeBytes) failShrunk(path)
+  async #writeSmall(
+    file: FileNode,
+    path: ByteString,
+    contents: Uint8Array,
+    readBytes: number,
+  ): Promise<void> {
+    if (readBytes < file.sizeBytes) failShrunk(path)
     this.#hash.update(contents)
     const unique = !this.#ambiguous.has(file.sizeBytes)
     this.#offsets.set(file, await this.#small.place(contents, file.executable, unique))
@@ -199,7 +205,7 @@ class MemberWriter {
     const failed = `Reading ${quoteBytes(path)} failed`
     const input = await doing(failed, this.tree.open(path))
     const buffers = Array.from({ length: STREAM_BUFFERS }, () => ({
-      bytes: Buffer.allocUnsafeSlow(STREAM_BYTES),
+      bytes: this.buffers.streams.take(),
       written: Promise.resolve(),
     }))
     let reading = Promise.resolve(0)
@@ -229,6 +235,7 @@ class MemberWriter {
       await Promise.all(buffers.map((buffer) => buffer.written))
     } finally {
       await Promise.allSettled([reading, ...buffers.map((buffer) => buffer.written)])
+      for (const { bytes } of buffers) this.buffers.streams.give(bytes)
       await input.close()
     }
   }

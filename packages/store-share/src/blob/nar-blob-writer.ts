@@ -9,6 +9,7 @@ import { quote } from '../quote.js'
 import type { BlobIndex, StoredNode } from './blob-index.js'
 import { BlobAllocator, blobId, LARGE_PAGE_BYTES } from './blob-layout.js'
 import { failMismatch, finishBlob } from './blob-writer.js'
+import { BuildBuffers } from './buffers.js'
 import { RunWriter } from './run-writer.js'
 import { SmallFiles } from './small-files.js'
 
@@ -22,9 +23,10 @@ export async function writeBlobFromNar(
   nar: AsyncIterable<Uint8Array>,
   output: OutputFile,
   signal: AbortSignal,
+  buffers: BuildBuffers = new BuildBuffers(),
 ): Promise<BlobIndex> {
   const allocator = new BlobAllocator()
-  const writer = new RunWriter(output)
+  const writer = new RunWriter(output, buffers.runs)
   const member = new NarMember(allocator, writer)
   const hash = createHash('sha256')
   const reader = new NarReader({ maxBytes: info.narSize })

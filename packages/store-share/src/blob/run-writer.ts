@@ -1,8 +1,8 @@
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 import type { OutputFile } from '../powers.js'
-import { BLOCK_BYTES } from './blob-layout.js'
+import { BLOCK_BYTES, roundUp } from './blob-layout.js'
+import { type BufferPool, RUN_BYTES } from './buffers.js'
 
-const RUN_BYTES = 1 << 20
 const MAX_PENDING_WRITES = 3
 
 /**
@@ -10,38 +10,30 @@ const MAX_PENDING_WRITES = 3
  * never written stays a hole, which reads as zeros.
  */
 export class RunWriter {
-  #run = Buffer.alloc(RUN_BYTES)
+  #run: Buffer | undefined
   #start = 0
   #length = 0
   readonly #pending = new Set<Promise<void>>()
   #failure: { readonly cause: unknown } | undefined
 
-  constructor(readonly output: OutputFile) {}
+  constructor(
+    readonly output: OutputFile,
+    /** Of `RUN_BYTES`. */
+    readonly pool: BufferPool,
+  ) {}
 
-  /** Takes a copy when the bytes are few; otherwise they must not change until `finish`. */
+  /** Takes a copy. At most `RUN_BYTES`; `position` is a multiple of 4096. */
   async write(bytes: Uint8Array, position: number): Promise<void> {
-    if (bytes.length > RUN_BYTES / 2) {
-      await this.writeBehind(bytes, position)
-      return
-    }
-    const next = this.#start + Math.ceil(this.#length / BLOCK_BYTES) * BLOCK_BYTES
+    const next = this.#start + roundUp(this.#length, BLOCK_BYTES)
     if (position !== next || position - this.#start + bytes.length > RUN_BYTES) {
       await this.#flush()
       this.#start = position
     }
-    this.#run.set(bytes, position - this.#start)
-    this.#length = position - this.#start + bytes.length
-  }
-
-  /** Starts a write and waits only while too many are under way. The bytes must not change until `finish`. */
-  async writeBehind(bytes: Uint8Array, position: number): Promise<void> {
-    while (this.#pending.size >= MAX_PENDING_WRITES) await Promise.race(this.#pending)
-    this.#throwFailure()
-    const write = this.output.write(bytes, position).catch((cause: unknown) => {
-      this.#failure ??= { cause }
-    })
-    this.#pending.add(write)
-    write.finally(() => this.#pending.delete(write))
+    this.#run ??= this.pool.take()
+    const at = position - this.#start
+    this.#run.fill(0, this.#length, at)
+    this.#run.set(bytes, at)
+    this.#length = at + bytes.length
   }
 
   /** Resolves when these bytes are written; they are the caller's again then. */
@@ -59,14 +51,29 @@ export class RunWriter {
   /** Resolves when nothing is being written any more. Never rejects. */
   async settle(): Promise<void> {
     await Promise.all(this.#pending)
+    if (this.#run !== undefined) this.pool.give(this.#run)
+    this.#run = undefined
+    this.#length = 0
   }
 
   async #flush(): Promise<void> {
-    if (this.#length === 0) return
-    const bytes = this.#run.subarray(0, this.#length)
-    this.#run = Buffer.alloc(RUN_BYTES)
+    const run = this.#run
+    if (run === undefined) return
+    const bytes = run.subarray(0, this.#length)
+    this.#run = undefined
     this.#length = 0
-    await this.writeBehind(bytes, this.#start)
+    while (this.#pending.size >= MAX_PENDING_WRITES) await Promise.race(this.#pending)
+    const write = this.output
+      .write(bytes, this.#start)
+      .catch((cause: unknown) => {
+        this.#failure ??= { cause }
+      })
+      .finally(() => {
+        this.pool.give(run)
+        this.#pending.delete(write)
+      })
+    this.#pending.add(write)
+    this.#throwFailure()
   }
 
   #throwFailure(): void {

@@ -15,7 +15,7 @@ export class SmallFiles {
   ) {}
 
   /**
-   * Where in the blob the contents are. They must not change until the writer has finished. `unique`: no other file
+   * Where in the blob the contents are, of which a copy is taken. `unique`: no other file
    * of the path has this size, so there is nothing to compare with.
    */
   async place(contents: Uint8Array, executable: boolean, unique = false): Promise<number> {

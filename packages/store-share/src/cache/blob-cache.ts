@@ -11,6 +11,7 @@ import type {
 import type { BlobIndex } from '../blob/blob-index.js'
 import { blobId } from '../blob/blob-layout.js'
 import { writeBlob } from '../blob/blob-writer.js'
+import { BuildBuffers } from '../blob/buffers.js'
 import { writeBlobFromNar } from '../blob/nar-blob-writer.js'
 import type { Closure, StoreOptions, StorePathInfo } from '../closure.js'
 import { type MetadataImage, metadataImage } from '../erofs/erofs-image.js'
@@ -50,8 +51,8 @@ export interface BlobCacheOptions extends StoreOptions {
 const DEFAULT_DEADLINE_MS = 600_000
 const DEFAULT_DEVICE_BUDGET = 24
 
-/** Hashing keeps one core busy; a second build overlaps with its writes. */
-const CONCURRENT_BUILDS = 2
+/** Hashing keeps one core busy; other builds overlap with it by reading, writing and waiting for the disk. */
+const CONCURRENT_BUILDS = 4
 
 /**
  * Opens the blob cache in a directory, which is made if it does not exist, and removes the temporary files of
@@ -89,6 +90,7 @@ interface Domain {
 
 class DirectoryBlobCache implements OpenBlobCache {
   readonly #building = new SharedWork<BlobIndex>()
+  readonly #buffers = new BuildBuffers()
   readonly #limit = limitConcurrency(CONCURRENT_BUILDS)
   /** What each object that was given out holds, and its private directory. */
   readonly #given = new WeakMap<
@@ -105,7 +107,9 @@ class DirectoryBlobCache implements OpenBlobCache {
   blob(info: StorePathInfo, options: StoreOptions = {}): ResultAsync<Blob, StoreError> {
     return asResult(() =>
       within(this.powers.clock, `Building the blob of ${quote(info.path)}`, options, (signal) =>
-        this.#single(info, signal, (output, signal) => writeBlob([info], this.sources, output, signal)),
+        this.#single(info, signal, (output, signal) =>
+          writeBlob([info], this.sources, output, signal, this.#buffers),
+        ),
       ),
     )
   }
@@ -113,7 +117,9 @@ class DirectoryBlobCache implements OpenBlobCache {
   importNar(info: StorePathInfo, nar: NarChunks, options: StoreOptions = {}): ResultAsync<Blob, StoreError> {
     return asResult(() =>
       within(this.powers.clock, `Importing ${quote(info.path)}`, options, (signal) =>
-        this.#single(info, signal, (output, signal) => writeBlobFromNar(info, nar(signal), output, signal)),
+        this.#single(info, signal, (output, signal) =>
+          writeBlobFromNar(info, nar(signal), output, signal, this.#buffers),
+        ),
       ),
     )
   }
@@ -318,7 +324,7 @@ class DirectoryBlobCache implements OpenBlobCache {
           try {
             const index = await this.#limit(() =>
               this.#index(layer.paths, devices, controller.signal, (output, signal) =>
-                writeBlob(layer.paths, this.sources, output, signal),
+                writeBlob(layer.paths, this.sources, output, signal, this.#buffers),
               ),
             )
             return [{ layer, index, devices }]

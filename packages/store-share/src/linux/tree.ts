@@ -56,39 +56,37 @@ export const treeReader: TreeReader = {
     )
     return target.toString('latin1')
   },
-  readStart: (path, maxBytes) =>
-    maxBytes <= SMALL_FILE_BYTES
-      ? calls.run<Uint8Array>(
-          () => readStartSync(path, maxBytes),
-          () => readStart(path, maxBytes),
+  readStart: (path, buffer) =>
+    buffer.length <= SMALL_FILE_BYTES
+      ? calls.run(
+          () => readStartSync(path, buffer),
+          () => readStart(path, buffer),
         )
-      : readStart(path, maxBytes),
+      : readStart(path, buffer),
   open: (path) => openFile(bytes(path)),
 }
 
 const READING = constants.O_RDONLY | constants.O_NOFOLLOW
 
-function readStartSync(path: ByteString, maxBytes: number): Uint8Array {
-  const contents = Buffer.allocUnsafe(maxBytes)
+function readStartSync(path: ByteString, buffer: Uint8Array): number {
   const fd = openSync(bytes(path), READING)
   try {
     let filled = 0
-    while (filled < maxBytes) {
-      const count = readSync(fd, contents, filled, maxBytes - filled, filled)
+    while (filled < buffer.length) {
+      const count = readSync(fd, buffer, filled, buffer.length - filled, filled)
       if (count === 0) break
       filled += count
     }
-    return contents.subarray(0, filled)
+    return filled
   } finally {
     closeSync(fd)
   }
 }
 
-async function readStart(path: ByteString, maxBytes: number): Promise<Uint8Array> {
+async function readStart(path: ByteString, buffer: Uint8Array): Promise<number> {
   const file = await openFile(bytes(path))
   try {
-    const contents = Buffer.allocUnsafe(maxBytes)
-    return contents.subarray(0, await file.read(contents, 0))
+    return await file.read(buffer, 0)
   } finally {
     await file.close()
   }

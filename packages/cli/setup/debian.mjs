@@ -70,16 +70,28 @@ function crossCompilers() {
       triplet: 'x86-64-linux-gnu',
       why: 'reads the kernel’s header for x86-64',
     },
-    { node: 'arm64', debian: 'arm64', triplet: 'aarch64-linux-gnu', why: 'compiles for the aarch64 lab' },
-    { node: 'ppc64', debian: 'ppc64el', triplet: 'powerpc64le-linux-gnu', why: 'compiles for the POWER lab' },
+    {
+      node: 'arm64',
+      debian: 'arm64',
+      triplet: 'aarch64-linux-gnu',
+      why: 'compiles for the aarch64 lab',
+      labNode: true,
+    },
+    {
+      node: 'ppc64',
+      debian: 'ppc64el',
+      triplet: 'powerpc64le-linux-gnu',
+      why: 'compiles for the POWER lab',
+      labNode: true,
+    },
     { node: 'riscv64', debian: 'riscv64', triplet: 'riscv64-linux-gnu', why: 'compiles for riscv64' },
   ]
   return targets
     .filter((target) => target.node !== process.arch)
-    .flatMap(({ debian, triplet, why }) => [
+    .flatMap(({ debian, triplet, why, labNode }) => [
       {
         package: `gcc-${triplet}`,
-        why: `${why}`,
+        why,
         present: () => has(`${triplet.replace('x86-64', 'x86_64')}-gcc`),
       },
       {
@@ -87,6 +99,15 @@ function crossCompilers() {
         why: `${why}: the C library`,
         present: () => existsSync(`/usr/${triplet.replace('x86-64', 'x86_64')}/include/stdio.h`),
       },
+      ...(labNode
+        ? [
+            {
+              package: `libstdc++6-${debian}-cross`,
+              why: `${why}: the C++ library of Node`,
+              present: () => existsSync(`/usr/${triplet}/lib/libstdc++.so.6`),
+            },
+          ]
+        : []),
     ])
 }
 

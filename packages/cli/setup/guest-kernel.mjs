@@ -10,7 +10,7 @@ import {
   statfsSync,
   symlinkSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { findProgram, lastLines, Problem, remedyFor, run } from './commands.mjs'
 import { updateLists } from './debian.mjs'
 import { abandoned, cache, temporaryName } from './places.mjs'
@@ -128,22 +128,30 @@ async function unpack(building, { signal, say }) {
       lastLines(outcome.both),
     )
 
-  const unpacked = join(building, 'unpacked')
-  await must('dpkg-deb', ['-x', join(debs, deb), unpacked], signal)
   const release = name.replace(/^linux-image-/, '')
+  await unpackKernel(join(debs, deb), { release, image: `vmlinuz-${release}`, building, signal })
+  return release
+}
+
+/**
+ * Unpacks Debian's package of a kernel into `building`/kernel: boot/`image` and lib/modules/`release`, indexed.
+ * An index of modules is the same wherever it is made, so the kernel may be that of any architecture.
+ */
+export async function unpackKernel(deb, { release, image, building, signal }) {
+  const unpacked = join(building, 'unpacked')
+  await must('dpkg-deb', ['-x', deb, unpacked], signal)
   const kernel = join(building, 'kernel')
   mkdirSync(join(kernel, 'boot'), { recursive: true })
   mkdirSync(join(kernel, 'lib'))
-  renameSync(join(unpacked, 'boot', `vmlinuz-${release}`), join(kernel, 'boot', `vmlinuz-${release}`))
+  renameSync(join(unpacked, 'boot', image), join(kernel, 'boot', image))
   const modules = ['lib/modules', 'usr/lib/modules'].map((path) => join(unpacked, path)).find(existsSync)
   if (modules === undefined)
     throw new Problem(
-      `${name} holds no kernel modules`,
+      `${basename(deb)} holds no kernel modules`,
       'name a kernel with SPECTRUM_KERNEL and SPECTRUM_KERNEL_MODULES',
     )
   renameSync(modules, join(kernel, 'lib', 'modules'))
   await must(findProgram('depmod') ?? 'depmod', ['-b', kernel, release], signal)
-  return release
 }
 
 /** The package with the kernel itself: what the metapackage depends on. */

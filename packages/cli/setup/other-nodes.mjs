@@ -11,21 +11,34 @@ const nodes = join(cache, 'node')
 const packageName = `node-linux-${process.arch}`
 
 /** The path of that Node's binary, fetched from npm's package of it on first use. */
-export async function obtainNode(version, { signal, say }) {
-  const place = join(nodes, version)
+export const obtainNode = (version, powers) =>
+  obtainNodePackage(packageName, version, join(nodes, version), powers)
+
+/** The same for a Node of any architecture, into `place`. */
+export async function obtainNodePackage(packageName, version, place, { signal, say }) {
   const binary = join(place, 'node_modules', packageName, 'bin', 'node')
   if (existsSync(binary)) return binary
-  say(`  node ${version}: npm's ${packageName}, into ${nodes}`)
-  mkdirSync(nodes, { recursive: true })
-  for (const name of abandoned(nodes)) rmSync(join(nodes, name), { recursive: true, force: true })
-  const building = join(nodes, temporaryName())
+  const parent = dirname(place)
+  say(`  node ${version}: npm's ${packageName}, into ${parent}`)
+  mkdirSync(parent, { recursive: true })
+  for (const name of abandoned(parent)) rmSync(join(parent, name), { recursive: true, force: true })
+  const building = join(parent, temporaryName())
   mkdirSync(building)
   try {
     writeFileSync(join(building, 'package.json'), '{"private":true}\n')
     const npm = npmCommand()
     const outcome = await run(
       npm.file,
-      [...npm.argv, 'install', '--ignore-scripts', '--no-audit', '--no-fund', `${packageName}@${version}`],
+      // Forced, because npm refuses the Node of another architecture than its own.
+      [
+        ...npm.argv,
+        'install',
+        '--force',
+        '--ignore-scripts',
+        '--no-audit',
+        '--no-fund',
+        `${packageName}@${version}`,
+      ],
       {
         cwd: building,
         signal,

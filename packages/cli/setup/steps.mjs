@@ -2,6 +2,7 @@ import { Interrupted, Problem } from './commands.mjs'
 import { debianPackages, debianTestPackages, nixStore } from './debian.mjs'
 import { guestKernel } from './guest-kernel.mjs'
 import { listenForInterruption } from './interruption.mjs'
+import { labs } from './labs.mjs'
 import { lockCheckout } from './lock.mjs'
 import { nativeBuilds } from './native-builds.mjs'
 import { npmDependencies } from './npm-dependencies.mjs'
@@ -11,7 +12,7 @@ import { typescriptBuild } from './typescript-build.mjs'
 /** Everything that running units from a checkout needs. */
 export const runtimeSteps = [debianPackages, nixStore, guestKernel, npmDependencies, nativeBuilds]
 /** … and everything that publishing and testing the packages needs. */
-export const allSteps = [...runtimeSteps, debianTestPackages, typescriptBuild]
+export const allSteps = [...runtimeSteps, debianTestPackages, labs, typescriptBuild]
 
 /**
  * Takes the steps in order; resolves with an exit status. Silent when nothing is missing and `quiet` is set.

@@ -1,7 +1,11 @@
-export const usage = `usage: npm run lab -- x86_64 [OPTION…] -- COMMAND [ARGUMENT…]
+import { architectures } from './architectures.mjs'
+
+const known = Object.keys(architectures)
+
+export const usage = `usage: npm run lab -- ${known.join('|')} [OPTION…] -- COMMAND [ARGUMENT…]
 
 Runs COMMAND as root in an emulated machine whose /dev/kvm works, on this checkout, with this machine's
-software. Everything can be written there and nothing of it stays. Standard input is closed; standard
+software (where the architecture is another: with a Node of that architecture, and what is compiled for it). Everything can be written there and nothing of it stays. Standard input is closed; standard
 output, standard error and the exit status are those of COMMAND.
 
   --timeout SECONDS   end everything after so long (default 600)
@@ -56,9 +60,9 @@ export function parseArguments(argv) {
       return { problem: `put -- before the command: "${word}" is one word too many` }
     else options.architecture = word
   }
-  if (!options.architecture) return { problem: 'name the architecture of the lab: x86_64' }
-  if (options.architecture !== 'x86_64')
-    return { problem: `there is no lab for "${options.architecture}" yet, only for x86_64` }
+  if (!options.architecture) return { problem: `name the architecture of the lab: ${known.join(', ')}` }
+  if (!known.includes(options.architecture))
+    return { problem: `there is no lab for "${options.architecture}", only for ${known.join(', ')}` }
   if (options.command.length === 0 || options.command[0] === '')
     return { problem: 'name the command to run, after --' }
   return { options }

@@ -42,6 +42,8 @@
 static struct {
     char *cwd;
     char *modules; /* the host's lib/modules/RELEASE, or NULL */
+    char *root;          /* the type of file system that brings the host's root */
+    char *loader, *libc; /* where programs look for their dynamic loader, and where it is; or NULL */
     unsigned timeout_s;
     char *argv[MAX_ENTRIES + 1];
     char *envp[MAX_ENTRIES + 1];
@@ -121,13 +123,19 @@ static void read_task(void)
             task.cwd = value;
         else if (key == 7 && !memcmp(entry, "modules", 7))
             task.modules = value;
+        else if (key == 6 && !memcmp(entry, "loader", 6))
+            task.loader = value;
+        else if (key == 4 && !memcmp(entry, "root", 4))
+            task.root = value;
+        else if (key == 4 && !memcmp(entry, "libc", 4))
+            task.libc = value;
         else if (key == 7 && !memcmp(entry, "timeout", 7))
             task.timeout_s = (unsigned)strtoul(value, NULL, 10);
         else
             fail("task entry that this init does not know, or too many");
     }
-    if (!task.argc || !task.cwd)
-        fail("the task names no command or no directory");
+    if (!task.argc || !task.cwd || !task.root)
+        fail("the task names no command, no directory or no root");
 }
 
 /* /lab/modules lists the modules in the order in which modules.dep wants them. */
@@ -204,7 +212,8 @@ static void enter_root(void)
     make_directory("/host");
     make_directory("/written");
     make_directory("/merged");
-    mount_at("virtiofs", "host-root", "/host", MS_RDONLY, NULL);
+    mount_at(task.root, "host-root", "/host", MS_RDONLY,
+             strcmp(task.root, "9p") ? NULL : "trans=virtio,version=9p2000.L,cache=loose,msize=524288");
     mount_at("tmpfs", "written", "/written", 0, "mode=0755");
     make_directory("/written/upper");
     make_directory("/written/work");
@@ -247,6 +256,16 @@ static void offer_modules(void)
     make_directory("/lib/modules");
     make_directory(path);
     mount_at(NULL, task.modules, path, MS_BIND, NULL);
+}
+
+/* In a lab of another architecture than the host's, what is at the loader's place is the host's or nothing. */
+static void offer_loader(void)
+{
+    if (!task.loader || !task.libc)
+        return;
+    (void)!unlink(task.loader);
+    if (symlink(task.libc, task.loader) < 0)
+        fail("cannot link %s to %s: %s", task.loader, task.libc, strerror(errno));
 }
 
 static void raise_loopback(void)
@@ -402,6 +421,7 @@ int main(void)
     streams[1].port = open_port("lab.stderr");
     enter_root();
     offer_modules();
+    offer_loader();
     raise_loopback();
     (void)!sethostname("lab", 3);
     if (access("/dev/kvm", R_OK | W_OK) < 0)

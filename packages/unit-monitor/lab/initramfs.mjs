@@ -4,9 +4,6 @@ import { basename, join } from 'node:path'
 import { LabFailure } from './failure.mjs'
 import { modulesInLoadOrder } from './kernel.mjs'
 
-// In this order: the transport, the host's root, the layer above it, then what the lab is for.
-const modules = ['virtio_pci', 'virtio_console', 'virtiofs', 'overlay', 'virtio_rng', 'kvm-amd']
-
 const regular = 0o100000
 const directory = 0o040000
 const characterDevice = 0o020000
@@ -35,10 +32,11 @@ const padding = (length) => Buffer.alloc((4 - (length % 4)) % 4)
 /**
  * The initramfs of one run: the init, the modules, and the task.
  *
- * @param {{ init: string, kernel: { modules: string }, task: { cwd: string, timeoutSeconds: number,
- *   command: readonly string[], environment: readonly string[] } }} parts
+ * @param {{ init: string, kernel: { modules: string }, modules: readonly string[], task: { cwd: string,
+ *   timeoutSeconds: number, command: readonly string[], environment: readonly string[],
+ *   root: string, loader?: { path: string, target: string } } }} parts `modules` are names; `loader` becomes a symbolic link
  */
-export function labInitramfs({ init, kernel, task }) {
+export function labInitramfs({ init, kernel, modules, task }) {
   const paths = modulesInLoadOrder(kernel.modules, modules)
   return cpio([
     { name: 'dev', mode: directory | 0o755 },
@@ -61,11 +59,13 @@ export function labInitramfs({ init, kernel, task }) {
   ])
 }
 
-function encodeTask(kernel, { cwd, timeoutSeconds, command, environment }) {
+function encodeTask(kernel, { cwd, timeoutSeconds, command, environment, root, loader }) {
   const entries = [
     `cwd=${cwd}`,
     `modules=${kernel.modules}`,
     `timeout=${timeoutSeconds}`,
+    `root=${root}`,
+    ...(loader ? [`loader=${loader.path}`, `libc=${loader.target}`] : []),
     ...command.map((argument) => `arg=${argument}`),
     ...environment.map((variable) => `env=${variable}`),
   ]

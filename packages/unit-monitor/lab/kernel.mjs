@@ -1,33 +1,60 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { architectures, isNative } from './architectures.mjs'
 import { LabFailure } from './failure.mjs'
 
+const cacheOf = (environment) =>
+  join(environment.XDG_CACHE_HOME || join(environment.HOME || '/root', '.cache'), 'spectrum')
+
 /**
- * Finds the guest kernel: `SPECTRUM_KERNEL` with `SPECTRUM_KERNEL_MODULES` (the directory `lib/modules/RELEASE`),
- * or what `npm run setup` keeps in the cache.
+ * Finds the kernel of a lab: for this machine's own architecture `SPECTRUM_KERNEL` with `SPECTRUM_KERNEL_MODULES`
+ * (the directory `lib/modules/RELEASE`); else what `npm run setup` keeps in the cache.
  *
  * @param {Record<string, string | undefined>} environment
+ * @param {string} [architecture]
  * @returns {{ image: string, modules: string }}
  */
-export function findKernel(environment) {
+export function findKernel(environment, architecture = 'x86_64') {
   const { SPECTRUM_KERNEL: image, SPECTRUM_KERNEL_MODULES: modules } = environment
-  if (image || modules) {
+  if (isNative(architecture) && (image || modules)) {
     if (!image || !modules)
       throw new LabFailure('set both SPECTRUM_KERNEL and SPECTRUM_KERNEL_MODULES, or neither')
     return check({ image, modules })
   }
-  const cache = environment.XDG_CACHE_HOME || join(environment.HOME || '/root', '.cache')
-  const current = join(cache, 'spectrum/guest-kernel/current')
+  const place = isNative(architecture) ? 'guest-kernel/current' : `lab-kernel/${architecture}`
+  const current = join(cacheOf(environment), place)
   const releases = existsSync(join(current, 'lib/modules')) ? readdirSync(join(current, 'lib/modules')) : []
   if (releases.length !== 1)
     throw new LabFailure(
       `no guest kernel in ${current}: run "npm run setup", or set SPECTRUM_KERNEL and SPECTRUM_KERNEL_MODULES`,
     )
   return check({
-    image: join(current, `boot/vmlinuz-${releases[0]}`),
+    image: join(current, 'boot', architectures[architecture].kernelImage + releases[0]),
     modules: join(current, 'lib/modules', releases[0]),
   })
 }
+
+/**
+ * The directory of a Node for a lab of another architecture, as `npm run setup` keeps it in the cache.
+ *
+ * @param {Record<string, string | undefined>} environment
+ * @param {string} architecture
+ */
+export function findNode(environment, architecture) {
+  const { node } = architectures[architecture]
+  const directory = join(
+    cacheOf(environment),
+    'lab-node',
+    architecture,
+    `node_modules/node-linux-${npmName(node)}/bin`,
+  )
+  if (!existsSync(join(directory, 'node')))
+    throw new LabFailure(`no Node for ${architecture} in ${directory}: run "npm run setup"`)
+  return directory
+}
+
+/** npm's packages of Node tell the two byte orders of POWER apart, Node itself does not. */
+const npmName = (node) => (node === 'ppc64' ? 'ppc64le' : node)
 
 function check(kernel) {
   if (!existsSync(kernel.image)) throw new LabFailure(`the guest kernel ${kernel.image} does not exist`)

@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { architectures, compilerFor, isNative } from './architectures.mjs'
 import { parseArguments, usage } from './arguments.mjs'
 import { LabFailure } from './failure.mjs'
 import { labInitramfs } from './initramfs.mjs'
-import { findKernel } from './kernel.mjs'
+import { findKernel, findNode } from './kernel.mjs'
 import { LabMachine } from './machine.mjs'
 import { OutputRelay } from './output-relay.mjs'
 
@@ -46,22 +47,30 @@ async function main() {
 }
 
 async function runInLab(options, directory, signal) {
-  const kernel = findKernel(process.env)
+  const { architecture } = options
+  const { root, modules } = architectures[architecture]
+  const kernel = findKernel(process.env, architecture)
   const init = join(directory, 'init')
   const serveRoot = join(directory, 'serve-root')
   const initramfs = join(directory, 'initramfs')
-  await Promise.all([compile('init.c', init, ['-static']), compile('serve-root.c', serveRoot, [])])
+  await Promise.all([
+    compile(compilerFor(architecture), 'init.c', init, ['-static']),
+    compile('gcc', 'serve-root.c', serveRoot, []),
+  ])
   const task = {
     cwd: process.cwd(),
     timeoutSeconds: options.timeoutSeconds,
     command: options.command,
-    environment: guestEnvironment(process.env, kernel, options.environment),
+    environment: guestEnvironment(process.env, kernel, options),
+    root,
+    loader: foreignLoader(architecture),
   }
-  writeFileSync(initramfs, labInitramfs({ init, kernel, task }))
+  writeFileSync(initramfs, labInitramfs({ init, kernel, modules, task }))
   signal.throwIfAborted()
 
   const { memoryMib, vcpus } = options
   const machine = await LabMachine.start({
+    architecture,
     directory,
     serveRoot,
     kernelImage: kernel.image,
@@ -108,9 +117,17 @@ const printable = (text) =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to take out
   text.replace(/\r\n/g, '\n').replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '\ufffd')
 
-async function compile(source, output, flags) {
+/** Where programs of another architecture look for their dynamic loader, and where Debian's compiler keeps it. */
+function foreignLoader(architecture) {
+  const { loader, triplet } = architectures[architecture]
+  return isNative(architecture)
+    ? undefined
+    : { path: loader, target: `/usr/${triplet}${loader.replace('lib64', 'lib')}` }
+}
+
+async function compile(compiler, source, output, flags) {
   try {
-    await promisify(execFile)('gcc', [
+    await promisify(execFile)(compiler, [
       '-Os',
       '-Wall',
       '-Wextra',
@@ -122,7 +139,7 @@ async function compile(source, output, flags) {
     ])
   } catch (cause) {
     throw new LabFailure(
-      `cannot compile ${source}; gcc and libc6-dev are needed ("npm run setup"): ${cause.message}`,
+      `cannot compile ${source}; ${compiler} and its C library are needed ("npm run setup"): ${cause.message}`,
     )
   }
 }
@@ -131,7 +148,7 @@ async function compile(source, output, flags) {
  * What COMMAND finds in its environment: where programs and caches are, the project's own variables, and what
  * was asked for. Paths mean the same in the lab as here.
  */
-function guestEnvironment(environment, kernel, extra) {
+function guestEnvironment(environment, kernel, { architecture, environment: extra }) {
   const passed = Object.entries(environment).filter(
     ([name]) =>
       name.startsWith('SPECTRUM_') || name.startsWith('XDG_CACHE_') || ['HOME', 'PATH', 'CI'].includes(name),
@@ -139,13 +156,23 @@ function guestEnvironment(environment, kernel, extra) {
   const variables = new Map([
     ['LANG', 'C.UTF-8'],
     ['USER', 'root'],
-    ['SPECTRUM_LAB', 'x86_64'],
     ...passed,
+    ['SPECTRUM_LAB', architecture],
+    ...foreignPlaces(environment, architecture),
     ['SPECTRUM_KERNEL', kernel.image],
     ['SPECTRUM_KERNEL_MODULES', kernel.modules],
     ...extra.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]),
   ])
   return [...variables].map(([name, value]) => `${name}=${value}`)
+}
+
+/** Where a lab of another architecture finds its Node and its libraries. */
+function foreignPlaces(environment, architecture) {
+  if (isNative(architecture)) return []
+  return [
+    ['PATH', `${findNode(environment, architecture)}:${environment.PATH ?? ''}`],
+    ['LD_LIBRARY_PATH', `/usr/${architectures[architecture].triplet}/lib`],
+  ]
 }
 
 process.exitCode = await main()

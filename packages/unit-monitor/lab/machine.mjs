@@ -3,22 +3,15 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { architectures } from './architectures.mjs'
 import { LabFailure } from './failure.mjs'
 
 const virtiofsdPaths = ['/usr/lib/qemu/virtiofsd', '/usr/libexec/virtiofsd']
 const keptLogBytes = 1 << 20
 
-/** EPYC is a model with SVM and nested paging; what TCG cannot do is taken out, so that QEMU does not warn of it. */
-const missingInTcg = 'rdseed sha-ni fxsr-opt misalignsse 3dnowprefetch osvw topoext nrip-save xsavec'.split(
-  ' ',
-)
-const cpu = ['EPYC', ...missingInTcg.map((feature) => `${feature}=off`)].join(',')
-
 const kernelParameters = [
-  'console=ttyS0',
   'panic=-1',
   'mitigations=off',
-  'tsc=reliable',
   'nowatchdog',
   'cryptomgr.notests',
   'random.trust_cpu=on',
@@ -62,15 +55,13 @@ export class LabMachine {
   stderr
 
   /**
-   * @param {{ directory: string, serveRoot: string, kernelImage: string, initramfs: string, memoryMib: number,
+   * @param {{ architecture: string, directory: string, serveRoot: string, kernelImage: string, initramfs: string, memoryMib: number,
    *   vcpus: number }} parts `directory` is private to this machine and is removed by the caller.
    */
   static async start(parts) {
-    const virtiofsd = virtiofsdPaths.find((path) => existsSync(path))
-    if (!virtiofsd) throw new LabFailure("virtiofsd is missing: install Debian's qemu-system-common")
     const machine = new LabMachine()
     try {
-      await machine.#start(parts, virtiofsd)
+      await machine.#start(parts)
       return machine
     } catch (failure) {
       await machine.stop()
@@ -78,7 +69,25 @@ export class LabMachine {
     }
   }
 
-  async #start({ directory, serveRoot, kernelImage, initramfs, memoryMib, vcpus }, virtiofsd) {
+  async #start({ architecture, directory, serveRoot, kernelImage, initramfs, memoryMib, vcpus }) {
+    const machine = architectures[architecture]
+    const root = machine.root === '9p' ? directRoot() : await this.#serveRoot(directory, serveRoot)
+    const qemu = qemuArguments(machine, { root, kernelImage, initramfs, memoryMib, vcpus })
+    const pipes = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe']
+    this.#qemu = await launch(qemu[0], 'setpriv', ['--pdeathsig', 'KILL', '--', ...qemu], pipes)
+    this.#complaints = new Log(this.#qemu.stderr)
+    this.#qemu.stdout.resume()
+    const [, , , console, stdout, stderr, status] = this.#qemu.stdio
+    this.#log = new Log(console)
+    Object.assign(this, { stdout, stderr, status })
+    for (const port of [stdout, stderr, status]) port.on('error', () => {})
+    this.#gone = ended(this.#qemu) ? Promise.resolve() : once(this.#qemu, 'exit')
+  }
+
+  /** Starts virtiofsd on a read-only view of the host's root; resolves with QEMU's arguments for it. */
+  async #serveRoot(directory, serveRoot) {
+    const virtiofsd = virtiofsdPaths.find((path) => existsSync(path))
+    if (!virtiofsd) throw new LabFailure("virtiofsd is missing: install Debian's qemu-system-common")
     const socket = join(directory, 'root.sock')
     const serverArguments = ['-f', '-o', 'cache=always', '-o', 'log_level=warn']
     this.#server = await launch(
@@ -93,17 +102,10 @@ export class LabMachine {
         throw new LabFailure(`virtiofsd did not start: ${this.#serverLog.text.trim() || 'it said nothing'}`)
       await delay(10)
     }
-
-    const qemu = qemuArguments({ socket, kernelImage, initramfs, memoryMib, vcpus })
-    const pipes = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe']
-    this.#qemu = await launch('qemu-system-x86_64', 'setpriv', ['--pdeathsig', 'KILL', '--', ...qemu], pipes)
-    this.#complaints = new Log(this.#qemu.stderr)
-    this.#qemu.stdout.resume()
-    const [, , , console, stdout, stderr, status] = this.#qemu.stdio
-    this.#log = new Log(console)
-    Object.assign(this, { stdout, stderr, status })
-    for (const port of [stdout, stderr, status]) port.on('error', () => {})
-    this.#gone = ended(this.#qemu) ? Promise.resolve() : once(this.#qemu, 'exit')
+    return [
+      ['-chardev', `socket,id=root,path=${socket}`],
+      ['-device', 'vhost-user-fs-pci,chardev=root,tag=host-root'],
+    ]
   }
 
   /** Resolves when QEMU has ended, whoever ended it. */
@@ -133,24 +135,27 @@ export class LabMachine {
   }
 }
 
-function qemuArguments({ socket, kernelImage, initramfs, memoryMib, vcpus }) {
+/** QEMU serves the host's root itself, and refuses to write. */
+const directRoot = () => [
+  ['-fsdev', 'local,id=root,path=/,security_model=none,multidevs=remap,readonly=on'],
+  ['-device', 'virtio-9p-pci,fsdev=root,mount_tag=host-root'],
+]
+
+function qemuArguments(machine, { root, kernelImage, initramfs, memoryMib, vcpus }) {
   const port = (name, fd) => [
     ['-chardev', `socket,id=${name},fd=${fd}`],
     ['-device', `virtserialport,chardev=${name},name=lab.${name}`],
   ]
   return [
-    'qemu-system-x86_64',
+    ...machine.qemu.flat(),
     ['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
     ['-name', 'spectrum-lab'],
-    ['-machine', 'q35,memory-backend=memory,vmport=off,smbus=off,sata=off,usb=off'],
     ['-accel', 'tcg,thread=multi'],
-    ['-cpu', cpu],
     ['-smp', String(vcpus)],
     ['-m', `${memoryMib}M`],
     // virtiofsd reads and writes the guest's memory, so the memory is a file that both map.
     ['-object', `memory-backend-memfd,id=memory,size=${memoryMib}M,share=on`],
-    ['-chardev', `socket,id=root,path=${socket}`],
-    ['-device', 'vhost-user-fs-pci,chardev=root,tag=host-root'],
+    ...root,
     ['-chardev', 'socket,id=console,fd=3'],
     ['-serial', 'chardev:console'],
     ['-device', 'virtio-serial-pci'],
@@ -160,7 +165,7 @@ function qemuArguments({ socket, kernelImage, initramfs, memoryMib, vcpus }) {
     ['-device', 'virtio-rng-pci'],
     ['-kernel', kernelImage],
     ['-initrd', initramfs],
-    ['-append', kernelParameters.join(' ')],
+    ['-append', [`console=${machine.console}`, ...kernelParameters, ...machine.kernelParameters].join(' ')],
   ].flat()
 }
 

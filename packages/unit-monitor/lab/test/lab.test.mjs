@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
 const program = fileURLToPath(new URL('../lab.mjs', import.meta.url))
 const proof = fileURLToPath(new URL('../proof.mjs', import.meta.url))
+const intruderSource = fileURLToPath(new URL('intruder.c', import.meta.url))
 const limit = { timeout: 240_000 }
 
 /** Each lab gets a temporary directory of its own; whatever carries its name later is a leftover. */
@@ -21,8 +22,10 @@ afterEach(() => {
   rmSync(temporary, { recursive: true, force: true })
 })
 
-function startLab(...words) {
-  const child = spawn(process.execPath, [program, 'x86_64', ...words], {
+const startLab = (...words) => startLabOf('x86_64', ...words)
+
+function startLabOf(architecture, ...words) {
+  const child = spawn(process.execPath, [program, architecture, ...words], {
     env: { ...process.env, TMPDIR: temporary, SPECTRUM_PASSED_ON: 'yes', OTHER_SECRET: 'no' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -156,4 +159,40 @@ describe('a lab', () => {
     }
     await expectNothingLeft()
   })
+})
+
+describe.each([
+  {
+    architecture: 'aarch64',
+    node: 'arm64',
+    compiler: 'aarch64-linux-gnu-gcc',
+    refusal: 'Read-only file system',
+  },
+  {
+    architecture: 'ppc64le',
+    node: 'ppc64',
+    compiler: 'powerpc64le-linux-gnu-gcc',
+    refusal: 'Device or resource busy',
+  },
+])('the $architecture lab', ({ architecture, node, compiler, refusal }) => {
+  it(
+    'runs a Node of that architecture, and programs compiled for it, on a root that the host cannot lose',
+    limit,
+    async () => {
+      const intruder = join(temporary, 'intruder')
+      execFileSync(compiler, ['-static', '-Wall', '-Werror', '-o', intruder, intruderSource])
+      const script = `
+      const { writeFileSync } = require('node:fs')
+      const { execFileSync } = require('node:child_process')
+      writeFileSync(process.argv[1] + '/written', 'in the lab')
+      const said = execFileSync(process.argv[1] + '/intruder', [process.argv[1]], { encoding: 'utf8' })
+      console.log(process.arch, process.env.SPECTRUM_LAB, said.trim())`
+      const words = ['--memory', '1024', '--', 'node', '-e', script, temporary]
+      const { code, stdout, stderr } = await startLabOf(architecture, ...words).done
+      expect([code, stderr.toString()]).toEqual([0, ''])
+      expect(stdout.toString()).toBe(`${node} ${architecture} ${refusal}\n`)
+      expect(readdirSync(temporary).sort()).toEqual(['intruder'])
+      expect(processesLeft()).toEqual([])
+    },
+  )
 })

@@ -3,7 +3,8 @@ import { ok, type Result } from 'neverthrow'
 import { found, type MalformedError, malformed } from './malformed.js'
 import { decodeNix32, encodeNix32, nix32Length } from './nix32.js'
 
-export type HashAlgorithm = 'md5' | 'sha1' | 'sha256' | 'sha512'
+/** `blake3` is read and written; nothing here computes it. */
+export type HashAlgorithm = 'blake3' | 'md5' | 'sha1' | 'sha256' | 'sha512'
 
 export interface NixHash {
   readonly algorithm: HashAlgorithm
@@ -15,6 +16,7 @@ export interface NixHash {
 export type HashEncoding = 'nix32' | 'hex' | 'base64' | 'sri'
 
 export const HASH_BYTES: Readonly<Record<HashAlgorithm, number>> = {
+  blake3: 32,
   md5: 16,
   sha1: 20,
   sha256: 32,
@@ -33,7 +35,7 @@ export function parseHash(text: string, assumed?: HashAlgorithm): Result<NixHash
   const [, prefix, separator, rest = ''] = /^(?:([a-z0-9]+)([:-]))?(.*)$/s.exec(text) ?? []
   const algorithm = prefix ?? assumed
   if (algorithm === undefined || !isAlgorithm(algorithm)) {
-    return malformed('hash', `${found(text)} does not begin with md5, sha1, sha256 or sha512`)
+    return malformed('hash', `${found(text)} does not begin with a known algorithm`)
   }
   if (assumed !== undefined && algorithm !== assumed) {
     return malformed('hash', `${found(text)} is not a ${assumed}`)

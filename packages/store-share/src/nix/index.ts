@@ -1,3 +1,4 @@
+export { type CacheInfo, formatCacheInfo, parseCacheInfo } from './cache-info.js'
 export {
   type ContentAddress,
   type ContentReferences,
@@ -6,15 +7,40 @@ export {
   makeStorePath,
   parseContentAddress,
 } from './content-address.js'
+export { type ContentAddressedInfo, ContentAddressHasher } from './content-hash.js'
 export { formatHash, type HashAlgorithm, type HashEncoding, type NixHash, parseHash } from './hash.js'
 export type { MalformedError, NixFormat } from './malformed.js'
 export { NAR_LIMITS } from './nar/format.js'
+export {
+  formatListing,
+  type ListedDirectory,
+  type ListedFile,
+  type ListedNode,
+  listTree,
+  NarLister,
+  parseListing,
+} from './nar/listing.js'
 export { type NarEvent, NarReader, type NarReaderOptions } from './nar/reader.js'
 export { serialiseNar } from './nar/writer.js'
 export { formatNarHash, parseNarHash } from './nar-hash.js'
 export { formatNarInfo, NARINFO_LIMITS, type NarInfo, parseNarInfo } from './narinfo.js'
 export { allReferences, type NixPathInfo, splitReferences } from './nix-path-info.js'
 export { decodeNix32, encodeNix32, nix32Length } from './nix32.js'
+export {
+  formatReferencesGraphJson,
+  type PathInfoAnswer,
+  type PathInfoEntry,
+  readPathInfo,
+} from './path-info.js'
+export {
+  formatReferencesGraph,
+  formatRegistration,
+  parseReferencesGraph,
+  parseRegistration,
+  type ReferencesGraphNode,
+  type Registration,
+  RegistrationReader,
+} from './registration.js'
 export {
   fingerprint,
   formatPublicKey,

@@ -42,6 +42,16 @@ export const pieces = [
   },
   { package: 'make', why: 'builds C', present: () => has('make') },
   { package: 'cpio', why: 'unpacks initramfs archives, for the tests', present: () => has('cpio') },
+  {
+    package: 'wayland-protocols',
+    why: "the protocols' XML, which the proxy's tables are compared with, for the tests",
+    present: () => existsSync('/usr/share/wayland-protocols/stable/xdg-shell/xdg-shell.xml'),
+  },
+  {
+    package: 'libwayland-dev',
+    why: "the core protocol's XML, for the same tests",
+    present: () => existsSync('/usr/share/wayland/wayland.xml'),
+  },
   { package: 'xz-utils', why: 'unpacks compressed kernel modules and packages', present: () => has('xz') },
 ]
 

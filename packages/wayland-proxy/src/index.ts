@@ -1,5 +1,24 @@
+export type { Counters } from './diagnostics/recorder.js'
+export { DEFAULT_LIMITS, type Limit, type Limits } from './policy/limits.js'
+export {
+  type ClipboardPolicy,
+  DEFAULT_POLICY,
+  type GlobalRule,
+  type IdentityPolicy,
+  type Policy,
+  type PolicyError,
+  parsePolicy,
+  policySchema,
+  readPolicy,
+} from './policy/policy.js'
+export { WARNINGS, type Warning, type WarningCode } from './policy/warnings.js'
 export type { ProtocolError } from './protocol/errors.js'
 export { type Protocol, parseProtocol } from './protocol/parse.js'
+export { extendedTable, type ProtocolTable, protocolTable, standardInterfaces } from './protocol/table.js'
+export { printTables, readTables } from './protocol/text.js'
+export { type ProxyOptions, WaylandProxy } from './proxy.js'
+export type { Ending } from './relay/endings.js'
+export type { Question, RelayPowers } from './relay/unit-context.js'
 export { type Decoded, decodeArguments } from './wire/decode.js'
 export { type Encoded, encodeMessage } from './wire/encode.js'
 export type { WireError } from './wire/errors.js'

@@ -1,0 +1,15 @@
+import { titleHooks } from '../identity/titles.js'
+import type { Hooks } from '../relay/hooks.js'
+import { boundHooks } from './bounds.js'
+import { memoryHooks } from './memory.js'
+import { redactionHooks } from './redaction.js'
+import { windowHooks } from './windows.js'
+
+/** Every part that has a say, in order: first what is impossible, then what is forbidden, then what is changed. */
+export const policyHooks: readonly Hooks[] = [
+  boundHooks,
+  memoryHooks,
+  windowHooks,
+  redactionHooks,
+  titleHooks,
+]

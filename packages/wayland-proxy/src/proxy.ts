@@ -1,0 +1,134 @@
+import type { UnixSocket } from '@spectrum/unix-fd'
+import { createAnswerers } from './answers/answerers.js'
+import { type Counters, Recorder } from './diagnostics/recorder.js'
+import { policyHooks } from './policy/hooks.js'
+import type { Policy } from './policy/policy.js'
+import type { Warning } from './policy/warnings.js'
+import type { CompiledInterface } from './protocol/compile.js'
+import type { ProtocolTable } from './protocol/table.js'
+import { extendedTable } from './protocol/table.js'
+import type { UnitCensus } from './relay/census.js'
+import type { Ending } from './relay/endings.js'
+import { type Answerer, registryHooks } from './relay/globals.js'
+import { compileRoutes, type Routes } from './relay/routes.js'
+import { Session } from './relay/session.js'
+import type { Question, RelayPowers, UnitContext } from './relay/unit-context.js'
+
+export interface ProxyOptions {
+  readonly policy: Policy
+  /** Default: the standard table. */
+  readonly table?: ProtocolTable
+  /** Each kind of warning about the same thing comes once. */
+  readonly onWarning?: (warning: Warning) => void
+  /** Asks the user about what the policy leaves to them. Default: nobody is there to ask, so no. */
+  readonly ask?: (question: Question) => Promise<boolean>
+  /** A client and its connection to the compositor are over. */
+  readonly onEnd?: (session: number, ending: Ending) => void
+}
+
+const MOST_REMEMBERED_WARNINGS = 1_000
+
+/**
+ * The proxy of one unit: its clients share limits, clipboard and policy, and nothing else. It owns the sockets that
+ * it is given.
+ */
+export class WaylandProxy implements Disposable {
+  readonly #context: UnitContext & { policy: Policy }
+  readonly #sessions = new Set<Session>()
+  readonly #onEnd: (session: number, ending: Ending) => void
+  readonly #warned = new Set<string>()
+  #nextNumber = 1
+
+  constructor(powers: RelayPowers, options: ProxyOptions) {
+    const table = options.table ?? extendedTable()._unsafeUnwrap()
+    const census: UnitCensus = { objects: 0, poolBytes: 0, descriptors: 0 }
+    const sessions = this.#sessions
+    const routes: readonly Routes[] = compileRoutes(table, [registryHooks, ...policyHooks])
+    const onWarning = options.onWarning
+    this.#onEnd = options.onEnd ?? (() => undefined)
+    this.#context = {
+      table,
+      routes,
+      powers,
+      census,
+      sessions,
+      recorder: new Recorder(),
+      policy: options.policy,
+      answerers: new Map<string, Answerer>(),
+      interfaceNamed: (name): CompiledInterface => {
+        const found = table.find(name)
+        if (found === undefined) throw new Error(`the table lacks ${name}, which every Wayland has`)
+        return found
+      },
+      mayHoldDescriptors: () => this.descriptors <= this.policy.limits.descriptorsPerUnit,
+      ask: (question, answer) => {
+        const { ask } = options
+        if (ask === undefined) answer(false)
+        else ask(question).then(answer, () => answer(false))
+      },
+      warn: (warning) => {
+        const key = `${warning.code} ${warning.message}`
+        if (onWarning === undefined || this.#warned.has(key)) return
+        if (this.#warned.size >= MOST_REMEMBERED_WARNINGS) this.#warned.clear()
+        this.#warned.add(key)
+        onWarning(warning)
+      },
+    }
+    const answerers = this.#context.answerers as Map<string, Answerer>
+    for (const answerer of createAnswerers(this.#context)) answerers.set(answerer.interface, answerer)
+  }
+
+  get policy(): Policy {
+    return this.#context.policy
+  }
+
+  get connections(): number {
+    return this.#sessions.size
+  }
+
+  get counters(): Counters {
+    return { ...this.#context.recorder.counters }
+  }
+
+  /** Descriptors that clients sent and that did not reach the compositor yet. */
+  get descriptors(): number {
+    let count = 0
+    for (const { pump } of this.#sessions) {
+      count += pump.client.input.fds.length + pump.compositor.output.pendingDescriptors
+    }
+    return count
+  }
+
+  /** The last messages of the unit, oldest first, without what they carried. */
+  recentMessages(): string[] {
+    return this.#context.recorder.lines()
+  }
+
+  /** Serves a client over a connection to the compositor made for it. Both belong to the proxy from now on. */
+  serve(client: UnixSocket, compositor: UnixSocket): void {
+    const number = this.#nextNumber++
+    const session: Session = new Session(this.#context, number, client, compositor, (ending) => {
+      this.#sessions.delete(session)
+      this.#onEnd(number, ending)
+    })
+    this.#sessions.add(session)
+    session.pump.start()
+  }
+
+  /** From now on this policy holds. What clients hold already stays; what they may not bind any more is withdrawn. */
+  setPolicy(policy: Policy): void {
+    this.#context.policy = policy
+    for (const session of [...this.#sessions]) session.globals.policyChanged()
+  }
+
+  /** Cuts every client off. Idempotent. */
+  close(): void {
+    for (const session of [...this.#sessions]) {
+      session.end({ kind: 'stopped', message: 'the proxy was stopped' })
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}

@@ -1,0 +1,60 @@
+import { LIMITED_INTERFACES, type Limit, type Limits } from '../policy/limits.js'
+import type { CompiledInterface } from '../protocol/compile.js'
+import type { ProtocolTable } from '../protocol/table.js'
+
+/** What all clients of one unit hold together. */
+export interface UnitCensus {
+  objects: number
+  poolBytes: number
+  descriptors: number
+}
+
+/** How many objects of each kind one client holds, against its limits. */
+export class Census {
+  readonly #limits: () => Limits
+  readonly #unit: UnitCensus
+  readonly #kinds: readonly (Limit | undefined)[]
+  readonly #counts: Int32Array
+  #objects = 0
+
+  constructor(table: ProtocolTable, limits: () => Limits, unit: UnitCensus) {
+    this.#limits = limits
+    this.#unit = unit
+    this.#kinds = table.interfaces.map(({ name }) => LIMITED_INTERFACES[name])
+    this.#counts = new Int32Array(table.interfaces.length)
+  }
+
+  get objects(): number {
+    return this.#objects
+  }
+
+  of(type: CompiledInterface): number {
+    return this.#counts[type.index]!
+  }
+
+  /** The limit that one more object would break. Else it is counted. */
+  add(type: CompiledInterface): Limit | undefined {
+    const limits = this.#limits()
+    const kind = this.#kinds[type.index]
+    if (kind !== undefined && this.#counts[type.index]! >= limits[kind]) return kind
+    if (this.#objects >= limits.objects) return 'objects'
+    if (this.#unit.objects >= limits.objectsPerUnit) return 'objectsPerUnit'
+    this.#counts[type.index]! += 1
+    this.#objects += 1
+    this.#unit.objects += 1
+    return undefined
+  }
+
+  remove(type: CompiledInterface): void {
+    this.#counts[type.index]! -= 1
+    this.#objects -= 1
+    this.#unit.objects -= 1
+  }
+
+  /** The client has gone with all it held. */
+  clear(): void {
+    this.#unit.objects -= this.#objects
+    this.#objects = 0
+    this.#counts.fill(0)
+  }
+}

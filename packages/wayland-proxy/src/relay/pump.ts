@@ -1,0 +1,308 @@
+import type { UnixFdError, UnixSocket } from '@spectrum/unix-fd'
+import type { Result } from 'neverthrow'
+import { HEADER_BYTES, MOST_MESSAGE_BYTES } from '../wire/framing.js'
+import { DISPLAY_ERROR } from './endings.js'
+import { relayEvent } from './events.js'
+import { relayRequest } from './requests.js'
+import type { Session } from './session.js'
+import { Side } from './side.js'
+
+/** How often the clock is asked while messages are relayed. */
+const MESSAGES_PER_LOOK = 64
+/** So much is handed to the kernel at once; more would only wait in our memory. */
+const FLUSH_ABOVE_BYTES = 32 * 1024
+
+/**
+ * Moves messages between the two sockets of a session: fairly, because other sessions share the thread, and never
+ * storing what a side does not read beyond its limit.
+ */
+export class Pump {
+  readonly client: Side
+  readonly compositor: Side
+  readonly #session: Session
+  readonly #inboxBytes: number
+  #clientTurnPlanned = false
+  #compositorTurnPlanned = false
+  #flushPlanned = false
+  #closed = false
+  /** Requests that may be relayed now, where a rate is set, and when that was. */
+  #allowance = 0
+  #allowedAt = 0
+
+  constructor(session: Session, client: UnixSocket, compositor: UnixSocket) {
+    this.#session = session
+    const { inbox } = session.unit.powers
+    this.#inboxBytes = inbox.maxBytes
+    this.client = new Side(
+      client,
+      this.#inboxBytes,
+      () => this.#serveClient(),
+      () => this.#flush(),
+    )
+    this.compositor = new Side(
+      compositor,
+      this.#inboxBytes,
+      () => this.#serveCompositor(),
+      () => this.#onCompositorWritable(),
+    )
+  }
+
+  start(): void {
+    this.#watch(this.client.read(true), 'client')
+    this.#watch(this.compositor.read(true), 'compositor')
+    this.flushSoon()
+  }
+
+  /** Sends what was queued outside a turn. */
+  flushSoon(): void {
+    if (this.#flushPlanned) return
+    this.#flushPlanned = true
+    this.#session.unit.powers.soon(() => {
+      this.#flushPlanned = false
+      this.#flush()
+    })
+  }
+
+  /** Offers the client what is queued for it, then closes both. Idempotent. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.client.flush()
+    this.client.close()
+    this.compositor.close()
+  }
+
+  // ── from the client ──────────────────────────────────────────────────────────────────────────────────────
+
+  #serveClient(): void {
+    if (this.#clientTurnPlanned || this.#closed) return
+    const { powers, policy } = this.#session.unit
+    const { messagesPerTurn, millisecondsPerTurn } = policy.limits
+    const until = powers.clock.now() + millisecondsPerTurn
+    let left = this.#allowed(messagesPerTurn)
+    while (!this.#closed) {
+      const before = left
+      while (left > 0 && !this.#mustWait()) {
+        const steps = Math.min(left, MESSAGES_PER_LOOK)
+        const done = this.#relayRequests(steps)
+        if (this.#closed) return
+        left -= done
+        if (this.compositor.output.pending >= FLUSH_ABOVE_BYTES) this.#flush()
+        if (this.#closed || done < steps) break
+        if (powers.clock.now() >= until) left = 0
+      }
+      this.#allowance -= before - left
+      if (this.#closed) return
+      if (left === 0 || this.#mustWait() || !this.client.input.mayReceive) break
+      if (!this.#receive(this.client, 'client')) break
+    }
+    if (this.#closed) return
+    this.#flush()
+    if (this.#closed) return
+    this.#planClient()
+  }
+
+  /** How many whole messages were relayed, at most `most`. */
+  #relayRequests(most: number): number {
+    const { input } = this.client
+    let done = 0
+    while (done < most) {
+      const size = this.#wholeMessage(this.client, 'client')
+      if (size === 0) break
+      const at = input.start >> 2
+      input.start += size
+      relayRequest(this.#session, at, size)
+      if (this.#closed) return done
+      done += 1
+    }
+    const { unclaimedDescriptors } = this.#session.unit.policy.limits
+    if (done < most && input.fds.length > unclaimedDescriptors) {
+      this.#session.refuse(
+        DISPLAY_ERROR.noMemory,
+        `${input.fds.length} descriptors arrived that no message needs`,
+        'W-DESCRIPTORS',
+      )
+    }
+    return done
+  }
+
+  /** The compositor reads too slowly, or owes too many answers: then the client is not read either. */
+  #mustWait(): boolean {
+    const { limits } = this.#session.unit.policy
+    return (
+      this.compositor.output.pending > limits.compositorQueueBytes ||
+      this.#session.unconfirmed > limits.unconfirmed
+    )
+  }
+
+  #allowed(most: number): number {
+    const { requestsPerSecond } = this.#session.unit.policy.limits
+    if (requestsPerSecond === 0) return most
+    const now = this.#session.unit.powers.clock.now()
+    const earned = ((now - this.#allowedAt) * requestsPerSecond) / 1000
+    this.#allowance = Math.min(Math.max(0, this.#allowance) + earned, requestsPerSecond)
+    this.#allowedAt = now
+    return Math.min(most, Math.floor(this.#allowance))
+  }
+
+  /** Goes on in the next turn, waits for bytes, or waits for the compositor. */
+  #planClient(): void {
+    const waiting = this.#mustWait()
+    const { limits } = this.#session.unit.policy
+    const throttled = limits.requestsPerSecond > 0 && this.#allowance < 1
+    this.#watch(this.client.read(!waiting && !throttled && this.client.input.mayReceive), 'client')
+    if (this.#closed) return
+    if (throttled) {
+      this.#laterClient(Math.ceil(1000 / limits.requestsPerSecond))
+      return
+    }
+    if (waiting || !this.#hasWholeMessage(this.client)) return
+    this.#laterClient(0)
+  }
+
+  #laterClient(milliseconds: number): void {
+    if (this.#clientTurnPlanned) return
+    this.#clientTurnPlanned = true
+    const resume = () => {
+      this.#clientTurnPlanned = false
+      this.#serveClient()
+    }
+    if (milliseconds === 0) this.#session.unit.powers.soon(resume)
+    else this.#session.unit.powers.later(milliseconds, resume)
+  }
+
+  // ── from the compositor ──────────────────────────────────────────────────────────────────────────────────
+
+  #serveCompositor(): void {
+    if (this.#compositorTurnPlanned || this.#closed) return
+    const { powers, policy } = this.#session.unit
+    const until = powers.clock.now() + policy.limits.millisecondsPerTurn
+    let left = policy.limits.messagesPerTurn
+    let ended = false
+    while (!this.#closed) {
+      while (left > 0) {
+        const steps = Math.min(left, MESSAGES_PER_LOOK)
+        const done = this.#relayEvents(steps)
+        if (this.#closed) return
+        left -= done
+        if (this.client.output.pending >= FLUSH_ABOVE_BYTES) this.#flush()
+        if (this.#closed || done < steps) break
+        if (powers.clock.now() >= until) left = 0
+      }
+      if (this.#closed) return
+      if (left === 0 || !this.compositor.input.mayReceive) break
+      if (!this.#receive(this.compositor, 'compositor')) {
+        ended = true
+        break
+      }
+    }
+    if (this.#closed) return
+    this.#flush()
+    if (this.#closed) return
+    if (!ended && this.#hasWholeMessage(this.compositor)) {
+      this.#compositorTurnPlanned = true
+      powers.soon(() => {
+        this.#compositorTurnPlanned = false
+        this.#serveCompositor()
+      })
+    }
+    // Confirmations may have let the client on.
+    if (!this.#clientTurnPlanned) this.#planClient()
+  }
+
+  #relayEvents(most: number): number {
+    const { input } = this.compositor
+    let done = 0
+    while (done < most) {
+      const size = this.#wholeMessage(this.compositor, 'compositor')
+      if (size === 0) break
+      const at = input.start >> 2
+      input.start += size
+      relayEvent(this.#session, at, size)
+      if (this.#closed) return done
+      done += 1
+      const { clientQueueBytes } = this.#session.unit.policy.limits
+      if (this.client.output.pending > clientQueueBytes) {
+        // What the kernel would take by now is not held against it.
+        this.#flush()
+        if (this.#closed || this.client.output.pending <= clientQueueBytes) continue
+        const message = `the client leaves more than ${clientQueueBytes} bytes unread`
+        this.#session.unit.warn({ code: 'W-SLOW-READER', session: this.#session.number, message })
+        this.#session.end({ kind: 'client-too-slow', message })
+        return done
+      }
+    }
+    return done
+  }
+
+  #onCompositorWritable(): void {
+    this.#flush()
+    if (!this.#closed && !this.#clientTurnPlanned) this.#planClient()
+  }
+
+  // ── both ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The size of the message at the start of the input; 0 when it is not whole, or is none. */
+  #wholeMessage(side: Side, from: 'client' | 'compositor'): number {
+    const { input } = side
+    const { length } = input
+    if (length < HEADER_BYTES) return 0
+    const at = input.start >> 2
+    const size = input.words[at + 1]! >>> 16
+    if (size < HEADER_BYTES || size > MOST_MESSAGE_BYTES || (size & 3) !== 0) {
+      const text = `a message of ${size} bytes: it must have ${HEADER_BYTES} to ${MOST_MESSAGE_BYTES}, in words of 4`
+      if (from === 'client') this.#session.refuse(DISPLAY_ERROR.invalidMethod, text)
+      else this.#session.end({ kind: 'compositor-broke-protocol', message: text })
+      return 0
+    }
+    return length < size ? 0 : size
+  }
+
+  #hasWholeMessage(side: Side): boolean {
+    const { input } = side
+    if (input.length < HEADER_BYTES) return false
+    // What is no size at all is a reason for a turn, too.
+    return input.length >= input.words[(input.start >> 2) + 1]! >>> 16
+  }
+
+  /** Whether bytes came. An end or an error ends the session. */
+  #receive(side: Side, from: 'client' | 'compositor'): boolean {
+    const { unit } = this.#session
+    const held = side.input.fds.length
+    const found = side.input.receive(side.socket, unit.powers.inbox)
+    if (found.isErr()) {
+      this.#session.failed(found.error, from)
+      return false
+    }
+    if (found.value === 'empty') return false
+    if (found.value === 'end') {
+      if (from === 'client') this.#session.end({ kind: 'client-left', message: 'the client has gone' })
+      else this.#session.end({ kind: 'compositor-left', message: 'the compositor has closed the connection' })
+      return false
+    }
+    if (from === 'client' && side.input.fds.length > held && !unit.mayHoldDescriptors()) {
+      this.#session.refuse(
+        DISPLAY_ERROR.noMemory,
+        `the unit has more than ${unit.policy.limits.descriptorsPerUnit} descriptors on their way`,
+        'W-DESCRIPTORS',
+      )
+      return false
+    }
+    return true
+  }
+
+  #flush(): void {
+    if (this.#closed) return
+    const up = this.compositor.flush()
+    if (up.isErr()) {
+      this.#session.failed(up.error, 'compositor')
+      return
+    }
+    const down = this.client.flush()
+    if (down.isErr()) this.#session.failed(down.error, 'client')
+  }
+
+  #watch(result: Result<void, UnixFdError>, side: 'client' | 'compositor'): void {
+    if (result.isErr()) this.#session.failed(result.error, side)
+  }
+}

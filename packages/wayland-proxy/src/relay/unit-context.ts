@@ -1,0 +1,54 @@
+import type { Fd, Inbox, Inspection, UnixFdError } from '@spectrum/unix-fd'
+import type { Result } from 'neverthrow'
+import type { Recorder } from '../diagnostics/recorder.js'
+import type { Policy } from '../policy/policy.js'
+import type { Warning } from '../policy/warnings.js'
+import type { CompiledInterface } from '../protocol/compile.js'
+import type { ProtocolTable } from '../protocol/table.js'
+import type { UnitCensus } from './census.js'
+import type { Answerer } from './globals.js'
+import type { Routes } from './routes.js'
+import type { Session } from './session.js'
+
+/** What the relay needs of the world. */
+export interface RelayPowers {
+  readonly clock: {
+    /** Milliseconds from some fixed time, never backwards. */
+    now(): number
+  }
+  /** Calls back in the next turn of the event loop, after what is ready in this one was served. */
+  soon(callback: () => void): void
+  /** Calls back after so many milliseconds. */
+  later(milliseconds: number, callback: () => void): void
+  /** What a descriptor is: fstat(2) and friends. */
+  inspect(fd: Fd): Result<Inspection, UnixFdError>
+  /** Where received bytes arrive first, for all sessions: each takes its own out at once. */
+  readonly inbox: Inbox
+}
+
+/** What the sessions of one unit share. */
+export interface UnitContext {
+  readonly table: ProtocolTable
+  readonly routes: readonly Routes[]
+  readonly powers: RelayPowers
+  readonly census: UnitCensus
+  /** The interfaces that the proxy answers itself, by name. */
+  readonly answerers: ReadonlyMap<string, Answerer>
+  readonly recorder: Recorder
+  /** As of now: it may be replaced while sessions run. */
+  readonly policy: Policy
+  readonly sessions: ReadonlySet<Session>
+  /** An interface that the table is known to have. */
+  interfaceNamed(name: string): CompiledInterface
+  /** Whether the unit has fewer descriptors on their way than its limit. */
+  mayHoldDescriptors(): boolean
+  warn(warning: Warning): void
+  /** Asks the user. Nobody there to ask, no answer in time: no. */
+  ask(question: Question, answer: (granted: boolean) => void): void
+}
+
+/** What the user is asked. */
+export type Question =
+  | { readonly kind: 'fullscreen'; readonly session: number }
+  | { readonly kind: 'paste'; readonly session: number; readonly mimeType: string }
+  | { readonly kind: 'copy'; readonly session: number; readonly mimeTypes: readonly string[] }

@@ -1,7 +1,7 @@
 import { err, ok, type Result } from 'neverthrow'
 import type { HostFacts } from './constraints.js'
-import type { ArgvError } from './errors.js'
-import { Refusal, refuse } from './grammar/refusal.js'
+import type { ArgvError, SpecError } from './errors.js'
+import { Refusal, refuse, Unsound } from './grammar/refusal.js'
 import { readWhole } from './grammar/shape.js'
 import { resolvePath } from './grammar/text.js'
 import type { CrosvmMachine, Draft, Logging } from './machine.js'
@@ -55,10 +55,10 @@ export function parseArgv(argv: readonly string[], parse: ParseOptions): Result<
       ...(option === undefined ? {} : { option }),
     })
   }
-  return crosvmSpec(reader.draft as CrosvmMachine, parse.host).match(
-    (spec) => ok(spec),
-    (errors) => err({ kind: 'no-machine', message: errors.map((error) => error.message).join('; '), errors }),
-  )
+  const made = crosvmSpec(reader.draft as CrosvmMachine, parse.host)
+  const errors = reader.unsound.length > 0 ? reader.unsound : made.isErr() ? made.error : []
+  if (made.isOk() && errors.length === 0) return ok(made.value)
+  return err({ kind: 'no-machine', message: errors.map((error) => error.message).join('; '), errors })
 }
 
 class NotCovered extends Refusal {
@@ -103,6 +103,8 @@ const NEEDS: Readonly<Record<string, string>> = {
 class ArgvReader {
   readonly draft: Draft
   option: string | undefined
+  /** What crosvm parses and no machine holds. Reading goes on: something later may not even parse. */
+  readonly unsound: SpecError[] = []
   readonly #words: string[]
   readonly #from: number[]
   readonly #parse: ParseOptions
@@ -163,8 +165,21 @@ class ArgvReader {
   #readKernel(word: string): void {
     if (this.draft.boot?.kind === 'bios') refuse('a machine boots a kernel or a bios, not both')
     if (this.draft.boot !== undefined) refuse(`'${word}' is a second kernel`)
-    const path = resolvePath({ context: this.#parse }, word, 'the kernel')
-    this.draft.boot = { kind: 'kernel', path }
+    this.draft.boot = { kind: 'kernel', path: word }
+    this.#collect('boot', () => {
+      this.draft.boot = { kind: 'kernel', path: resolvePath({ context: this.#parse }, word, 'the kernel') }
+    })
+  }
+
+  #collect(property: string, read: () => void): void {
+    try {
+      read()
+    } catch (cause) {
+      if (!(cause instanceof Unsound)) throw cause
+      const option = this.option ?? 'KERNEL'
+      const message = `${option === 'KERNEL' ? option : `--${option}`}: ${cause.message}`
+      this.unsound.push({ kind: 'unrepresentable', option, property, message })
+    }
   }
 
   #readOption(word: string): void {
@@ -176,7 +191,7 @@ class ArgvReader {
       refuse(`crosvm has no option ${word} after run`)
     }
     this.option = option.name
-    this.#readValue(option)
+    this.#collect(option.property, () => this.#readValue(option))
   }
 
   #readValue(option: Option<Draft>): void {

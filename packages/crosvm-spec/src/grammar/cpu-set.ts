@@ -1,5 +1,5 @@
 import type { Cursor } from './cursor.js'
-import { refuse } from './refusal.js'
+import { refuse, unsound } from './refusal.js'
 import type { Shape } from './shape.js'
 
 /** CPU numbers and inclusive ranges of them, in order: `[0, [2, 5]]` is 0, 2, 3, 4, 5. */
@@ -17,7 +17,7 @@ export function cpusOf(set: CpuSet): number[] {
 
 function checkCpu(value: unknown): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value >= MOST_CPUS) {
-    refuse(`a CPU is a whole number from 0 to ${MOST_CPUS - 1}, not ${String(value)}`)
+    unsound(`a CPU is a whole number from 0 to ${MOST_CPUS - 1}, not ${String(value)}`)
   }
   return value === 0 ? 0 : value
 }
@@ -30,7 +30,7 @@ function printItem(item: unknown): string {
 }
 
 function readItem(text: string): number | readonly [number, number] {
-  const ends = /^\+?([0-9]{1,9})(?:-\+?([0-9]{1,9}))?$/.exec(text)
+  const ends = /^\+?(0*[0-9]{1,19})(?:-\+?(0*[0-9]{1,19}))?$/.exec(text)
   if (!ends) refuse(`'${text}' is neither a CPU such as 3 nor a range such as 0-3`)
   const first = checkCpu(Number(ends[1]))
   if (ends[2] === undefined) return first

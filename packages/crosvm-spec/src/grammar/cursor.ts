@@ -1,9 +1,11 @@
-import { refuse } from './refusal.js'
+import { refuse, unsound } from './refusal.js'
 
 /** What a value may need to know about where the text came from. */
 export interface ReadContext {
   /** Relative paths are taken from here; without it they are refused. */
   readonly workingDirectory?: string | undefined
+  /** Some records have another first key on another one. */
+  readonly architecture?: string | undefined
 }
 
 /** A place in the text of one option, and the tokens of crosvm's key-value grammar. */
@@ -92,6 +94,28 @@ export class Cursor {
     }
     const inner = quotes === 'none' ? found : found.slice(1, -1)
     return { text: quotes === 'double' ? inner.replace(/\\(["\\])/g, '$1') : inner, quotes }
+  }
+
+  /** Takes a value of a key that crosvm does not know and ignores: a word or a list of words. */
+  skipValue(): void {
+    if (this.atSeparator()) return
+    if (this.peek() !== '[') {
+      const { text, quotes } = this.string()
+      if (quotes === 'none' && /^(true|false)./.test(text)) this.fail('text after a boolean, before this')
+      return
+    }
+    this.offset += 1
+    while (this.peek() !== ']') {
+      if (this.peek() === '') this.fail("expected ']'")
+      this.skipValue()
+      this.endItem()
+    }
+    this.offset += 1
+  }
+
+  /** As {@link fail}, for what crosvm's own parser would take. */
+  unsound(message: string): never {
+    return unsound(`${message} at character ${this.offset}`, this.offset)
   }
 
   fail(message: string): never {

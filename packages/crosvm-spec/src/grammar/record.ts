@@ -7,11 +7,18 @@ export interface Field<T> {
   readonly key: string
   readonly aliases: readonly string[]
   readonly required: boolean
+  /** What a missing key means, for a property that is never absent. */
+  readonly missing?: T
   readonly shape: Shape<T>
 }
 
 export function required<T>(key: string, shape: Shape<T>): Field<T> {
   return { key, aliases: [], required: true, shape }
+}
+
+/** A property that is always there and always written; a text may leave it out. */
+export function defaulted<T>(key: string, shape: Shape<T>, missing: T): Field<T> {
+  return { key, aliases: [], required: true, missing, shape }
 }
 
 export function optional<T>(key: string, shape: Shape<T>, ...aliases: string[]): Field<T> {
@@ -24,8 +31,14 @@ export type Fields<T> = { readonly [K in keyof T]-?: Field<Exclude<T[K], undefin
 export interface RecordRule<T> {
   /** Refuses, with a sentence, what each field allows alone but crosvm does not allow together. */
   readonly check?: (value: T) => string | undefined
+  /** As `check`, for what crosvm's own parser takes, and what then fails later or does something else. */
+  readonly sound?: (value: T) => string | undefined
   /** crosvm reads the first field's key as given when it is missing, except where the record is flattened. */
   readonly implicitFirst?: boolean
+  /** The first key where it depends on the architecture. */
+  readonly firstKey?: (architecture: string | undefined) => string
+  /** The few records of crosvm that pass over keys they do not know. */
+  readonly ignoresUnknown?: true
 }
 
 /** `a=1,b=two` as a whole option, `[a=1,b=two]` inside another. The first key is always written. */
@@ -38,6 +51,7 @@ export function record<T extends object>(fields: Fields<T>, rule: RecordRule<T> 
     ),
   )
   const first = entries[0]![1]
+  const firstKey = (cursor: Cursor) => rule.firstKey?.(cursor.context.architecture) ?? first.key
   const allOptional = entries.every(([, field]) => !field.required)
 
   const printTop = (value: T): string => {
@@ -51,7 +65,7 @@ export function record<T extends object>(fields: Fields<T>, rule: RecordRule<T> 
       }
       pairs.push(printPair(property, field, held))
     }
-    const complaint = rule.check?.(value)
+    const complaint = rule.check?.(value) ?? rule.sound?.(value)
     if (complaint !== undefined) refuse(complaint)
     return pairs.join(',')
   }
@@ -60,8 +74,17 @@ export function record<T extends object>(fields: Fields<T>, rule: RecordRule<T> 
     const draft: Partial<Record<string, unknown>> = {}
     let implicit = implicitFirst && startsWithoutKey(cursor, names)
     while (cursor.peek() !== '' && cursor.peek() !== ']') {
-      const name = implicit ? first.key : cursor.identifier()
-      const known = byName.get(name) ?? cursor.fail(`unknown key '${name}' before this`)
+      const name = implicit ? firstKey(cursor) : cursor.identifier()
+      const known = byName.get(name)
+      if (!known && rule.ignoresUnknown) {
+        if (cursor.peek() === '=') {
+          cursor.offset += 1
+          cursor.skipValue()
+        }
+        cursor.endItem()
+        continue
+      }
+      if (!known) cursor.fail(`unknown key '${name}' before this`)
       if (Object.hasOwn(draft, known.property))
         cursor.fail(`'${name}' is given twice, the second time before this`)
       draft[known.property] = readHeld(cursor, name, known.field, implicit)
@@ -69,10 +92,14 @@ export function record<T extends object>(fields: Fields<T>, rule: RecordRule<T> 
       cursor.endItem()
     }
     for (const [property, field] of entries) {
-      if (field.required && draft[property] === undefined) cursor.fail(`'${field.key}' is missing`)
+      if (!field.required || draft[property] !== undefined) continue
+      if (field.missing === undefined) cursor.fail(`'${field.key}' is missing`)
+      draft[property] = field.missing
     }
     const complaint = rule.check?.(draft as T)
     if (complaint !== undefined) cursor.fail(complaint)
+    const unsoundness = rule.sound?.(draft as T)
+    if (unsoundness !== undefined) cursor.unsound(unsoundness)
     return draft as T
   }
 

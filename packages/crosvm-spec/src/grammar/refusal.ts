@@ -12,6 +12,16 @@ export class Refusal extends Error {
   }
 }
 
+/**
+ * What crosvm's own parser takes and a machine does not hold, because crosvm then fails to start or does something
+ * else than it says: an empty path, a block size of 3.
+ */
+export class Unsound extends Refusal {}
+
+export function unsound(message: string, offset?: number): never {
+  throw new Unsound(message, offset)
+}
+
 export function refuse(message: string, offset?: number): never {
   throw new Refusal(message, offset)
 }

@@ -1,5 +1,5 @@
 import type { Cursor } from './cursor.js'
-import { refuse } from './refusal.js'
+import { refuse, unsound } from './refusal.js'
 import type { Shape } from './shape.js'
 
 export const flag: Shape<boolean> = {
@@ -11,22 +11,32 @@ export const flag: Shape<boolean> = {
   bare: () => true,
 }
 
-/** A whole number that a JavaScript number holds exactly. */
-export function integer(least: number, most: number): Shape<number> {
-  const check = (value: unknown): number => {
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least || value > most) {
-      refuse(`expected a whole number from ${least} to ${most}, not ${String(value)}`)
-    }
-    return value === 0 ? 0 : value
+/**
+ * A whole number that a JavaScript number holds exactly. `bits`: the unsigned type of crosvm where that holds more
+ * than is allowed here.
+ */
+export function integer(least: number, most: number, bits?: 32 | 64): Shape<number> {
+  const says = `expected a whole number from ${least} to ${most}`
+  const fits = (value: number) => Number.isSafeInteger(value) && value >= least && value <= most
+  return {
+    print: (value) => {
+      if (typeof value !== 'number' || !fits(value)) refuse(`${says}, not ${String(value)}`)
+      return String(value === 0 ? 0 : value)
+    },
+    read: (cursor) => {
+      const value = cursor.number()
+      if (fits(Number(value))) return Number(value)
+      const held = bits !== undefined && value >= 0n && value < 1n << BigInt(bits)
+      return (held ? unsound : refuse)(`${says}, not ${value}`)
+    },
   }
-  return { print: (value) => String(check(value)), read: (cursor) => check(Number(cursor.number())) }
 }
 
 export const u8 = integer(0, 0xff)
 export const u16 = integer(0, 0xffff)
 export const u32 = integer(0, 0xffff_ffff)
 /** A count or index that crosvm holds in 64 bits and that no machine makes larger than this. */
-export const count = integer(0, Number.MAX_SAFE_INTEGER)
+export const count = integer(0, Number.MAX_SAFE_INTEGER, 64)
 
 /** A 64-bit unsigned number, exact. */
 export const u64: Shape<bigint> = bounded64(0n)

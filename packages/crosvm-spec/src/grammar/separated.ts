@@ -1,7 +1,7 @@
 import { takeAll } from './cpu-set.js'
 import type { Cursor } from './cursor.js'
 import { checkProperties } from './record.js'
-import { refuse } from './refusal.js'
+import { refuse, unsound } from './refusal.js'
 import type { Shape } from './shape.js'
 import { checkPath, checkText, resolvePath } from './text.js'
 
@@ -14,30 +14,45 @@ export const wholePath = (name: string): Shape<string> => ({
 export const wholeText = (name: string, maxBytes = 131_071): Shape<string> => {
   const check = (value: unknown): string => {
     checkText(value, name)
-    if (Buffer.byteLength(value) > maxBytes) refuse(`${name} must be at most ${maxBytes} bytes long`)
+    if (Buffer.byteLength(value) > maxBytes) unsound(`${name} must be at most ${maxBytes} bytes long`)
     return value
   }
   return { print: check, read: (cursor) => check(takeAll(cursor)) }
 }
 
-/** A number as Rust's `FromStr` reads it: decimal, no prefix. */
-export const wholeInteger = (least: number, most: number): Shape<number> => {
-  const check = (value: unknown): number => {
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least || value > most) {
-      refuse(`expected a whole number from ${least} to ${most}, not ${String(value)}`)
-    }
-    return value === 0 ? 0 : value
-  }
+/**
+ * A number as Rust's `FromStr` reads it: decimal, no prefix. `bits`: the type of crosvm where that holds more than
+ * is allowed here, a signed one if `least` is negative.
+ */
+export const wholeInteger = (least: number, most: number, bits?: 32 | 64): Shape<number> => {
+  const says = `expected a whole number from ${least} to ${most}`
+  const signed = least < 0
   return {
-    print: (value) => String(check(value)),
-    read: (cursor) => check(decimal(takeAll(cursor), least < 0)),
+    print: (value) => {
+      if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least || value > most) {
+        refuse(`${says}, not ${String(value)}`)
+      }
+      return String(value === 0 ? 0 : value)
+    },
+    read: (cursor) => {
+      const word = takeAll(cursor)
+      const value = wholeNumber(word, signed)
+      if (value >= BigInt(least) && value <= BigInt(most)) return Number(value)
+      const cut =
+        bits === undefined ? value + 1n : signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value)
+      return (cut === value ? unsound : refuse)(`${says}, not ${word}`)
+    },
   }
 }
 
-export function decimal(text: string, signed = false): number {
+function wholeNumber(text: string, signed: boolean): bigint {
   if (!(signed ? /^[+-]?[0-9]{1,40}$/ : /^\+?[0-9]{1,40}$/).test(text))
     refuse(`'${text}' is not a decimal number`)
-  return Number(text)
+  return BigInt(text.replace(/^\+/, ''))
+}
+
+export function decimal(text: string): number {
+  return Number(wholeNumber(text, false))
 }
 
 /** A text that has no way to hold the separator: the message says what to do instead. */

@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import type { Cursor } from './cursor.js'
 import { numberOf } from './cursor.js'
-import { refuse } from './refusal.js'
+import { refuse, unsound } from './refusal.js'
 import type { Shape } from './shape.js'
 
 /** Linux's MAX_ARG_STRLEN less the terminating zero: no argument can be longer. */
@@ -12,6 +12,8 @@ export interface TextRule {
   readonly name: string
   readonly maxBytes?: number
   readonly pattern?: { readonly test: RegExp; readonly says: string }
+  /** crosvm's own parser does not look at this rule. */
+  readonly onlyHere?: true
 }
 
 export type TextField =
@@ -48,10 +50,11 @@ export function checkText(text: unknown, name: string): asserts text is string {
 
 function applyRule(text: unknown, rule: TextRule): string {
   checkText(text, rule.name)
+  const no = rule.onlyHere ? unsound : refuse
   if (rule.maxBytes !== undefined && Buffer.byteLength(text) > rule.maxBytes) {
-    refuse(`${rule.name} must be at most ${rule.maxBytes} bytes long`)
+    no(`${rule.name} must be at most ${rule.maxBytes} bytes long`)
   }
-  if (rule.pattern && !rule.pattern.test.test(text)) refuse(`${rule.name} must be ${rule.pattern.says}`)
+  if (rule.pattern && !rule.pattern.test.test(text)) no(`${rule.name} must be ${rule.pattern.says}`)
   return text
 }
 
@@ -94,13 +97,13 @@ export function canonicalText<T extends string>(
 /** An absolute path: crosvm and its jailed children do not all share a working directory. */
 export function checkPath(value: unknown, name: string): string {
   checkText(value, name)
-  if (!value.startsWith('/')) refuse(`${name} must be an absolute path, not ${JSON.stringify(value)}`)
+  if (!value.startsWith('/')) unsound(`${name} must be an absolute path, not ${JSON.stringify(value)}`)
   return value
 }
 
 export function resolvePath(cursor: Pick<Cursor, 'context'>, value: string, name: string): string {
   if (value.startsWith('/') || cursor.context.workingDirectory === undefined) return checkPath(value, name)
-  if (value === '') refuse(`${name} must not be empty`)
+  if (value === '') unsound(`${name} must not be empty`)
   return checkPath(posix.join(cursor.context.workingDirectory, value), name)
 }
 

@@ -37,7 +37,7 @@ export function wrapped<K extends keyof Draft & string, W>(
   property: K,
   shape: Shape<W>,
   wrap: (value: Exclude<Draft[K], undefined>) => W,
-  unwrap: (value: W) => Exclude<Draft[K], undefined>,
+  unwrap: (value: W) => Draft[K],
   limits: OptionLimits = {},
 ): Option<Draft> {
   return within<W>(
@@ -47,7 +47,8 @@ export function wrapped<K extends keyof Draft & string, W>(
     (draft) =>
       draft[property] === undefined ? undefined : wrap(draft[property] as Exclude<Draft[K], undefined>),
     (draft, value) => {
-      Object.assign(draft, { [property]: unwrap(value) })
+      const held = unwrap(value)
+      if (held !== undefined) Object.assign(draft, { [property]: held })
     },
     limits,
   )

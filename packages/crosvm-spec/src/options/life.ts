@@ -60,7 +60,7 @@ export const balloonOptions: readonly Option<Draft>[] = [
   within(
     'balloon-bias-mib',
     'balloon.biasMib',
-    wholeInteger(-(2 ** 30), 2 ** 30),
+    wholeInteger(-(2 ** 30), 2 ** 30, 64),
     (draft) => presentBalloon(draft)?.biasMib,
     (draft, biasMib) => putBalloon(draft, { biasMib }),
     balloon,
@@ -98,7 +98,7 @@ export const balloonOptions: readonly Option<Draft>[] = [
   within(
     'init-mem',
     'balloon.initialMemoryMib',
-    wholeInteger(0, 2 ** 30),
+    wholeInteger(0, 2 ** 30, 64),
     (draft) => presentBalloon(draft)?.initialMemoryMib,
     (draft, initialMemoryMib) => putBalloon(draft, { initialMemoryMib }),
     balloon,
@@ -235,7 +235,7 @@ export const lifeOptions: readonly Option<Draft>[] = [
   within(
     'gdb',
     'start.port',
-    wholeInteger(1, 65_535),
+    wholeInteger(1, 65_535, 32),
     (draft) => (draft.start?.kind === 'gdb' ? draft.start.port : undefined),
     (draft, port) => putStart(draft, { kind: 'gdb', port }),
     { features: ['gdb'] },
@@ -248,7 +248,7 @@ export const lifeOptions: readonly Option<Draft>[] = [
   toggle('lock-guest-memory', 'lockGuestMemory', true),
   toggle('force-disable-readonly-mem', 'readOnlyMemorySlots', false),
   one('swap', 'swapDirectory', wholePath('swapDirectory'), { features: ['swap'] }),
-  one('swiotlb', 'swiotlbMib', wholeInteger(0, 2 ** 30), { architectures: ['aarch64'] }),
+  one('swiotlb', 'swiotlbMib', wholeInteger(0, 2 ** 30, 64), { architectures: ['aarch64'] }),
   one('pci-hotplug-slots', 'pciHotplugSlots', wholeInteger(0, 255), {
     features: ['pci-hotplug'],
     architectures: ['x86_64'],

@@ -35,7 +35,12 @@ export interface NetDevice {
 
 /** IFNAMSIZ less the terminating zero; dev_valid_name() of the kernel. */
 const interfaceName = text(
-  { name: 'tapName', maxBytes: 15, pattern: { test: /^(?!\.{1,2}$)[^\s/:%]+$/, says: 'an interface name' } },
+  {
+    name: 'tapName',
+    maxBytes: 15,
+    pattern: { test: /^(?!\.{1,2}$)[^\s/:%]+$/, says: 'an interface name' },
+    onlyHere: true,
+  },
   'guessed',
 )
 
@@ -125,7 +130,7 @@ export interface VsockDevice {
 }
 
 export const vsockDevice: Shape<VsockDevice> = record<VsockDevice>({
-  cid: required('cid', integer(3, 0xffff_fffe)),
+  cid: required('cid', integer(3, 0xffff_fffe, 64)),
   device: optional('device', path('device')),
   maxQueueSizes: optional('max-queue-sizes', list(u16, { least: 3, most: 3 })),
 })

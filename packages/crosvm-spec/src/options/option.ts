@@ -1,3 +1,5 @@
+import type { ReadContext } from '../grammar/cursor.js'
+
 export type Architecture = 'x86_64' | 'aarch64' | 'riscv64'
 
 /** The Cargo features of crosvm that bring options. */
@@ -36,5 +38,5 @@ export interface Option<Draft> extends OptionLimits {
   /** The text of each value to print, in order; a switch gives an empty text. Throws Refusal. */
   print(spec: Draft): readonly string[]
   /** Puts a value that was read into the draft. Throws Refusal. */
-  read(draft: Draft, text: string, context: { readonly workingDirectory?: string | undefined }): void
+  read(draft: Draft, text: string, context: ReadContext): void
 }

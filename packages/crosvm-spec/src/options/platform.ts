@@ -23,7 +23,7 @@ export interface Cpus {
 }
 
 export const cpus: Shape<Cpus> = record<Cpus>({
-  count: optional('num-cores', integer(1, 4096)),
+  count: optional('num-cores', integer(1, 4096, 64)),
   clusters: optional('clusters', list(bracketedCpus, { least: 1 })),
   coreTypes: optional(
     'core-types',
@@ -83,7 +83,10 @@ export interface MemoryRegion {
   readonly size?: bigint | undefined
 }
 
-const region = record<MemoryRegion>({ start: required('start', u64), size: optional('size', u64) })
+const region = record<MemoryRegion>(
+  { start: required('start', u64), size: optional('size', u64) },
+  { ignoresUnknown: true },
+)
 
 /** Where PCI lies in the guest's memory: `--pci`. */
 export interface PciLayout {
@@ -96,8 +99,10 @@ export interface PciLayout {
 
 export const pciLayout: Shape<PciLayout> = record<PciLayout>(
   { ecam: optional('ecam', region), cam: optional('cam', region), mem: optional('mem', region) },
-  // Which key comes first depends on the architecture, so it is not guessed.
-  { implicitFirst: false },
+  {
+    ignoresUnknown: true,
+    firstKey: (architecture) => ({ x86_64: 'ecam', aarch64: 'cam' })[architecture ?? ''] ?? 'mem',
+  },
 )
 
 /** What the guest's DMI tables say: `--smbios`. */
@@ -178,10 +183,10 @@ export interface Pflash {
   readonly blockSize?: number | undefined
 }
 
-export const pflash: Shape<Pflash> = record<Pflash>({
-  path: required('path', path('path')),
-  blockSize: optional('block_size', integer(1, 0xffff_ffff)),
-})
+export const pflash: Shape<Pflash> = record<Pflash>(
+  { path: required('path', path('path')), blockSize: optional('block_size', integer(1, 0xffff_ffff, 32)) },
+  { ignoresUnknown: true },
+)
 
 /** One file of the firmware configuration device: `--fw-cfg`. */
 export type FwCfgFile =
@@ -197,12 +202,12 @@ interface FlatFwCfg {
 export const fwCfgFile = record<FlatFwCfg>(
   {
     // FW_CFG_FILENAME of the specification: 56 bytes with the terminating zero.
-    name: required('name', text({ name: 'name', maxBytes: 55 })),
+    name: required('name', text({ name: 'name', maxBytes: 55, onlyHere: true })),
     string: optional('string', text({ name: 'string' })),
     path: optional('path', path('path')),
   },
   {
-    check: (file) =>
+    sound: (file) =>
       (file.string === undefined) === (file.path === undefined) ? 'give either string or path' : undefined,
   },
 ) as Shape<FwCfgFile>
@@ -251,22 +256,31 @@ export const stubPciDevice: Shape<StubPciDevice> = record<StubPciDevice>(
 )
 
 export interface MemOptions {
-  readonly sizeMib: number
+  readonly sizeMib?: number | undefined
 }
 
 /** MiB, not bytes and not "2G". 2 ** 30 MiB is a pebibyte. */
 export const memory: Shape<MemOptions> = record<MemOptions>({
-  sizeMib: required('size', integer(1, 2 ** 30)),
+  sizeMib: optional('size', integer(1, 2 ** 30, 64)),
 })
 
-export const battery: Shape<{ readonly type: 'goldfish' }> = record<{ readonly type: 'goldfish' }>({
-  type: required('type', choice(['goldfish'])),
+export interface BatteryOptions {
+  readonly type?: 'goldfish' | undefined
+}
+
+export const battery: Shape<BatteryOptions> = record<BatteryOptions>({
+  type: optional('type', choice(['goldfish'])),
 })
 
-export const nested: Shape<{ readonly mode: 'off' | 'auto' | 'on' }> = record<{
-  readonly mode: 'off' | 'auto' | 'on'
-}>({ mode: required('mode', choice(['off', 'auto', 'on'])) })
+export interface NestedOptions {
+  readonly mode?: 'off' | 'auto' | 'on' | undefined
+}
 
-export const videoDevice: Shape<{ readonly backend: string }> = record<{ readonly backend: string }>({
-  backend: required('backend', choice(['libvda', 'libvda-vd', 'ffmpeg', 'vaapi']) as Shape<string>),
+export const nested: Shape<NestedOptions> = record<NestedOptions>({
+  mode: optional('mode', choice(['off', 'auto', 'on'])),
 })
+
+export const videoDevice: Shape<{ readonly backend: string }> = record<{ readonly backend: string }>(
+  { backend: required('backend', choice(['libvda', 'libvda-vd', 'ffmpeg', 'vaapi']) as Shape<string>) },
+  { ignoresUnknown: true },
+)

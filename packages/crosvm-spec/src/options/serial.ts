@@ -1,5 +1,5 @@
 import { type PciAddress, pciAddress } from '../grammar/network.js'
-import { optional, record, required } from '../grammar/record.js'
+import { defaulted, optional, record } from '../grammar/record.js'
 import { choice, flag, integer, list, u16 } from '../grammar/scalar.js'
 import type { Shape } from '../grammar/shape.js'
 import { path, text } from '../grammar/text.js'
@@ -37,7 +37,7 @@ export interface SerialPort {
 
 export const serialPort: Shape<SerialPort> = record<SerialPort>(
   {
-    type: required('type', choice(['file', 'stdout', 'sink', 'syslog', 'unix', 'unix-stream'])),
+    type: defaulted('type', choice(['file', 'stdout', 'sink', 'syslog', 'unix', 'unix-stream']), 'sink'),
     hardware: optional(
       'hardware',
       choice(['serial', 'virtio-console', 'debugcon'], { 'legacy-virtio-console': 'virtio-console' }),

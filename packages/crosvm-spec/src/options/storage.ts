@@ -1,7 +1,7 @@
 import { takeAll } from '../grammar/cpu-set.js'
 import { type PciAddress, pciAddress } from '../grammar/network.js'
 import { optional, record, required } from '../grammar/record.js'
-import { refuse } from '../grammar/refusal.js'
+import { refuse, unsound } from '../grammar/refusal.js'
 import { choice, count, flag, integer, u64 } from '../grammar/scalar.js'
 import { decimal, part, printParts, readParts, type SeparatedFields, without } from '../grammar/separated.js'
 import type { Shape } from '../grammar/shape.js'
@@ -36,7 +36,7 @@ export interface BlockDevice {
   readonly dontCache?: boolean | undefined
 }
 
-const blockSize = integer(1, 0xffff_ffff)
+const blockSize = integer(1, 0xffff_ffff, 32)
 
 function checkBlockSize(value: { readonly blockSize?: number | undefined }): string | undefined {
   const size = value.blockSize
@@ -64,7 +64,7 @@ export const blockDevice: Shape<BlockDevice> = record<BlockDevice>(
     pciAddress: optional('pci-address', pciAddress),
     dontCache: optional('dontcache', flag),
   },
-  { check: checkBlockSize },
+  { sound: checkBlockSize },
 )
 
 /** A disk of the virtio-scsi controller: `--scsi-block`, experimental in crosvm. */
@@ -86,7 +86,7 @@ export const scsiDisk: Shape<ScsiDisk> = record<ScsiDisk>(
     blockSize: optional('block-size', blockSize),
     root: optional('root', flag),
   },
-  { check: checkBlockSize },
+  { sound: checkBlockSize },
 )
 
 /**
@@ -172,15 +172,15 @@ const RESERVED_INODES = 11
 function checkExt2(value: PmemExt2Parts): void {
   const group = (value.blocksPerGroup ?? 4096) * 4096
   const size = value.size ?? 16_777_216
-  if (size > 0xffff_ffff) refuse('size must be below 4 GiB: share the rest as another device')
-  if (group > 0x8000 * 4096) refuse('blocksPerGroup must be at most 32768: one block maps one group')
+  if (size > 0xffff_ffff) unsound('size must be below 4 GiB: share the rest as another device')
+  if (group > 0x8000 * 4096) unsound('blocksPerGroup must be at most 32768: one block maps one group')
   if (size % group !== 0) {
-    refuse(
+    unsound(
       `size must be a multiple of ${group}, which is 4096 × blocksPerGroup: ${Math.ceil(size / group) * group} is`,
     )
   }
   if ((value.inodesPerGroup ?? 1024) <= RESERVED_INODES) {
-    refuse(`inodesPerGroup must be more than the ${RESERVED_INODES} that ext2 reserves`)
+    unsound(`inodesPerGroup must be more than the ${RESERVED_INODES} that ext2 reserves`)
   }
 }
 

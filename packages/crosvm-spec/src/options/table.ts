@@ -169,7 +169,11 @@ const displayOptions: readonly Option<Draft>[] = [
 
 const platformOptions: readonly Option<Draft>[] = [
   many('vhost-user', 'vhostUser', vhostUserDevice),
-  one('vhost-user-connect-timeout-ms', 'vhostUserConnectTimeoutMs', wholeInteger(0, Number.MAX_SAFE_INTEGER)),
+  one(
+    'vhost-user-connect-timeout-ms',
+    'vhostUserConnectTimeoutMs',
+    wholeInteger(0, Number.MAX_SAFE_INTEGER, 64),
+  ),
   many('vfio', 'vfio', vfioDevice),
   toggle('vfio-isolate-hotplug', 'vfioIsolateHotplug', true),
   toggle('vfio-platform-pm', 'vfioPlatformPm', true, arm),
@@ -190,7 +194,7 @@ const platformOptions: readonly Option<Draft>[] = [
     'battery',
     platform.battery,
     (type) => ({ type }),
-    ({ type }) => type,
+    ({ type = 'goldfish' }) => type,
   ),
   one('pci', 'pci', platform.pciLayout),
   many('stub-pci-device', 'stubPciDevices', platform.stubPciDevice),

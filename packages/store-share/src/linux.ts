@@ -47,4 +47,6 @@ export function serialiseNar(path: string, signal: AbortSignal): AsyncGenerator<
   return serialiseWith(treeReader, toByteString(path), signal)
 }
 
+export * from './linux/nix.js'
+export { type OpenViewOptions, openView, viewProgram } from './linux/view.js'
 export { cacheFiles, clock, openFiles, processOwners, runCommand, sharingPowers, treeReader }

@@ -18,6 +18,11 @@ export const pieces = [
       (has('nix-store') && has('nix-build')) || existsSync('/nix/var/nix/profiles/default/bin/nix-store'),
   },
   {
+    package: 'sqlite3',
+    why: "reads Nix's database where Node has no SQLite of its own (before 22.13)",
+    present: () => has('sqlite3'),
+  },
+  {
     package: 'erofs-utils',
     why: 'checks the store images that units mount',
     present: () => has('fsck.erofs') && has('mkfs.erofs') && has('dump.erofs'),

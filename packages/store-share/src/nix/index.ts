@@ -8,9 +8,17 @@ export {
   parseContentAddress,
 } from './content-address.js'
 export { type ContentAddressedInfo, ContentAddressHasher } from './content-hash.js'
+export {
+  type DatabaseReader,
+  type NixDatabase,
+  type NixDatabaseOptions,
+  type NixDatabasePowers,
+  nixDatabase,
+} from './database.js'
 export { formatHash, type HashAlgorithm, type HashEncoding, type NixHash, parseHash } from './hash.js'
 export type { MalformedError, NixFormat } from './malformed.js'
 export { NAR_LIMITS } from './nar/format.js'
+export { hashNar, type NarHashPowers, type NarSummary, verifyNar } from './nar/hash.js'
 export {
   formatListing,
   type ListedDirectory,

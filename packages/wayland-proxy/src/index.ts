@@ -1,4 +1,5 @@
 export type { Counters } from './diagnostics/recorder.js'
+export { type Explanation, explain } from './policy/explain.js'
 export { DEFAULT_LIMITS, type Limit, type Limits } from './policy/limits.js'
 export {
   type ClipboardPolicy,
@@ -19,6 +20,8 @@ export { printTables, readTables } from './protocol/text.js'
 export { type ProxyOptions, WaylandProxy } from './proxy.js'
 export type { Ending } from './relay/endings.js'
 export type { Question, RelayPowers } from './relay/unit-context.js'
+export { type Acceptance, acceptClients } from './transport/acceptor.js'
+export { type Carry, type CrossDomainPowers, carryAcrossDomains } from './transport/cross-domain.js'
 export { type Decoded, decodeArguments } from './wire/decode.js'
 export { type Encoded, encodeMessage } from './wire/encode.js'
 export type { WireError } from './wire/errors.js'

@@ -13,6 +13,7 @@ import { type Answerer, registryHooks } from './relay/globals.js'
 import { compileRoutes, type Routes } from './relay/routes.js'
 import { Session } from './relay/session.js'
 import type { Question, RelayPowers, UnitContext } from './relay/unit-context.js'
+import { type Carry, carryAnything } from './transport/cross-domain.js'
 
 export interface ProxyOptions {
   readonly policy: Policy
@@ -22,6 +23,10 @@ export interface ProxyOptions {
   readonly onWarning?: (warning: Warning) => void
   /** Asks the user about what the policy leaves to them. Default: nobody is there to ask, so no. */
   readonly ask?: (question: Question) => Promise<boolean>
+  /** What the way to the unit can carry. Default: everything, as a socket does. */
+  readonly carry?: Carry
+  /** Each message as a line, without secrets. Costs: every message is read twice. */
+  readonly trace?: (line: string) => void
   /** A client and its connection to the compositor are over. */
   readonly onEnd?: (session: number, ending: Ending) => void
 }
@@ -37,6 +42,8 @@ export class WaylandProxy implements Disposable {
   readonly #sessions = new Set<Session>()
   readonly #onEnd: (session: number, ending: Ending) => void
   readonly #warned = new Set<string>()
+  readonly #waiting: (() => void)[] = []
+  readonly #leaving: (() => void)[] = []
   #nextNumber = 1
 
   constructor(powers: RelayPowers, options: ProxyOptions) {
@@ -53,6 +60,8 @@ export class WaylandProxy implements Disposable {
       census,
       sessions,
       recorder: new Recorder(),
+      carry: options.carry ?? carryAnything,
+      trace: options.trace,
       policy: options.policy,
       answerers: new Map<string, Answerer>(),
       interfaceNamed: (name): CompiledInterface => {
@@ -104,11 +113,28 @@ export class WaylandProxy implements Disposable {
     return this.#context.recorder.lines()
   }
 
+  /** Resolves when the unit may have one more client. */
+  room(): Promise<void> {
+    if (this.#sessions.size < this.policy.limits.connections) return Promise.resolve()
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** Resolves when the unit has no client. */
+  async empty(): Promise<void> {
+    while (this.#sessions.size > 0) await new Promise<void>((resolve) => this.#leaving.push(resolve))
+  }
+
+  warn(warning: Warning): void {
+    this.#context.warn(warning)
+  }
+
   /** Serves a client over a connection to the compositor made for it. Both belong to the proxy from now on. */
   serve(client: UnixSocket, compositor: UnixSocket): void {
     const number = this.#nextNumber++
     const session: Session = new Session(this.#context, number, client, compositor, (ending) => {
       this.#sessions.delete(session)
+      if (this.#sessions.size < this.policy.limits.connections) this.#waiting.shift()?.()
+      for (const left of this.#leaving.splice(0)) left()
       this.#onEnd(number, ending)
     })
     this.#sessions.add(session)

@@ -20,6 +20,7 @@ export const WARNINGS = {
   'W-ACTIVATION': 'a request to be brought to the front was ignored',
   'W-TEXT': 'a text was changed because it could deceive',
   'W-CONNECTIONS': 'the unit opens connections faster than its limit',
+  'W-COMPOSITOR': 'the compositor cannot be reached',
   'W-TRANSPORT': 'a descriptor cannot travel to this unit',
 } as const
 

@@ -1,4 +1,5 @@
 import type { Fd } from '@spectrum/unix-fd'
+import { traceLine } from '../diagnostics/trace.js'
 import { FIRST_SERVER_ID } from '../objects/ids.js'
 import type { ProtocolObject } from '../objects/protocol-object.js'
 import type { CompiledMessage } from '../protocol/compile.js'
@@ -30,7 +31,9 @@ export function relayEvent(session: Session, at: number, size: number): void {
     return
   }
   const { message } = route
-  session.unit.recorder.record(session, 'event', id, message, size)
+  const { unit } = session
+  unit.recorder.record(session, 'event', id, message, size)
+  if (unit.trace) unit.trace(traceLine(session.number, '<-', id, message, input, at))
   if (message.bytes !== 0 && message.bytes !== size) {
     broken(session, `${message.fullName}: ${size} bytes where ${message.bytes} belong`)
     return
@@ -209,6 +212,6 @@ function deliver(session: Session, relayed: RelayedMessage, route: Route): void 
     return
   }
   for (const fd of encoded.value.descriptors) relayed.keep(fd)
-  session.pump.client.output.push(encoded.value.bytes, encoded.value.descriptors)
+  session.tell(message, encoded.value.bytes, encoded.value.descriptors)
   relayed.afterwards?.(created)
 }

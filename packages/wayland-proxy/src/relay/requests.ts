@@ -1,4 +1,5 @@
 import type { Fd } from '@spectrum/unix-fd'
+import { traceLine } from '../diagnostics/trace.js'
 import type { ProtocolObject } from '../objects/protocol-object.js'
 import { decodeArguments } from '../wire/decode.js'
 import { encodeMessage } from '../wire/encode.js'
@@ -32,7 +33,9 @@ export function relayRequest(session: Session, at: number, size: number): void {
     return
   }
   const { message } = route
-  session.unit.recorder.record(session, 'request', id, message, size)
+  const { unit } = session
+  unit.recorder.record(session, 'request', id, message, size)
+  if (unit.trace) unit.trace(traceLine(session.number, '->', id, message, input, at))
   if (message.bytes !== 0 && message.bytes !== size) {
     const text = `${message.fullName}: ${size} bytes where ${message.bytes} belong`
     session.refuse(DISPLAY_ERROR.invalidMethod, text)

@@ -211,8 +211,26 @@ export class Session {
     const encoded = encodeMessage(message.signature, object.clientId, message.opcode, values)
     if (encoded.isErr()) throw new Error(`${message.fullName}: ${encoded.error.message}`)
     this.unit.recorder.record(this, 'from-proxy', object.clientId, message, encoded.value.bytes.length)
-    this.pump.client.output.push(encoded.value.bytes, encoded.value.descriptors)
+    this.tell(message, encoded.value.bytes, encoded.value.descriptors)
     this.pump.flushSoon()
+  }
+
+  /** Queues an event for the client, unless the way to it cannot carry a descriptor. They are the queue's. */
+  tell(message: CompiledMessage, bytes: Uint8Array, fds: readonly Fd[]): void {
+    const carried: Fd[] = []
+    let why: string | undefined
+    for (const fd of fds) {
+      const one = this.unit.carry(fd)
+      if (one.isOk()) carried.push(one.value)
+      else why = one.error
+    }
+    if (why === undefined) {
+      this.pump.client.output.push(bytes, carried)
+      return
+    }
+    for (const fd of carried) fd.close()
+    const text = `${message.fullName} is left out: its descriptor is ${escaped(why)}`
+    this.unit.warn({ code: 'W-TRANSPORT', session: this.number, message: text })
   }
 
   /** Sends a request of the proxy's own. Ids are the compositor's. Descriptors belong to the session from now on. */

@@ -5,6 +5,7 @@ import type { Policy } from '../policy/policy.js'
 import type { Warning } from '../policy/warnings.js'
 import type { CompiledInterface } from '../protocol/compile.js'
 import type { ProtocolTable } from '../protocol/table.js'
+import type { Carry } from '../transport/cross-domain.js'
 import type { UnitCensus } from './census.js'
 import type { Answerer } from './globals.js'
 import type { Routes } from './routes.js'
@@ -32,6 +33,9 @@ export interface UnitContext {
   readonly routes: readonly Routes[]
   readonly powers: RelayPowers
   readonly census: UnitCensus
+  /** What the way to the unit can carry. */
+  readonly carry: Carry
+  readonly trace: ((line: string) => void) | undefined
   /** The interfaces that the proxy answers itself, by name. */
   readonly answerers: ReadonlyMap<string, Answerer>
   readonly recorder: Recorder

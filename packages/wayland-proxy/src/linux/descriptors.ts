@@ -1,0 +1,41 @@
+import { readlinkSync, readSync } from 'node:fs'
+import type { Fd, UnixFd, UnixFdError } from '@spectrum/unix-fd'
+import { err, ok, type Result } from 'neverthrow'
+import type { CrossDomainPowers } from '../transport/cross-domain.js'
+
+const PIECE = 64 * 1024
+
+/** How descriptors of this machine are told apart and copied. */
+export function linuxCrossDomainPowers(descriptors: UnixFd): CrossDomainPowers {
+  return {
+    inspect: (fd) => descriptors.inspect(fd),
+    isMemfd: (fd) => readlinkSync(`/proc/self/fd/${fd.number}`).startsWith('/memfd:'),
+    copy: (fd, bytes) => copy(descriptors, fd, bytes),
+  }
+}
+
+function copy(descriptors: UnixFd, fd: Fd, bytes: number): Result<Fd, UnixFdError> {
+  const created = descriptors.createMemfd('copy')
+  if (created.isErr()) return err(created.error)
+  const memfd = created.value
+  const piece = new Uint8Array(PIECE)
+  let position = 0
+  while (position < bytes) {
+    const read = readSync(fd.number, piece, 0, Math.min(PIECE, bytes - position), position)
+    // A file that has become shorter: the rest is zero, as a mapping's would not be.
+    if (read === 0) break
+    const written = memfd.write(piece.subarray(0, read))
+    if (written.isErr()) {
+      memfd.close()
+      return err(written.error)
+    }
+    position += read
+  }
+  const sized = memfd.resize(bytes)
+  if (sized.isErr()) {
+    memfd.close()
+    return err(sized.error)
+  }
+  memfd.addSeals('shrink', 'grow', 'seal')
+  return ok(memfd.fd)
+}

@@ -1,0 +1,47 @@
+import type { Fd, UnixFdError } from '@spectrum/unix-fd'
+import { err, ok, type Result } from 'neverthrow'
+import type { RelayPowers } from '../relay/unit-context.js'
+
+/** Of a file that is copied for the unit: keymaps and tables of formats have some kilobytes. */
+const MOST_COPIED_BYTES = 4 * 2 ** 20
+
+/** Turns a descriptor into one that the way to the unit can carry, or says why none can be. It owns `fd`. */
+export type Carry = (fd: Fd) => Result<Fd, string>
+
+/** A socket carries everything. */
+export const carryAnything: Carry = (fd) => ok(fd)
+
+export interface CrossDomainPowers {
+  readonly inspect: RelayPowers['inspect']
+  /** Whether it is a memfd, by its link in /proc. */
+  isMemfd(fd: Fd): boolean
+  /** A memfd with the file's content. */
+  copy(fd: Fd, bytes: number): Result<Fd, UnixFdError>
+}
+
+/**
+ * What crosvm's cross-domain context can bring into a unit: shared memory and the writing end of a pipe. Any other
+ * descriptor makes it give the channel up. A file of the compositor that is no memfd is copied into one. GPU memory
+ * has no type of file, and crosvm knows it.
+ */
+export function carryAcrossDomains(powers: CrossDomainPowers): Carry {
+  const judge = (fd: Fd): Result<Fd, string> => {
+    const inspected = powers.inspect(fd)
+    if (inspected.isErr()) return err(inspected.error.message)
+    const { type, access, size } = inspected.value
+    if (type === 'pipe') return access === 'write' ? ok(fd) : err(`a pipe opened for ${access}`)
+    if (type === 'anonymous') return ok(fd)
+    if (type !== 'file') return err(`a ${type}`)
+    if (powers.isMemfd(fd)) return ok(fd)
+    if (size > MOST_COPIED_BYTES) return err(`a file of ${size} bytes`)
+    const copied = powers.copy(fd, Number(size))
+    if (copied.isErr()) return err(copied.error.message)
+    fd.close()
+    return ok(copied.value)
+  }
+  return (fd) => {
+    const carried = judge(fd)
+    if (carried.isErr()) fd.close()
+    return carried
+  }
+}

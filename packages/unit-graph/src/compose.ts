@@ -1,113 +1,108 @@
 import { err, ok, type Result } from 'neverthrow'
+import { faultOfUnits } from './check/units.js'
+import { faultOfWires } from './check/wires.js'
 import type { GraphError } from './errors.js'
-import { printable } from './escape.js'
-import type { UnitDefinition } from './unit.js'
+import { type Absent, Grant, Provision } from './grant.js'
+import type { NeedDefinition, UnitDefinition } from './unit.js'
+import type { Wire, WireEnd } from './wire.js'
 
 export type UnitMap = Readonly<Record<string, UnitDefinition>>
 
 /**
- * Units that belong together. Frozen plain data: two graphs compare by their JSON.
- * The keys are the program's own names for the units; `units.mail` stays typed from `compose({ mail })`.
+ * Units and who may reach whom among them. Frozen plain data: two graphs compare by their JSON, and that JSON is
+ * what {@link parseGraph} reads. The keys are the program's own names for the units; `units.mail` stays typed
+ * from `compose({ mail })`.
  */
 export interface Graph<Units extends UnitMap = UnitMap> {
   readonly kind: 'graph'
   readonly units: Units
+  /** One for each need of each unit, in the order of the units' keys and of their needs. */
+  readonly wires: readonly Wire[]
 }
 
-const MEBIBYTE = 1024 * 1024
-const NAME = /^[a-z][a-z0-9-]{0,31}$/
+type WireFor<Need extends NeedDefinition> =
+  | Grant<Need['service']>
+  | Provision<Need['service']>
+  | (Need['availability'] extends 'optional' ? Absent : never)
+
+/** Units whose needs the compiler does not know, from a file or a loop, have none to it: they are checked at run time. */
+type KeysWithNeeds<Units extends UnitMap> = {
+  [Key in keyof Units]: string extends keyof Units[Key]['needs']
+    ? never
+    : keyof Units[Key]['needs'] extends never
+      ? never
+      : Key
+}[keyof Units]
+
+/** What `wire` takes: every need of every unit that has one, and nothing else. */
+export type Wiring<Units extends UnitMap> = {
+  readonly [Key in KeysWithNeeds<Units>]: {
+    readonly [Need in keyof Units[Key]['needs']]: WireFor<Units[Key]['needs'][Need]>
+  }
+}
+
+type NoExcess<Actual, Shape> = {
+  readonly [Key in keyof Actual]: Key extends keyof Shape
+    ? { readonly [Need in keyof Actual[Key]]: Need extends keyof Shape[Key] ? Actual[Key][Need] : never }
+    : never
+}
+
+export interface Wirable<Units extends UnitMap> {
+  /**
+   * Binds every need. A need that is missing, of another service, or not there at all does not compile; from
+   * JavaScript it is refused with the same words as a graph from a file.
+   */
+  wire<const W extends Wiring<Units>>(
+    wiring: W & NoExcess<W, Wiring<Units>>,
+  ): Result<Graph<Units>, GraphError>
+}
+
+/** Without needs the units are a graph already; with needs they become one by `wire`. */
+export type Composition<Units extends UnitMap> = [KeysWithNeeds<Units>] extends [never]
+  ? Result<Graph<Units>, GraphError> & Wirable<Units>
+  : Wirable<Units>
 
 /**
- * Checks units together and makes a graph of them.
- * The first fault in the order of the keys is returned; nothing is started or looked up.
+ * Checks units together. Nothing is started or looked up. The first fault in the order of the keys is returned:
+ * of each unit, then of the wires, then of the whole.
  */
-export function compose<const Units extends UnitMap>(units: Units): Result<Graph<Units>, GraphError> {
-  const keys = Object.keys(units)
-  if (keys.length === 0) {
-    return err({ kind: 'no-units', message: 'A graph needs at least one unit: compose({ mail }).', path: [] })
+export function compose<const Units extends UnitMap>(units: Units): Composition<Units> {
+  const wirable: Wirable<Units> = {
+    wire: (wiring) => graphOf(units, wiresOf(wiring)),
   }
-  const holders = new Map<string, string>()
-  for (const key of keys) {
-    const fault = faultOf(key, units[key], holders)
-    if (fault !== undefined) return err(fault)
-    holders.set(units[key]!.name, key)
-  }
-  return ok(Object.freeze({ kind: 'graph', units: Object.freeze({ ...units }) }))
+  return Object.assign(graphOf(units, []), wirable) as unknown as Composition<Units>
 }
 
-/**
- * The keys of the graph in the order in which a host starts them: units in one inner list do not depend on
- * each other. Stopping is the reverse. Units have no wires between them, so all of them are independent.
- */
-export function startOrder<Units extends UnitMap>(
-  graph: Graph<Units>,
-): readonly (readonly (keyof Units & string)[])[] {
-  return [Object.keys(graph.units)]
+/** A graph of units and a list of wires, as a file has them. */
+export function graphOf<Units extends UnitMap>(
+  units: Units,
+  wires: readonly Wire[],
+): Result<Graph<Units>, GraphError> {
+  const fault = faultOfUnits(units) ?? faultOfWires(units, wires)
+  if (fault !== undefined) return err(fault)
+  return ok(
+    Object.freeze({ kind: 'graph', units: Object.freeze({ ...units }), wires: inOrder(units, wires) }),
+  )
 }
 
-// Types are no boundary: a graph may be built from JavaScript or from parsed JSON.
-function faultOf(key: string, unit: unknown, holders: ReadonlyMap<string, string>): GraphError | undefined {
-  if (!isUnit(unit)) {
-    const message = `"${printable(key)}" is not a unit; make it with defineUnit(name, { store: closure(…) }).`
-    return { kind: 'not-a-unit', message, path: [key] }
-  }
-  if (typeof unit.name !== 'string' || !NAME.test(unit.name)) {
-    const message = `"${printable(unit.name)}" is not a unit name: take a lower-case letter, then at most 31 of a-z, 0-9 and "-".`
-    return { kind: 'invalid-name', message, path: [key, 'name'], name: String(unit.name) }
-  }
-  const other = holders.get(unit.name)
-  if (other !== undefined) {
-    const message = `"${printable(key)}" and "${printable(other)}" are both named "${unit.name}"; a name belongs to one unit.`
-    return { kind: 'duplicate-name', message, path: [key, 'name'], name: unit.name, other }
-  }
-  return faultOfStore(key, unit) ?? faultOfSize(key, unit)
+function wiresOf(wiring: object): readonly Wire[] {
+  return Object.entries(wiring).flatMap(([unit, needs]) =>
+    Object.entries(needs as object).map(([need, end]): Wire => ({ unit, need, to: endOf(end) })),
+  )
 }
 
-function isUnit(value: unknown): value is UnitDefinition {
-  return typeof value === 'object' && value !== null && (value as { kind?: unknown }).kind === 'unit'
+function endOf(value: unknown): WireEnd {
+  if (value instanceof Provision) return value.grant()
+  if (value instanceof Grant) return value
+  return value as WireEnd
 }
 
-function faultOfStore(key: string, unit: UnitDefinition): GraphError | undefined {
-  const store: unknown = unit.store
-  const roots = (store as { roots?: unknown } | undefined)?.roots
-  if ((store as { kind?: unknown } | undefined)?.kind !== 'closure' || !Array.isArray(roots)) {
-    const message = `Unit "${unit.name}" has no store: grant it store: closure('/nix/store/…').`
-    return { kind: 'invalid-value', message, path: [key, 'store'] }
-  }
-  if (roots.length === 0) {
-    const message = `Unit "${unit.name}" is granted an empty closure; name at least one store path.`
-    return { kind: 'empty-closure', message, path: [key, 'store', 'roots'] }
-  }
-  const wrong = roots.findIndex((root) => typeof root !== 'string' || root === '')
-  if (wrong < 0) return undefined
-  const message = `Root ${wrong} of unit "${unit.name}" is not a store path; write it as /nix/store/HASH-NAME.`
-  return { kind: 'invalid-value', message, path: [key, 'store', 'roots', String(wrong)] }
-}
-
-function faultOfSize(key: string, unit: UnitDefinition): GraphError | undefined {
-  const { memoryBytes, vcpuCount, hotplugSlots } = unit
-  const wrong = (field: string, rule: string): GraphError => ({
-    kind: 'invalid-value',
-    message: `${field} of unit "${unit.name}" must be ${rule}.`,
-    path: [key, field],
-  })
-  if (memoryBytes !== undefined && !isWhole(memoryBytes, 32 * MEBIBYTE, 2 ** 44, MEBIBYTE)) {
-    return wrong('memoryBytes', 'a multiple of 1 MiB from 32 MiB to 16 TiB')
-  }
-  if (vcpuCount !== undefined && !isWhole(vcpuCount, 1, 255, 1)) {
-    return wrong('vcpuCount', 'a whole number from 1 to 255')
-  }
-  if (hotplugSlots !== undefined && !isWhole(hotplugSlots, 0, 255, 1)) {
-    return wrong('hotplugSlots', 'a whole number from 0 to 255')
-  }
-  return undefined
-}
-
-function isWhole(value: unknown, least: number, most: number, step: number): boolean {
-  return (
-    Number.isSafeInteger(value) &&
-    Number(value) >= least &&
-    Number(value) <= most &&
-    Number(value) % step === 0
+/** The order of a program's literals says nothing, so equal graphs have equal JSON. */
+function inOrder(units: UnitMap, wires: readonly Wire[]): readonly Wire[] {
+  const found = new Map(wires.map((wire) => [JSON.stringify([wire.unit, wire.need]), wire]))
+  return Object.freeze(
+    Object.entries(units).flatMap(([unit, { needs }]) =>
+      Object.keys(needs).map((need) => Object.freeze(found.get(JSON.stringify([unit, need]))!)),
+    ),
   )
 }

@@ -1,20 +1,29 @@
+type Fault<Kind extends string, More = unknown> = {
+  readonly kind: Kind
+  readonly message: string
+  readonly path: readonly string[]
+} & More
+
 /** Why units do not make a graph. `path` leads to the fault: `['left', 'memoryBytes']`. */
 export type GraphError =
-  | { readonly kind: 'no-units'; readonly message: string; readonly path: readonly string[] }
-  | { readonly kind: 'not-a-unit'; readonly message: string; readonly path: readonly string[] }
-  | {
-      readonly kind: 'invalid-name'
-      readonly message: string
-      readonly path: readonly string[]
-      readonly name: string
-    }
-  | {
-      readonly kind: 'duplicate-name'
-      readonly message: string
-      readonly path: readonly string[]
-      readonly name: string
-      /** The key that holds the name already. */
-      readonly other: string
-    }
-  | { readonly kind: 'empty-closure'; readonly message: string; readonly path: readonly string[] }
-  | { readonly kind: 'invalid-value'; readonly message: string; readonly path: readonly string[] }
+  | Fault<'no-units'>
+  | Fault<'not-a-unit'>
+  | Fault<'not-a-graph'>
+  | Fault<'invalid-name', { readonly name: string }>
+  /** `other`: the key that holds the name already. */
+  | Fault<'duplicate-name', { readonly name: string; readonly other: string }>
+  | Fault<'empty-closure'>
+  | Fault<'invalid-value'>
+  /** A required need without a wire, or an optional one that nobody decided about. */
+  | Fault<'unbound-need', { readonly unit: string; readonly need: string }>
+  | Fault<'wired-twice', { readonly unit: string; readonly need: string }>
+  | Fault<'unknown-unit', { readonly unit: string }>
+  | Fault<'unknown-need', { readonly unit: string; readonly need: string }>
+  | Fault<'unknown-provision', { readonly unit: string; readonly provision: string }>
+  | Fault<'wrong-service', { readonly wanted: string; readonly offered: string }>
+  /** One name, two shapes. `other`: where the first one is. */
+  | Fault<'service-clash', { readonly service: string; readonly other: readonly string[] }>
+  /** Strong edges that lead back to where they began: `units` are keys, the first one again at the end. */
+  | Fault<'cycle', { readonly units: readonly string[] }>
+  /** A lazy unit that nobody can call would never start. */
+  | Fault<'unreachable-unit', { readonly unit: string }>

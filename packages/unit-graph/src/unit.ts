@@ -1,7 +1,22 @@
+import { Provision } from './grant.js'
+import type { AnyService, Offer, OptionalNeed } from './service/service.js'
 import type { ClosureReference } from './store.js'
 
+/** What a unit wants of others: a service, or one that it can do without. */
+export type Needs = Readonly<Record<string, AnyService | OptionalNeed>>
+export type Offers = Readonly<Record<string, Offer>>
+
+/** What happens when a unit's command or its machine ends without being stopped. */
+export interface RestartPolicy {
+  readonly when: 'never' | 'on-failure' | 'always'
+  /** Restarts in a row; after them the unit stays down. Default 5. */
+  readonly most?: number | undefined
+  /** Milliseconds before the first restart, doubled each time. Default 250. */
+  readonly backoffMs?: number | undefined
+}
+
 /** What a unit is made of. Whatever is absent is not granted, or left to the host's default. */
-export interface UnitOptions {
+export interface UnitOptions<N extends Needs = Needs, O extends Offers = Offers> {
   /** The only store paths that the unit will see. */
   readonly store: ClosureReference
   /** Bytes of guest memory; a multiple of 1 MiB. The host's default when absent. */
@@ -9,27 +24,91 @@ export interface UnitOptions {
   readonly vcpuCount?: number | undefined
   /** Devices that may be added while the unit runs; each injection takes one for its image and one per new blob. */
   readonly hotplugSlots?: number | undefined
+  /** Services it calls, under its own names for them. */
+  readonly needs?: N | undefined
+  /** Services it provides, under its own names for them. */
+  readonly provides?: O | undefined
+  /** The program that the unit runs once it is up. Without one, it waits to be used. */
+  readonly command?: readonly string[] | undefined
+  /** `lazy`: started by the first call. Default `eager`. */
+  readonly start?: 'eager' | 'lazy' | undefined
+  readonly restart?: RestartPolicy | undefined
+  /** Names of units with whose end this one ends, too. */
+  readonly diesWith?: readonly string[] | undefined
+}
+
+export interface NeedDefinition<S extends AnyService = AnyService> {
+  readonly service: S
+  readonly availability: 'required' | 'optional'
+}
+
+type NeedsOf<N extends Needs> = {
+  readonly [Key in keyof N]: N[Key] extends OptionalNeed<infer S>
+    ? { readonly service: S; readonly availability: 'optional' }
+    : N[Key] extends AnyService
+      ? { readonly service: N[Key]; readonly availability: 'required' }
+      : never
+}
+type ProvisionsOf<O extends Offers> = {
+  readonly [Key in keyof O]: O[Key] extends Offer<infer S> ? Provision<S> : never
 }
 
 /** One unit as plain, frozen data. `Name` keeps the literal name in the type. */
-export interface UnitDefinition<Name extends string = string> extends UnitOptions {
+export interface UnitDefinition<
+  Name extends string = string,
+  N extends Readonly<Record<string, NeedDefinition>> = Readonly<Record<string, NeedDefinition>>,
+  P extends Readonly<Record<string, Provision>> = Readonly<Record<string, Provision>>,
+> {
   readonly kind: 'unit'
   /** `[a-z][a-z0-9-]{0,31}`; checked by `compose`. */
   readonly name: Name
+  readonly store: ClosureReference
+  readonly memoryBytes?: number
+  readonly vcpuCount?: number
+  readonly hotplugSlots?: number
+  readonly needs: N
+  readonly provides: P
+  readonly command?: readonly string[]
+  readonly start?: 'eager' | 'lazy'
+  readonly restart?: RestartPolicy
+  readonly diesWith?: readonly string[]
 }
 
 /** Describes a unit. Starts nothing and checks nothing: `compose` does the checking, with the place of each fault. */
-export function defineUnit<const Name extends string>(
-  name: Name,
-  options: UnitOptions,
-): UnitDefinition<Name> {
-  const { store, memoryBytes, vcpuCount, hotplugSlots } = options
+export function defineUnit<
+  const Name extends string,
+  // biome-ignore lint/complexity/noBannedTypes: no needs at all is the empty record, not any record
+  const N extends Needs = {},
+  // biome-ignore lint/complexity/noBannedTypes: no provisions at all is the empty record, not any record
+  const O extends Offers = {},
+>(name: Name, options: UnitOptions<N, O>): UnitDefinition<Name, NeedsOf<N>, ProvisionsOf<O>> {
+  const { store, needs = {} as N, provides = {} as O, ...rest } = options
+  const present = Object.entries(rest).filter(([, value]) => value !== undefined)
+  const plain = present.map(([key, value]) => [key, frozen(value)])
   return Object.freeze({
     kind: 'unit',
     name,
     store,
-    ...(memoryBytes === undefined ? {} : { memoryBytes }),
-    ...(vcpuCount === undefined ? {} : { vcpuCount }),
-    ...(hotplugSlots === undefined ? {} : { hotplugSlots }),
+    needs: mapped(needs, (need) =>
+      Object.freeze(
+        need.kind === 'optional'
+          ? { service: need.service, availability: 'optional' as const }
+          : { service: need, availability: 'required' as const },
+      ),
+    ) as NeedsOf<N>,
+    provides: mapped(provides, (offer, key) => new Provision(name, key, offer)) as ProvisionsOf<O>,
+    ...Object.fromEntries(plain),
   })
+}
+
+function mapped<Value, To>(
+  from: Readonly<Record<string, Value>>,
+  to: (value: Value, key: string) => To,
+): Readonly<Record<string, To>> {
+  return Object.freeze(Object.fromEntries(Object.entries(from).map(([key, value]) => [key, to(value, key)])))
+}
+
+function frozen(value: unknown): unknown {
+  if (Array.isArray(value)) return Object.freeze([...value])
+  return typeof value === 'object' && value !== null ? Object.freeze({ ...value }) : value
 }

@@ -1,0 +1,68 @@
+import { type Predicate, wordsOf } from './predicate.js'
+
+export type RatePeriod = 'second' | 'minute' | 'hour' | 'day'
+
+/**
+ * What takes something away from a grant. Plain data, in the order in which it was put on; none of them can
+ * add authority, so any chain of them allows at most what its shorter chains allow.
+ */
+export type Attenuator =
+  /** A person decides. `remember` keeps the answer for calls with the same argument while the host runs. */
+  | { readonly kind: 'ask'; readonly remember: boolean }
+  /** One call, for the life of the consuming unit. */
+  | { readonly kind: 'once' }
+  /** Only calls whose argument the predicate holds for. */
+  | { readonly kind: 'only'; readonly that: Predicate }
+  /** At most `count` calls within any `per`, counted over a sliding window. */
+  | { readonly kind: 'rate'; readonly count: number; readonly per: RatePeriod }
+  /** No call from this moment on: milliseconds since 1970-01-01T00:00Z. */
+  | { readonly kind: 'until'; readonly time: number }
+  /** Every decision is written down, under this label. */
+  | { readonly kind: 'audit'; readonly label: string }
+  /** The consumer sends nothing but its argument: the request stream is closed from the start. */
+  | { readonly kind: 'read-only' }
+  /** May be taken back while the host runs, by this name. */
+  | { readonly kind: 'revocable'; readonly name: string }
+
+export const ask = (options: { readonly remember?: boolean } = {}): Attenuator =>
+  Object.freeze({ kind: 'ask', remember: options.remember ?? false })
+export const once = (): Attenuator => Object.freeze({ kind: 'once' })
+export const only = (that: Predicate): Attenuator => Object.freeze({ kind: 'only', that })
+export const rate = (count: number, per: RatePeriod): Attenuator =>
+  Object.freeze({ kind: 'rate', count, per })
+export const until = (time: number): Attenuator => Object.freeze({ kind: 'until', time })
+export const audit = (label: string): Attenuator => Object.freeze({ kind: 'audit', label })
+export const readOnly = (): Attenuator => Object.freeze({ kind: 'read-only' })
+export const revocable = (name: string): Attenuator => Object.freeze({ kind: 'revocable', name })
+
+export const PERIOD_MS: Readonly<Record<RatePeriod, number>> = {
+  second: 1_000,
+  minute: 60_000,
+  hour: 3_600_000,
+  day: 86_400_000,
+}
+
+// Prints a number of milliseconds without asking what time it is now: "2026-11-22 13:00:00".
+const UTC = new Intl.DateTimeFormat('sv-SE', { timeZone: 'UTC', dateStyle: 'short', timeStyle: 'medium' })
+
+/** A person's words for it; what `explain` prints and what a refusal names. */
+export function conditionOf(attenuator: Attenuator): string {
+  switch (attenuator.kind) {
+    case 'ask':
+      return attenuator.remember ? 'asks, and remembers the answer' : 'asks each time'
+    case 'once':
+      return 'once'
+    case 'only':
+      return `only if ${wordsOf(attenuator.that)}`
+    case 'rate':
+      return `at most ${attenuator.count} each ${attenuator.per}`
+    case 'until':
+      return `until ${UTC.format(attenuator.time)} UTC`
+    case 'audit':
+      return `written down as ${JSON.stringify(attenuator.label)}`
+    case 'read-only':
+      return 'without a request stream'
+    case 'revocable':
+      return `until ${JSON.stringify(attenuator.name)} is revoked`
+  }
+}

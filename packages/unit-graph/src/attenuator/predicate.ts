@@ -1,0 +1,81 @@
+/** A question about an argument, as data, so that a graph in a file can ask it and everybody can read it. */
+export type Predicate =
+  | { readonly is: 'equal'; readonly to: string | number }
+  | { readonly is: 'one-of'; readonly of: readonly (string | number)[] }
+  | { readonly is: 'starting-with'; readonly text: string }
+  | { readonly is: 'at-most'; readonly number: number }
+  | { readonly is: 'field'; readonly name: string; readonly that: Predicate }
+  | { readonly is: 'every'; readonly of: readonly Predicate[] }
+  | { readonly is: 'any'; readonly of: readonly Predicate[] }
+  | { readonly is: 'not'; readonly that: Predicate }
+
+export const equal = (to: string | number): Predicate => Object.freeze({ is: 'equal', to })
+export const oneOf = (...of: readonly (string | number)[]): Predicate =>
+  Object.freeze({ is: 'one-of', of: Object.freeze([...of]) })
+export const startingWith = (text: string): Predicate => Object.freeze({ is: 'starting-with', text })
+export const atMost = (number: number): Predicate => Object.freeze({ is: 'at-most', number })
+export const field = (name: string, that: Predicate): Predicate => Object.freeze({ is: 'field', name, that })
+export const every = (...of: readonly Predicate[]): Predicate =>
+  Object.freeze({ is: 'every', of: Object.freeze([...of]) })
+export const any = (...of: readonly Predicate[]): Predicate =>
+  Object.freeze({ is: 'any', of: Object.freeze([...of]) })
+export const not = (that: Predicate): Predicate => Object.freeze({ is: 'not', that })
+
+/** Total: an argument of another shape than the predicate expects does not hold. */
+export function holds(predicate: Predicate, argument: unknown): boolean {
+  switch (predicate.is) {
+    case 'equal':
+      return argument === predicate.to
+    case 'one-of':
+      return predicate.of.includes(argument as string | number)
+    case 'starting-with':
+      return typeof argument === 'string' && argument.startsWith(predicate.text)
+    case 'at-most':
+      return typeof argument === 'number' && argument <= predicate.number
+    case 'field':
+      return (
+        typeof argument === 'object' &&
+        argument !== null &&
+        Object.hasOwn(argument, predicate.name) &&
+        holds(predicate.that, (argument as Record<string, unknown>)[predicate.name])
+      )
+    case 'every':
+      return predicate.of.every((one) => holds(one, argument))
+    case 'any':
+      return predicate.of.some((one) => holds(one, argument))
+    case 'not':
+      return !holds(predicate.that, argument)
+  }
+}
+
+/** The predicate as words: `mode is "sign" and size is at most 10`. */
+export function wordsOf(predicate: Predicate, subject = 'the argument'): string {
+  const joined = (of: readonly Predicate[], word: string, ofNone: string) =>
+    of.length === 0 ? ofNone : of.map((one) => inner(one, subject)).join(` ${word} `)
+  switch (predicate.is) {
+    case 'equal':
+      return `${subject} is ${JSON.stringify(predicate.to)}`
+    case 'one-of':
+      return `${subject} is one of ${predicate.of.map((one) => JSON.stringify(one)).join(', ')}`
+    case 'starting-with':
+      return `${subject} starts with ${JSON.stringify(predicate.text)}`
+    case 'at-most':
+      return `${subject} is at most ${predicate.number}`
+    case 'field':
+      return wordsOf(
+        predicate.that,
+        subject === 'the argument' ? predicate.name : `${subject}.${predicate.name}`,
+      )
+    case 'every':
+      return joined(predicate.of, 'and', 'always')
+    case 'any':
+      return joined(predicate.of, 'or', 'never')
+    case 'not':
+      return `not (${wordsOf(predicate.that, subject)})`
+  }
+}
+
+const inner = (predicate: Predicate, subject: string) =>
+  predicate.is === 'every' || predicate.is === 'any'
+    ? `(${wordsOf(predicate, subject)})`
+    : wordsOf(predicate, subject)

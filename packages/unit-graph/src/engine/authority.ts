@@ -1,0 +1,144 @@
+import type { Graph } from '../compose.js'
+import { conform, type StreamSchema } from '../service/schema.js'
+import { type Edge, edgesOf } from './edge.js'
+import { type EdgeHistory, type Judgement, judge, type Reason } from './judge.js'
+
+export interface Call {
+  /** Key of the calling unit: known from the channel on which the call arrived, never from what it says. */
+  readonly unit: string
+  readonly need: string
+  readonly argument?: unknown
+  /** Milliseconds since 1970. */
+  readonly now: number
+}
+
+export type Decision =
+  | {
+      readonly kind: 'allowed'
+      readonly edge: Edge
+      /** The argument that was decided on. Pass on this value, not the caller's. */
+      readonly argument: unknown
+      /** What the caller may send; absent: nothing. */
+      readonly request: StreamSchema | undefined
+      readonly audit: readonly string[]
+      readonly reasons: readonly Reason[]
+    }
+  | {
+      /** Ask a person, then decide again with the answer: by then, other things may have changed, too. */
+      readonly kind: 'ask'
+      readonly edge: Edge
+      readonly argument: unknown
+      readonly audit: readonly string[]
+      readonly reasons: readonly Reason[]
+    }
+  | {
+      readonly kind: 'refused'
+      /** For the host's log. To the caller all of them look like a name with nothing behind it. */
+      readonly reason: 'no-edge' | 'invalid-argument' | 'attenuated'
+      readonly message: string
+      readonly edge: Edge | undefined
+      readonly audit: readonly string[]
+      readonly reasons: readonly Reason[]
+    }
+
+const FRESH: EdgeHistory = { uses: 0, recent: [] }
+const MAX_REMEMBERED = 1024
+
+interface Ledger {
+  uses: number
+  recent: number[]
+  readonly answers: Map<string, boolean>
+}
+
+/** Decides calls on the edges of one graph and keeps what its attenuators count. Holds nothing to close. */
+export class Authority {
+  readonly graph: Graph
+  readonly #edges: ReadonlyMap<string, Edge>
+  readonly #ledgers = new Map<Edge, Ledger>()
+  readonly #revoked = new Set<string>()
+
+  constructor(graph: Graph) {
+    this.graph = graph
+    this.#edges = new Map(edgesOf(graph).map((edge) => [placeOf(edge.unit, edge.need), edge]))
+  }
+
+  edges(): readonly Edge[] {
+    return [...this.#edges.values()]
+  }
+
+  /**
+   * Decides a call, and counts it if it is allowed. With `answer`, what a person said about this very call: it
+   * settles every `ask` on the edge and nothing else.
+   */
+  decide(call: Call, answer?: boolean): Decision {
+    const edge = this.#edges.get(placeOf(call.unit, call.need))
+    if (edge === undefined) {
+      const message = `No wire leads from ${call.unit} to anything it calls ${call.need}.`
+      return { kind: 'refused', reason: 'no-edge', message, edge, audit: [], reasons: [] }
+    }
+    const audit = edge.attenuators.flatMap((one) => (one.kind === 'audit' ? [one.label] : []))
+    const argument = conform(edge.service.argument, call.argument)
+    if (!argument.conforms) {
+      const message = `The argument${argument.path.map((part) => `.${part}`).join('')} of ${edge.service.name} ${argument.because}.`
+      return { kind: 'refused', reason: 'invalid-argument', message, edge, audit, reasons: [] }
+    }
+    const ledger = this.#ledgerOf(edge)
+    const question = JSON.stringify(argument.value) ?? ''
+    const history = { ...ledger, remembered: ledger.answers.get(question) }
+    const circumstances = { now: call.now, argument, revoked: this.#revoked, answer }
+    const { outcome, reasons } = judge(edge, history, circumstances)
+    if (answer !== undefined) this.#remember(edge, ledger, question, answer)
+    if (outcome === 'asks') return { kind: 'ask', edge, argument: argument.value, audit, reasons }
+    if (outcome !== 'allowed') {
+      const refusal = reasons[reasons.length - 1]!
+      const message = `${call.unit} may call ${edge.service.name} ${refusal.because}; this call does not fit.`
+      return { kind: 'refused', reason: 'attenuated', message, edge, audit, reasons }
+    }
+    this.#count(edge, ledger, call.now)
+    const closed = edge.attenuators.some(({ kind }) => kind === 'read-only')
+    const request = closed ? undefined : edge.service.request
+    return { kind: 'allowed', edge, argument: argument.value, request, audit, reasons }
+  }
+
+  /** What would be said now about calls on this edge in general, or about one argument. Counts nothing. */
+  judge(edge: Edge, now: number, argument?: { readonly value: unknown }): Judgement {
+    const ledger = this.#ledgers.get(edge) ?? FRESH
+    return judge(edge, ledger, {
+      now,
+      revoked: this.#revoked,
+      ...(argument === undefined ? {} : { argument }),
+    })
+  }
+
+  /** Takes back every grant that is revocable by this name, from now on. Returns how many edges that closes. */
+  revoke(name: string): number {
+    this.#revoked.add(name)
+    return this.edges().filter(({ attenuators }) =>
+      attenuators.some((one) => one.kind === 'revocable' && one.name === name),
+    ).length
+  }
+
+  #ledgerOf(edge: Edge): Ledger {
+    const known = this.#ledgers.get(edge)
+    if (known !== undefined) return known
+    const fresh = { uses: 0, recent: [], answers: new Map() }
+    this.#ledgers.set(edge, fresh)
+    return fresh
+  }
+
+  #count(edge: Edge, ledger: Ledger, now: number): void {
+    ledger.uses++
+    const most = Math.max(0, ...edge.attenuators.map((one) => (one.kind === 'rate' ? one.count : 0)))
+    if (most === 0) return
+    ledger.recent.push(now)
+    // A clock that was set back must not forget calls: the latest `most` count, whatever the clock said.
+    if (ledger.recent.length > most) ledger.recent.shift()
+  }
+
+  #remember(edge: Edge, ledger: Ledger, question: string, answer: boolean): void {
+    const remembers = edge.attenuators.some((one) => one.kind === 'ask' && one.remember)
+    if (remembers && ledger.answers.size < MAX_REMEMBERED) ledger.answers.set(question, answer)
+  }
+}
+
+const placeOf = (unit: string, need: string) => JSON.stringify([unit, need])

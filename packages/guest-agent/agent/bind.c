@@ -55,41 +55,50 @@ static bool make_mount_point(int parent, const char *name, bool directory)
 	return true;
 }
 
-/* Makes `name` below `parent` (which is at `where`) show what `source`/`name` is: a bind, or the same link. */
-static bool show(const char *source, int parent, const char *where, const char *name, struct trouble *why)
+/* A directory of names, and where it is. */
+struct place {
+	int fd;
+	const char *path;
+};
+
+/*
+ * Makes `name` in `to` show what it is in `from`: a bind, or the same link. `kind` is its file type: the entry itself
+ * is not looked at, for a view that hides it would not answer any more.
+ */
+static bool show(struct place from, struct place to, const char *name, mode_t kind, struct trouble *why)
 {
-	char from[PATH_MAX];
+	char source[PATH_MAX];
 	char target[PATH_MAX];
-	struct stat entry;
-	snprintf(from, sizeof from, "%s/%s", source, name);
-	snprintf(target, sizeof target, "%s/%s", where, name);
-	if (lstat(from, &entry) < 0)
-		return trouble(why, FAILED_REFUSED, errno, "", "there is no entry %s: %s", name, strerror(errno));
-	if (S_ISLNK(entry.st_mode)) {
+	snprintf(source, sizeof source, "%s/%s", from.path, name);
+	snprintf(target, sizeof target, "%s/%s", to.path, name);
+	if (S_ISLNK(kind)) {
 		char link[PATH_MAX];
-		ssize_t length = readlink(from, link, sizeof link - 1);
+		ssize_t length = readlinkat(from.fd, name, link, sizeof link - 1);
 		link[length < 0 ? 0 : length] = '\0';
-		if (length < 0 || symlinkat(link, parent, name) < 0)
+		if (length < 0 || symlinkat(link, to.fd, name) < 0)
 			return trouble(why, FAILED_REFUSED, errno, "", "cannot link %s: %s", name, strerror(errno));
 		return true;
 	}
-	if (!S_ISDIR(entry.st_mode) && !S_ISREG(entry.st_mode))
+	if (!S_ISDIR(kind) && !S_ISREG(kind))
 		return trouble(why, FAILED_REFUSED, EINVAL, "", "the entry %s is of no kind that a store holds", name);
-	if (!make_mount_point(parent, name, S_ISDIR(entry.st_mode)))
+	if (!make_mount_point(to.fd, name, S_ISDIR(kind)))
 		return trouble(why, FAILED_REFUSED, errno, "", "cannot make room for %s: %s", name, strerror(errno));
 	/* The bind inherits ro,nosuid,nodev from its source's mount. */
-	if (mount(from, target, NULL, MS_BIND, NULL) < 0) {
+	if (mount(source, target, NULL, MS_BIND, NULL) < 0) {
 		int error = errno;
-		unlinkat(parent, name, S_ISDIR(entry.st_mode) ? AT_REMOVEDIR : 0);
+		unlinkat(to.fd, name, S_ISDIR(kind) ? AT_REMOVEDIR : 0);
 		return trouble(why, FAILED_REFUSED, error, "", "cannot bind %s: %s", name, strerror(error));
 	}
 	return true;
 }
 
-static bool is_there(const char *name)
+/* What `name` is in the directory itself, under whatever is mounted there; 0 when it is not there. */
+static mode_t kind_of(int directory, const char *name)
 {
-	struct stat entry;
-	return fstatat(store, name, &entry, AT_SYMLINK_NOFOLLOW) == 0;
+	struct statx entry;
+	/* As far as it is known here: the server of a view may have ceased to know the entry. */
+	int flags = AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC;
+	return statx(directory, name, flags, STATX_TYPE, &entry) == 0 ? entry.stx_mode : 0;
 }
 
 /* What is a bind mount loses the mount and then its mount point; a link is only unlinked. */
@@ -104,13 +113,18 @@ static bool hide(const char *name, struct trouble *why)
 	return true;
 }
 
-bool bind_names(const char *source, char (*names)[LIMIT_NAME_BYTES + 1], size_t count, uint8_t *bound,
-                struct trouble *why)
+static struct place store_place(void) { return (struct place){store, STORE}; }
+
+static bool bind_all(struct place source, char (*names)[LIMIT_NAME_BYTES + 1], size_t count, uint8_t *bound,
+                     struct trouble *why)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (is_there(names[i]))
+		if (kind_of(store, names[i]) != 0)
 			continue;
-		if (!show(source, store, STORE, names[i], why)) {
+		mode_t kind = kind_of(source.fd, names[i]);
+		if (kind == 0)
+			trouble(why, FAILED_REFUSED, errno, "", "there is no entry %s: %s", names[i], strerror(errno));
+		if (kind == 0 || !show(source, store_place(), names[i], kind, why)) {
 			struct trouble ignored;
 			while (i-- > 0)
 				if (get_bit(bound, i))
@@ -122,32 +136,52 @@ bool bind_names(const char *source, char (*names)[LIMIT_NAME_BYTES + 1], size_t 
 	return true;
 }
 
+bool bind_names(const char *source, char (*names)[LIMIT_NAME_BYTES + 1], size_t count, uint8_t *bound,
+                struct trouble *why)
+{
+	int fd = open(source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return trouble(why, FAILED_REFUSED, errno, "", "cannot open %s: %s", source, strerror(errno));
+	bool done = bind_all((struct place){fd, source}, names, count, bound, why);
+	close(fd);
+	return done;
+}
+
 #define KEPT "/run/spectrum/kept"
 
 /* Copies of the binds that are to go, in a file system of their own which goes with them. Returns it, or -1. */
 static int keep(char (*names)[LIMIT_NAME_BYTES + 1], size_t count, uint8_t *removed, struct trouble *why)
 {
 	mkdir(KEPT, 0700);
-	if (mount("kept", KEPT, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700,size=16m,nr_inodes=40k") < 0 ||
-	    mount(NULL, KEPT, NULL, MS_PRIVATE, NULL) < 0) {
+	if (mount("kept", KEPT, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700,size=16m,nr_inodes=40k") < 0) {
 		trouble(why, FAILED_REFUSED, errno, "", "cannot make room for a way back: %s", strerror(errno));
-		umount2(KEPT, MNT_DETACH);
 		return -1;
 	}
 	int kept = open(KEPT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	for (size_t i = 0; i < count; i++) {
+	bool done = kept >= 0 && mount(NULL, KEPT, NULL, MS_PRIVATE, NULL) == 0;
+	if (!done)
+		trouble(why, FAILED_REFUSED, errno, "", "cannot make room for a way back: %s", strerror(errno));
+	for (size_t i = 0; done && i < count; i++) {
+		mode_t kind = kind_of(store, names[i]);
 		/* A name may stand there twice; once it is kept, it is. */
-		struct stat before;
-		if (!is_there(names[i]) || fstatat(kept, names[i], &before, AT_SYMLINK_NOFOLLOW) == 0)
+		if (kind == 0 || kind_of(kept, names[i]) != 0)
 			continue;
-		if (!show(STORE, kept, KEPT, names[i], why)) {
-			close(kept);
-			umount2(KEPT, MNT_DETACH);
-			return -1;
-		}
-		set_bit(removed, i);
+		done = show(store_place(), (struct place){kept, KEPT}, names[i], kind, why);
+		if (done)
+			set_bit(removed, i);
 	}
-	return kept;
+	if (done)
+		return kept;
+	if (kept >= 0)
+		close(kept);
+	umount2(KEPT, MNT_DETACH);
+	return -1;
+}
+
+static void give_back(int kept, const char *name)
+{
+	struct trouble ignored;
+	show((struct place){kept, KEPT}, store_place(), name, kind_of(kept, name), &ignored);
 }
 
 bool unbind_names(char (*names)[LIMIT_NAME_BYTES + 1], size_t count, uint8_t *removed, struct trouble *why)
@@ -159,11 +193,11 @@ bool unbind_names(char (*names)[LIMIT_NAME_BYTES + 1], size_t count, uint8_t *re
 			continue;
 		struct trouble ignored;
 		/* The one that would not go may have lost its mount already. */
-		if (!is_there(names[i]) || hide(names[i], &ignored))
-			show(KEPT, store, STORE, names[i], &ignored);
+		if (kind_of(store, names[i]) == 0 || hide(names[i], &ignored))
+			give_back(kept, names[i]);
 		while (i-- > 0)
 			if (get_bit(removed, i))
-				show(KEPT, store, STORE, names[i], &ignored);
+				give_back(kept, names[i]);
 		done = false;
 	}
 	if (kept >= 0) {

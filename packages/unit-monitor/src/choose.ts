@@ -70,8 +70,11 @@ export interface ChooseOptions extends OperationOptions {
   readonly requires?: readonly RequiredCapability[] | undefined
 }
 
-/** What a caller may not be able to do without. */
-export type RequiredCapability = 'pmemHotplug' | 'powerButton'
+/**
+ * What a caller may not be able to do without. `injection`: software can be added to a running machine, by new devices
+ * or by a view.
+ */
+export type RequiredCapability = 'pmemHotplug' | 'powerButton' | 'view' | 'injection'
 
 const CHOICE_DEADLINE_MS = 120_000
 const KVM_PROBE_MS = 2_000
@@ -145,7 +148,9 @@ function lacking(
   capabilities: MonitorCapabilities,
   requires: readonly RequiredCapability[] = [],
 ): Verdict | undefined {
-  const lacks = requires.find((name) => !capabilities[name])
+  const has = (name: RequiredCapability): boolean =>
+    name === 'injection' ? capabilities.pmemHotplug || capabilities.view : capabilities[name]
+  const lacks = requires.find((name) => !has(name))
   return lacks === undefined
     ? undefined
     : { verdict: 'refused', reason: `it lacks ${lacks}, which is required` }

@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto'
-import type { ByteChannel, Machine, MachineDescription, MachineExit, Monitor, PmemDevice } from './machine.js'
+import type {
+  ByteChannel,
+  Machine,
+  MachineDescription,
+  MachineExit,
+  MachineView,
+  Monitor,
+  PmemDevice,
+} from './machine.js'
 import type { Clock } from './powers.js'
 import { Patience } from './waiting.js'
 
@@ -17,10 +25,19 @@ export interface ConformanceContext extends AsyncDisposable {
   pmem(sizeBytes: number): Promise<PmemDevice>
   /** Whether the guest has changed a byte of the file. */
   isUntouched(device: PmemDevice): Promise<boolean>
+  /** Serves an empty directory as the view of one machine. */
+  view(): Promise<ConformanceView>
   /** Processes this context has started that still run, and what is left in the directories it gave out. */
   leftovers(): Promise<readonly string[]>
   /** How long the guest may take to boot. */
   readonly bootMs: number
+}
+
+/** A view's server, for one machine. */
+export interface ConformanceView extends AsyncDisposable {
+  readonly view: MachineView
+  /** From now on it shows exactly these names. */
+  show(names: readonly string[]): Promise<void>
 }
 
 /** The three functions of a test library that the suite uses; vitest's fit. */
@@ -187,6 +204,40 @@ export function monitorConformance(
       for (const device of devices) expect(await context.isUntouched(device)).toBe(true)
     })
 
+    promise('disks have their exact sizes and cannot be written by the guest', async (context) => {
+      const disks = [await context.pmem(2 * MIB), await context.pmem(6 * MIB)]
+      const [first, second] = disks as [PmemDevice, PmemDevice]
+      const description = await context.machine({ block: [first], hotplugSlots: 1 })
+      await using unit = await booted(context, description)
+      await unit.guest.until(async () => (await unit.guest.sizes('block')).length === 1)
+      expect(await unit.guest.sizes('block')).toEqual([2 * MIB])
+      if (context.monitor.capabilities.blockHotplug) {
+        const added = await unit.machine.addBlock?.(second)
+        expect(added?.isErr() ? added.error : 'added').toBe('added')
+        await unit.guest.until(async () => (await unit.guest.sizes('block')).length === 2)
+        expect(await unit.guest.sizes('block')).toEqual([2 * MIB, 6 * MIB])
+      }
+      await unit.guest.send('poke\n')
+      expect(await unit.guest.line()).toBe('poked')
+      for (const disk of disks) expect(await context.isUntouched(disk)).toBe(true)
+    })
+
+    promise(
+      'a view shows its machine what its server shows, also what comes and goes later',
+      async (context) => {
+        await using served = await context.view()
+        const { view } = served
+        const pmem = [await context.pmem(2 * MIB)]
+        await using unit = await booted(context, await context.machine({ view, pmem }))
+        for (const names of [[], ['glibc'], ['gdb', 'glibc'], ['gdb']]) {
+          await served.show(names)
+          await unit.guest.until(async () => (await unit.guest.view(view.tag)).join() === names.join())
+          expect(await unit.guest.view(view.tag)).toEqual(names)
+        }
+        expect(await unit.guest.sizes('pmem')).toEqual([2 * MIB])
+      },
+    )
+
     promise(
       'lastLines is bounded, keeps the newest, and says them once',
       async (context) => {
@@ -288,6 +339,10 @@ function invalidChanges(device: PmemDevice): readonly (readonly [string, Partial
     ['pmem[0].path', { pmem: [{ ...device, path: '/nul\0byte' }] }],
     ['pmem[1].id', { pmem: [device, device] }],
     ['directory', { directory: `/${'d'.repeat(107)}` }],
+    ['block[0].sizeBytes', { block: [{ ...device, sizeBytes: 511 }] }],
+    ['block[0].id', { pmem: [device], block: [device] }],
+    ['view.tag', { view: { tag: 'two words', socket: '/s' } }],
+    ['view.socket', { view: { tag: 'view', socket: 's' } }],
     ['directory', { directory: 'here' }],
   ]
 }
@@ -344,9 +399,18 @@ class GuestTalk {
     return await returned
   }
 
-  async pmem(): Promise<number[]> {
-    await this.send('pmem\n')
+  pmem(): Promise<number[]> {
+    return this.sizes('pmem')
+  }
+
+  async sizes(kind: 'pmem' | 'block'): Promise<number[]> {
+    await this.send(`${kind}\n`)
     return (await this.line()).split(' ').slice(1).map(Number)
+  }
+
+  async view(tag: string): Promise<string[]> {
+    await this.send(`view ${tag}\n`)
+    return (await this.line()).split(' ').slice(1)
   }
 
   /** Whether the channel has ended by now or ends within patience. */

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { err, ok, type Result } from 'neverthrow'
 import type { MonitorError } from './errors.js'
-import type { MachineDescription, PmemDevice } from './machine.js'
+import type { BlockDevice, MachineDescription, MachineView, PmemDevice } from './machine.js'
 import type { Files } from './powers.js'
 import { escapeAndCut } from './printable.js'
 
@@ -20,7 +20,8 @@ export interface DescriptionLimits {
 }
 
 const MIB = 1024 * 1024
-export const PMEM_ALIGNMENT = 2 * MIB
+const PMEM_ALIGNMENT = 2 * MIB
+const SECTOR_BYTES = 512
 /** `sun_path` holds 108 bytes with the closing NUL (unix(7)). */
 const MAX_SOCKET_PATH_BYTES = 107
 const MIN_MEMORY_BYTES = 32 * MIB
@@ -40,23 +41,37 @@ export function checkDescription(
     countProblem('vcpuCount', machine.vcpuCount, 1, limits.maxVcpus) ??
     memoryProblem(machine.memoryBytes, limits) ??
     countProblem('hotplugSlots', machine.hotplugSlots, 0, limits.maxPmemDevices) ??
-    pmemListProblem(machine, limits) ??
+    deviceListProblem(machine, limits) ??
+    viewProblem(machine.view) ??
     directoryProblem(machine.directory, limits)
   return problem === undefined ? ok(undefined) : err(problem)
 }
 
 /** Checks one device, for `addPmem` and for the list of a description. Pure. */
 export function pmemProblem(device: PmemDevice, prefix = ''): InvalidDescription | undefined {
+  return deviceProblem(device, PMEM_ALIGNMENT, prefix)
+}
+
+/** The same for a disk. */
+export function blockProblem(device: BlockDevice, prefix = ''): InvalidDescription | undefined {
+  return deviceProblem(device, SECTOR_BYTES, prefix)
+}
+
+function deviceProblem(
+  device: PmemDevice | BlockDevice,
+  alignment: number,
+  prefix: string,
+): InvalidDescription | undefined {
   if (!/^[\x21-\x7e]{1,128}$/.test(device.id))
     return invalid(`${prefix}id`, 'must be 1 to 128 printable ASCII characters without spaces')
   const path = pathProblem(`${prefix}path`, device.path)
   if (path !== undefined) return path
   if (!Number.isSafeInteger(device.sizeBytes) || device.sizeBytes <= 0)
     return invalid(`${prefix}sizeBytes`, `must be a positive whole number of bytes, not ${device.sizeBytes}`)
-  if (device.sizeBytes % PMEM_ALIGNMENT !== 0)
+  if (device.sizeBytes % alignment !== 0)
     return invalid(
       `${prefix}sizeBytes`,
-      `must be a multiple of 2 MiB (${PMEM_ALIGNMENT}), not ${device.sizeBytes}: pad the file`,
+      `must be a multiple of ${alignment} bytes, not ${device.sizeBytes}: pad the file`,
     )
   return undefined
 }
@@ -78,15 +93,22 @@ export async function inspectDescription(
     return err(
       invalid('directory', `${shown(machine.directory)} is open to other users: make it mode 0700 (chmod)`),
     )
-  for (const [index, device] of machine.pmem.entries()) {
-    const problem = await inspectPmem(device, files, `pmem[${index}].`)
-    if (problem !== undefined) return err(problem)
+  for (const list of ['pmem', 'block'] as const) {
+    for (const [index, device] of (machine[list] ?? []).entries()) {
+      const problem = await inspectDevice(device, files, `${list}[${index}].`)
+      if (problem !== undefined) return err(problem)
+    }
   }
+  const socket = machine.view === undefined ? undefined : await files.inspect(machine.view.socket)
+  if (machine.view !== undefined && socket?.kind !== 'other')
+    return err(
+      invalid('view.socket', `${shown(machine.view.socket)} is no socket: start the view's server first`),
+    )
   return ok(undefined)
 }
 
-export async function inspectPmem(
-  device: PmemDevice,
+export async function inspectDevice(
+  device: PmemDevice | BlockDevice,
   files: Files,
   prefix = '',
 ): Promise<InvalidDescription | undefined> {
@@ -142,21 +164,41 @@ function memoryProblem(bytes: number, limits: DescriptionLimits): InvalidDescrip
   return undefined
 }
 
-function pmemListProblem(
+function deviceListProblem(
   machine: MachineDescription,
   limits: DescriptionLimits,
 ): InvalidDescription | undefined {
-  const total = machine.pmem.length + machine.hotplugSlots
+  const { pmem, block = [], hotplugSlots } = machine
+  const total = pmem.length + block.length + hotplugSlots
   if (total > limits.maxPmemDevices)
     return invalid('pmem', `${total} devices and reserved slots, but at most ${limits.maxPmemDevices} fit`)
   const seen = new Set<string>()
-  for (const [index, device] of machine.pmem.entries()) {
-    const problem = pmemProblem(device, `pmem[${index}].`)
+  const lists = [
+    ...pmem.map((device, index) => ({ device, prefix: `pmem[${index}].`, problemOf: pmemProblem })),
+    ...block.map((device, index) => ({ device, prefix: `block[${index}].`, problemOf: blockProblem })),
+  ]
+  for (const { device, prefix, problemOf } of lists) {
+    const problem = problemOf(device, prefix)
     if (problem !== undefined) return problem
-    if (seen.has(device.id)) return invalid(`pmem[${index}].id`, `${shown(device.id)} is there twice`)
+    if (seen.has(device.id)) return invalid(`${prefix}id`, `${shown(device.id)} is there twice`)
     seen.add(device.id)
   }
   return undefined
+}
+
+function viewProblem(view: MachineView | undefined): InvalidDescription | undefined {
+  if (view === undefined) return undefined
+  if (!/^[A-Za-z0-9._-]{1,36}$/.test(view.tag))
+    return invalid(
+      'view.tag',
+      `${shown(view.tag)} must be 1 to 36 characters of A-Z, a-z, 0-9, ".", "_", "-"`,
+    )
+  return (
+    pathProblem('view.socket', view.socket) ??
+    (Buffer.byteLength(view.socket) > MAX_SOCKET_PATH_BYTES
+      ? invalid('view.socket', `is longer than a socket address may be (${MAX_SOCKET_PATH_BYTES} bytes)`)
+      : undefined)
+  )
 }
 
 function directoryProblem(path: string, limits: DescriptionLimits): InvalidDescription | undefined {

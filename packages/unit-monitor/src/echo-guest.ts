@@ -4,9 +4,10 @@ import type { FakeGuest } from './fake.js'
  * The guest that the conformance suite talks to, for the fake monitor. A real monitor boots a real one that
  * says the same: `ready\n` first, then it obeys lines.
  *
- * `echo N\n` and N bytes: the same N bytes back. `pmem\n`: `pmem SIZE SIZE …\n`, ascending. `say N\n`: N lines
- * on the console, then `said\n`. `spoil\n`: hostile bytes on the console, then `said\n`. `poke\n`: tries to
- * overwrite its pmem devices, then `poked\n`. `off\n`, `crash\n`, `hang\n`.
+ * `echo N\n` and N bytes: the same N bytes back. `pmem\n`: `pmem SIZE SIZE …\n`, ascending; `block\n` the same for
+ * disks. `view TAG\n`: `view NAME NAME …\n`, what its view shows, sorted. `say N\n`: N lines on the console, then
+ * `said\n`. `spoil\n`: hostile bytes on the console, then `said\n`. `poke\n`: tries to overwrite its devices, then
+ * `poked\n`. `off\n`, `crash\n`, `hang\n`.
  */
 export async function echoGuest(guest: FakeGuest): Promise<void> {
   const text = (line: string) => guest.control.write(new TextEncoder().encode(line))
@@ -20,11 +21,15 @@ export async function echoGuest(guest: FakeGuest): Promise<void> {
       case 'echo':
         await input.take(Number(count), (bytes) => guest.control.write(bytes))
         break
-      case 'pmem': {
-        const sizes = guest.pmem().map((device) => device.sizeBytes)
-        await text(`${['pmem', ...sizes.sort((a, b) => a - b)].join(' ')}\n`)
+      case 'pmem':
+      case 'block': {
+        const sizes = guest[command]().map((device) => device.sizeBytes)
+        await text(`${[command, ...sizes.sort((a, b) => a - b)].join(' ')}\n`)
         break
       }
+      case 'view':
+        await text(`${['view', ...[...guest.view(count)].sort()].join(' ')}\n`)
+        break
       case 'say':
         for (let index = 0; index < Number(count); index++) guest.print(`line ${index}\n`)
         await text('said\n')

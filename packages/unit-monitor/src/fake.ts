@@ -1,16 +1,20 @@
 import { EventEmitter } from 'node:events'
 import { err, errAsync, ok, okAsync, type Result, ResultAsync } from 'neverthrow'
 import type TypedEmitter from 'typed-emitter'
+import { bytesOf, manageablePmemBytes } from './attach/request.js'
 import { channelPair } from './channel-pair.js'
-import { checkDescription, invalid, pmemProblem } from './description.js'
+import { blockProblem, checkDescription, invalid, pmemProblem } from './description.js'
 import type { MonitorError } from './errors.js'
 import type {
   Accelerator,
+  BlockDevice,
   ByteChannel,
+  HotplugRoom,
   Machine,
   MachineDescription,
   MachineEvents,
   MachineExit,
+  MachineView,
   Monitor,
   MonitorCapabilities,
   OperationOptions,
@@ -29,6 +33,10 @@ export interface FakeGuest {
   readonly control: ByteChannel
   /** The devices it has now, hot-plugged ones included. */
   pmem(): readonly PmemDevice[]
+  /** The same for disks. */
+  block(): readonly BlockDevice[]
+  /** What the view of this tag shows now; nothing when the machine has no such view. */
+  view(tag: string): readonly string[]
   /** Bytes on the console; cut, escaped and bounded like those of a real guest. */
   print(bytes: Uint8Array | string): void
   powerOff(): void
@@ -50,7 +58,9 @@ export interface FakeScript {
   readonly guest?: ((guest: FakeGuest) => void | Promise<void>) | undefined
   readonly startup?: ((machine: MachineDescription) => FakeStartup) | undefined
   /** What becomes of a device that is added; `works` by default. */
-  readonly hotplug?: ((device: PmemDevice) => 'works' | 'declined' | 'hangs') | undefined
+  readonly hotplug?: ((device: PmemDevice | BlockDevice) => 'works' | 'declined' | 'hangs') | undefined
+  /** What the server at a view's socket shows. */
+  readonly view?: ((view: MachineView) => readonly string[]) | undefined
   readonly accelerator?: Accelerator | undefined
   readonly capabilities?: Partial<MonitorCapabilities> | undefined
 }
@@ -64,7 +74,10 @@ export function fakeMonitor(powers: { readonly clock: Clock }, script: FakeScrip
     architectures: ['x86_64', 'aarch64', 'powerpc64le', 'riscv64'],
     pmem: true,
     pmemHotplug: true,
+    block: true,
+    blockHotplug: true,
     maxPmemDevices: 256,
+    view: true,
     powerButton: false,
     ...script.capabilities,
   }
@@ -117,6 +130,7 @@ class FakeMachine implements Machine {
   readonly exit: Promise<MachineExit>
   readonly #log: MachineLog
   readonly #pmem: PmemDevice[]
+  readonly #block: BlockDevice[]
   readonly #console = channelPair()
   readonly #ended = new AbortController()
   #slotsTaken = 0
@@ -129,6 +143,7 @@ class FakeMachine implements Machine {
   ) {
     this.name = description.name
     this.#pmem = [...description.pmem]
+    this.#block = [...(description.block ?? [])]
     this.#log = new MachineLog(clock, (line) => this.events.emit('log', line))
     const [host, guest] = channelPair()
     this.control = host
@@ -150,6 +165,11 @@ class FakeMachine implements Machine {
       machine: description,
       control: guest,
       pmem: () => [...this.#pmem],
+      block: () => [...this.#block],
+      view: (tag) => {
+        const { view } = description
+        return view?.tag === tag ? (script.view?.(view) ?? []) : []
+      },
       print: (bytes) => {
         printer?.write(typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes).catch(() => {})
       },
@@ -166,7 +186,21 @@ class FakeMachine implements Machine {
   addPmem(device: PmemDevice, options?: OperationOptions): ResultAsync<void, MonitorError> {
     const problem = pmemProblem(device)
     if (problem !== undefined) return errAsync(problem)
-    return new ResultAsync(this.#addPmem(device, options))
+    return new ResultAsync(this.#add(device, this.#pmem, options))
+  }
+
+  addBlock(device: BlockDevice, options?: OperationOptions): ResultAsync<void, MonitorError> {
+    const problem = blockProblem(device)
+    if (problem !== undefined) return errAsync(problem)
+    return new ResultAsync(this.#add(device, this.#block, options))
+  }
+
+  get room(): HotplugRoom {
+    const { hotplugSlots, memoryBytes } = this.description
+    return {
+      slots: hotplugSlots - this.#slotsTaken,
+      pmemBytes: manageablePmemBytes(memoryBytes) - bytesOf(this.#pmem),
+    }
   }
 
   kill(): ResultAsync<MachineExit, MonitorError> {
@@ -188,11 +222,15 @@ class FakeMachine implements Machine {
     }
   }
 
-  async #addPmem(device: PmemDevice, options?: OperationOptions): Promise<Result<void, MonitorError>> {
+  async #add(
+    device: PmemDevice | BlockDevice,
+    devices: (PmemDevice | BlockDevice)[],
+    options?: OperationOptions,
+  ): Promise<Result<void, MonitorError>> {
     const slots = this.description.hotplugSlots
     if (this.#slotsTaken >= slots)
       return err({ kind: 'no-slot-left', slots, message: `all ${slots} reserved pmem slots are in use` })
-    if (this.#pmem.some((present) => present.id === device.id))
+    if ([...this.#pmem, ...this.#block].some((present) => present.id === device.id))
       return err(invalid('id', 'the machine has such a device already'))
     using patience = new Patience(this.clock, options, HOTPLUG_DEADLINE_MS)
     const outcome = this.script.hotplug?.(device) ?? 'works'
@@ -210,7 +248,7 @@ class FakeMachine implements Machine {
       if (settled === 'declined')
         return err({ kind: 'monitor-protocol', message: `${what}: the monitor declined` })
       added = true
-      this.#pmem.push(device)
+      devices.push(device)
       return ok(undefined)
     } catch (why) {
       return err(ended(why, what, this.lastLines()))

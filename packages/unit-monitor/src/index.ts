@@ -1,3 +1,23 @@
+export {
+  type ApiRequest,
+  type CloudHypervisorAttachPlan,
+  cloudHypervisorAttachPlan,
+  cloudHypervisorPlugBlock,
+  cloudHypervisorPlugPmem,
+} from './attach/cloud-hypervisor.js'
+export { type CrosvmAttachPlan, crosvmAttachPlan } from './attach/crosvm.js'
+export { type FirecrackerAttachPlan, firecrackerAttachPlan } from './attach/firecracker.js'
+export {
+  type QemuAttachPlan,
+  type QemuBoard,
+  type QemuPlace,
+  type QemuPlug,
+  type QmpCommand,
+  qemuAttachPlan,
+  qemuPlugBlock,
+  qemuPlugPmem,
+} from './attach/qemu.js'
+export { type AttachRefusal, type AttachRequest, manageablePmemBytes } from './attach/request.js'
 export type { Considered, Verdict, VerdictCache } from './choose.js'
 export {
   type ChooseOptions,

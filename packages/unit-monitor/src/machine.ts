@@ -18,6 +18,32 @@ export interface PmemDevice {
   readonly sizeBytes: number
 }
 
+/**
+ * One read-only disk (virtio-blk), for guests whose kernel has no persistent memory or no DAX. Every guest reads it
+ * into a page cache of its own: nothing of it is shared between machines.
+ *
+ * The file belongs to the caller and must not change while a machine has it.
+ */
+export interface BlockDevice {
+  /** As for a pmem device: what the guest will find in the trailer of the disk. */
+  readonly id: string
+  /** Absolute path of the file on the host. */
+  readonly path: string
+  /** Bytes; a multiple of 512, equal to the size of the file. */
+  readonly sizeBytes: number
+}
+
+/**
+ * A virtio-fs device: what its server shows can grow and shrink while the machine runs. Its server sees the whole
+ * memory of the machine.
+ */
+export interface MachineView {
+  /** By which the guest finds it: 1 to 36 characters of `A-Za-z0-9._-`. */
+  readonly tag: string
+  /** Absolute path of the vhost-user socket on which its server listens when the machine is started. */
+  readonly socket: string
+}
+
 /** A machine in nobody's dialect: every driver translates it to its own monitor. */
 export interface MachineDescription {
   /** `[a-z][a-z0-9-]{0,31}`; used in logs and for the monitor's own name, never for identity. */
@@ -32,7 +58,11 @@ export interface MachineDescription {
   readonly memoryBytes: number
   readonly vcpuCount: number
   readonly pmem: readonly PmemDevice[]
-  /** How many pmem devices may be added while the machine runs; their ports are reserved at start. */
+  /** Disks beside them; none by default. */
+  readonly block?: readonly BlockDevice[] | undefined
+  /** Absent: the machine has no virtio-fs device. */
+  readonly view?: MachineView | undefined
+  /** How many pmem devices and disks may be added while the machine runs; their ports are reserved at start. */
   readonly hotplugSlots: number
   /**
    * An existing directory, mode 0700, that only this machine uses for its sockets. The caller makes it and
@@ -93,8 +123,12 @@ export interface Machine extends AsyncDisposable {
   readonly exit: Promise<MachineExit>
   /** The newest lines of console and monitor output, oldest first; bounded. */
   lastLines(): readonly string[]
+  /** What is left of the room for devices that was reserved at the start. */
+  readonly room: HotplugRoom
   /** Adds a device while the machine runs. Refused before anything is touched when no slot is left. */
   addPmem(device: PmemDevice, options?: OperationOptions): ResultAsync<void, MonitorError>
+  /** The same for a disk; there where `capabilities.blockHotplug` says so. */
+  addBlock?(device: BlockDevice, options?: OperationOptions): ResultAsync<void, MonitorError>
   /**
    * Asks the guest to shut down, as its power button would; there where `capabilities.powerButton` says so.
    * Resolves when the button was pressed: whether the guest obeys is its own matter.
@@ -102,6 +136,13 @@ export interface Machine extends AsyncDisposable {
   pressPowerButton?(options?: OperationOptions): ResultAsync<void, MonitorError>
   /** Ends the machine at once. Resolves when its processes are reaped. Idempotent. */
   kill(options?: OperationOptions): ResultAsync<MachineExit, MonitorError>
+}
+
+export interface HotplugRoom {
+  /** Devices. */
+  readonly slots: number
+  /** Address space for the pmem devices among them, all together. */
+  readonly pmemBytes: number
 }
 
 export interface OperationOptions {
@@ -115,8 +156,13 @@ export interface MonitorCapabilities {
   readonly architectures: readonly GuestArchitecture[]
   readonly pmem: boolean
   readonly pmemHotplug: boolean
-  /** The most pmem devices one machine can hold, hot-plugged ones included. */
+  /** Disks for kernels without persistent memory; nothing is shared by them. */
+  readonly block: boolean
+  readonly blockHotplug: boolean
+  /** The most pmem devices and disks one machine can hold, hot-plugged ones included. */
   readonly maxPmemDevices: number
+  /** Whether a machine can have a view, so that software can be added to it without a new device. */
+  readonly view: boolean
   /** Whether the guest can be asked from outside to shut down in order. */
   readonly powerButton: boolean
 }

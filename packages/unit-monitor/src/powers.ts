@@ -31,6 +31,12 @@ export interface SpawnRequest {
    * program has none either, and sees no network, no System V IPC and no processes but its own.
    */
   readonly enclosed?: 'as-it-is' | 'without-capabilities' | undefined
+  /**
+   * For a program that starts no other: it has no capability, and sees no network and no System V IPC. `pid`, `kill`
+   * and `exit` are those of the program itself. Where the kernel grants nobody namespaces it has no capability all the
+   * same, and the first line of its output says what it lacks.
+   */
+  readonly powerless?: boolean | undefined
 }
 
 /** A child process whose standard output and error arrive as one stream of bytes. */

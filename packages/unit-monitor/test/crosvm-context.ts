@@ -1,7 +1,9 @@
 import { accessSync, constants } from 'node:fs'
+import { join } from 'node:path'
 import { type CrosvmOptions, type CrosvmPowers, crosvmMonitor } from '@spectrum/unit-monitor'
-import { linuxCrosvmPowers } from '@spectrum/unit-monitor/linux'
+import { linuxCrosvmPowers, linuxPowers } from '@spectrum/unit-monitor/linux'
 import { qemuWorkshop, type Workshop } from './qemu-context.js'
+import { crosvmViewServer, serveView } from './served-view.js'
 
 export interface CrosvmWorkshop extends Workshop {
   readonly powers: Workshop['powers'] & CrosvmPowers
@@ -24,6 +26,7 @@ export function findCrosvm(): { readonly binary: string } | { readonly missing: 
 
 export function crosvmWorkshop(kernel: string, initramfs: string, options: CrosvmOptions): CrosvmWorkshop {
   const workshop = qemuWorkshop(kernel, initramfs)
+  let views = 0
   const powers = linuxCrosvmPowers(workshop.powers)._unsafeUnwrap()
   return {
     ...workshop,
@@ -31,6 +34,12 @@ export function crosvmWorkshop(kernel: string, initramfs: string, options: Crosv
     // In the lab a device process costs a tenth of a second, and each byte on the console a millisecond.
     bootMs: 110_000,
     monitor: crosvmMonitor(powers, options),
+    view: () =>
+      serveView(
+        linuxPowers().processes,
+        crosvmViewServer(options.binary ?? 'crosvm'),
+        join(workshop.directory, `view-${++views}`),
+      ),
     async leftovers() {
       const groups = await Promise.all(workshop.spawned.map((pid) => powers.processGroups.members(pid)))
       const jailed = groups.flat().map(({ pid, name }) => `process ${pid} ${name}`)

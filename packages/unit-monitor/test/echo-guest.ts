@@ -17,6 +17,9 @@ const MODULES = [
   'drivers/nvdimm/nd_pmem.ko',
   'drivers/nvdimm/nd_virtio.ko',
   'drivers/nvdimm/virtio_pmem.ko',
+  'drivers/block/virtio_blk.ko',
+  'fs/fuse/fuse.ko',
+  'fs/fuse/virtiofs.ko',
 ]
 
 export interface GuestKernel {

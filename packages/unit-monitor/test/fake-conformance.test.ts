@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 async function fakeContext(): Promise<ConformanceContext> {
   const { clock } = linuxPowers()
   let count = 0
+  const shown = new Map<string, readonly string[]>()
   const machine: ConformanceContext['machine'] = async (changes = {}) => ({
     name: 'test',
     kernel: '/vmlinuz',
@@ -26,6 +27,7 @@ async function fakeContext(): Promise<ConformanceContext> {
       { clock },
       {
         guest: echoGuest,
+        view: ({ socket }) => shown.get(socket) ?? [],
         startup: ({ kernel }) =>
           kernel === '/dies' ? { kind: 'dies', code: 1, lines: ['no such kernel'] } : { kind: 'connects' },
       },
@@ -36,6 +38,14 @@ async function fakeContext(): Promise<ConformanceContext> {
       return { id: `device-${++count}`, path: '/some/file', sizeBytes }
     },
     isUntouched: async () => true,
+    async view() {
+      const view = { tag: 'store', socket: `/run/view-${++count}.sock` }
+      return {
+        view,
+        show: async (names) => void shown.set(view.socket, names),
+        async [Symbol.asyncDispose]() {},
+      }
+    },
     leftovers: async () => [],
     async [Symbol.asyncDispose]() {},
   }

@@ -1,5 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { SpawnedProcess, SpawnRequest } from '@spectrum/unit-monitor'
@@ -137,6 +146,66 @@ describe('processes', { timeout: 30_000 }, () => {
     await until(
       () => !existsSync(`/proc/${pid}`) || /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')),
     )
+  })
+})
+
+describe('powerless processes', { timeout: 30_000 }, () => {
+  const spawn = (file: string, ...argv: string[]) =>
+    powers.processes.spawn({ file, argv, role: 'test', powerless: true })
+
+  it('have no capability and no network, and are the very process that was started', async () => {
+    const child = await spawn('cat', '/proc/self/status', '/proc/self/net/dev')
+    const output = await text(child)
+    for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'])
+      expect(output).toMatch(new RegExp(`^${set}:\\s+0{16}$`, 'm'))
+    const interfaces = output.split('\n').flatMap((line) => /^ *(\w+): +\d+ +\d/.exec(line)?.[1] ?? [])
+    expect(interfaces).toEqual(['lo'])
+    expect(output).toMatch(new RegExp(`^Pid:\\s+${child.pid}$`, 'm'))
+    expect(output).toMatch(/^NoNewPrivs:\s+1$/m)
+    expect(await child.exit).toEqual({ kind: 'exited', code: 0 })
+  })
+
+  it('end by the signal that ended them, whoever sent it', async () => {
+    const child = await spawn('sleep', '60')
+    await until(() => readFileSync(`/proc/${child.pid}/comm`, 'utf8') === 'sleep\n')
+    process.kill(child.pid, 'SIGKILL')
+    expect(await child.exit).toEqual({ kind: 'signalled', signal: 'SIGKILL' })
+  })
+
+  it('die with the program that started them, however it dies', async () => {
+    const script = `import { linuxPowers } from '@spectrum/unit-monitor/linux'
+      void (async () => {
+        const child = await linuxPowers().processes.spawn({ file: 'sleep', argv: ['60'], role: 'test', powerless: true })
+        process.stdout.write(child.pid + '\\n')
+      })()`
+    const host = node(script, ['ignore', 'pipe', 'inherit'])
+    const pid = Number((await firstChunk(host)).trim())
+    await until(() => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'sleep\n')
+    host.kill('SIGKILL')
+    await until(
+      () => !existsSync(`/proc/${pid}`) || /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')),
+    )
+  })
+
+  it('run without namespaces where there are none to have, and say so first', async () => {
+    // An unshare that is refused, before the real one on the search path.
+    const refusing = `${directory}/unshare`
+    writeFileSync(refusing, '#!/bin/sh\necho "unshare failed: Operation not permitted" >&2\nexit 1\n', {
+      mode: 0o755,
+    })
+    const searchPath = `${directory}:${process.env['PATH']}`
+    const processes = linuxPowers({ searchPath }).processes
+    for (let round = 0; round < 2; round++) {
+      const child = await processes.spawn({
+        file: 'grep',
+        argv: ['CapEff', '/proc/self/status'],
+        role: 'test',
+        powerless: true,
+      })
+      const output = await text(child)
+      expect(output).toContain('it gets no namespaces: unshare failed: Operation not permitted')
+      expect(output).toMatch(/^CapEff:\s+0{16}$/m)
+    }
   })
 })
 

@@ -3,10 +3,10 @@ import {
   type MachineDescription,
   QEMU_LIMITS,
   qemuArguments,
+  qemuAttachPlan,
 } from '@spectrum/unit-monitor'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { hotplugPlace } from '../src/qemu/arguments.js'
 
 const MIB = 1024 * 1024
 const SOCKETS = { console: '/run/m/console.sock', control: '/run/m/control.sock', qmp: '/run/m/qmp.sock' }
@@ -99,7 +99,7 @@ describe('the arguments for QEMU', () => {
     expect(addresses.at(-1)).toBe('0x1e.0x7')
     const most = print({ hotplugSlots: count })._unsafeUnwrap()
     const bridges = valuesOf(most, '-device').filter((value) => value.startsWith('pcie-pci-bridge'))
-    const places = Array.from({ length: count }, (_, index) => hotplugPlace(index))
+    const { places } = qemuAttachPlan({ ...MACHINE, hotplugSlots: count })._unsafeUnwrap()
     expect(bridges.map((value) => parseOptions(value).get('id'))).toEqual([
       ...new Set(places.map((place) => place.bus)),
     ])

@@ -14,6 +14,8 @@ import { qemuMonitor } from '@spectrum/unit-monitor'
 import type { ConformanceContext } from '@spectrum/unit-monitor/conformance'
 import { linuxPowers } from '@spectrum/unit-monitor/linux'
 
+import { QEMU_VIEW_SERVER, serveView } from './served-view.js'
+
 const MIB = 1024 * 1024
 
 export const ACCELERATOR = process.env['SPECTRUM_ACCELERATOR'] === 'kvm' ? 'kvm' : 'emulation'
@@ -80,6 +82,7 @@ export function qemuWorkshop(kernel: string, initramfs: string): Workshop {
     async isUntouched(device) {
       return readFileSync(device.path).every((byte) => byte === 0)
     },
+    view: () => serveView(real.processes, QEMU_VIEW_SERVER, join(directory, `view-${++count}`)),
     async leftovers() {
       const running = spawned.filter((pid) => existsSync(`/proc/${pid}`)).map((pid) => `process ${pid}`)
       return [...running, ...machines.flatMap((own) => readdirSync(own).map((name) => `${own}/${name}`))]

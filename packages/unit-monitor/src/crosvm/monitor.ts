@@ -54,7 +54,10 @@ export function crosvmMonitor(powers: CrosvmPowers, options: CrosvmOptions = {})
       architectures: ['x86_64'],
       pmem: true,
       pmemHotplug: false,
+      block: true,
+      blockHotplug: false,
       maxPmemDevices: CROSVM_LIMITS.maxPmemDevices,
+      view: true,
       powerButton: true,
     },
     start: (machine, operation) =>

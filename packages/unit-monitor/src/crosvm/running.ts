@@ -6,6 +6,7 @@ import type TypedEmitter from 'typed-emitter'
 import type { MonitorError } from '../errors.js'
 import type {
   ByteChannel,
+  HotplugRoom,
   Machine,
   MachineEvents,
   MachineExit,
@@ -94,6 +95,8 @@ export class CrosvmMachine implements Machine {
     return ok(undefined)
   }
 
+  readonly room: HotplugRoom = { slots: 0, pmemBytes: 0 }
+
   lastLines(): readonly string[] {
     return this.#log.lastLines()
   }
@@ -101,7 +104,7 @@ export class CrosvmMachine implements Machine {
   addPmem(device: PmemDevice): ResultAsync<void, MonitorError> {
     const message =
       `machine ${this.name}: crosvm cannot add ${escapeAndCut(device.path, 200)} to a running machine: ` +
-      'describe the device at the start, or use a monitor whose capabilities.pmemHotplug is true'
+      'describe the device at the start, give the machine a view, or use a monitor whose capabilities.pmemHotplug is true'
     return errAsync({ kind: 'unsupported', capability: 'pmemHotplug', message })
   }
 

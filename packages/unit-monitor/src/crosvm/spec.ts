@@ -1,5 +1,6 @@
 import { type CrosvmMachine, type CrosvmSpec, crosvmSpec, type Help, printArgv } from '@spectrum/crosvm-spec'
 import { err, ok, type Result } from 'neverthrow'
+import { crosvmAttachPlan, MOST_CROSVM_DEVICES } from '../attach/crosvm.js'
 import { checkDescription, type DescriptionLimits, type InvalidDescription, invalid } from '../description.js'
 import type { MachineDescription } from '../machine.js'
 import { escapeAndCut } from '../printable.js'
@@ -36,8 +37,7 @@ export const SOCKET_NAMES = {
 export const CROSVM_LIMITS: DescriptionLimits = {
   maxVcpus: 64,
   maxMemoryBytes: 512 * GIB,
-  // One PCI bus; with 249 devices beside the console crosvm panics (f1e797a), with 244 it starts.
-  maxPmemDevices: 232,
+  maxPmemDevices: MOST_CROSVM_DEVICES,
   // The kernel keeps 2047 bytes (COMMAND_LINE_SIZE on x86); the driver's own and crosvm's take less than 240.
   maxKernelParameterBytes: 1800,
   socketNameBytes: '/console.sock'.length,
@@ -73,6 +73,10 @@ export function crosvmMachineSpec(
   const checked = checkDescription(machine, CROSVM_LIMITS)
   if (checked.isErr()) return err(checked.error)
   const { sockets, pivotRoot } = launch
+  // Slots that can never be filled cost nothing and are no fault: `addPmem` says that they cannot.
+  const plan = crosvmAttachPlan({ ...machine, hotplugSlots: 0 })
+  if (plan.isErr()) return err(invalid('pmem', plan.error.message))
+  const store = plan.value.machine
   const described: CrosvmMachine = {
     architecture: 'x86_64',
     boot: { kind: 'kernel', path: machine.kernel },
@@ -82,10 +86,13 @@ export function crosvmMachineSpec(
     memoryMib: machine.memoryBytes / MIB,
     cpus: { count: machine.vcpuCount },
     serial: [{ type: 'unix-stream', hardware: 'serial', num: 1, path: sockets.console, console: true }],
-    vhostUser: [{ type: 'console', socket: sockets.port, maxQueueSize: PORT_QUEUE_SIZE }],
+    vhostUser: [
+      { type: 'console', socket: sockets.port, maxQueueSize: PORT_QUEUE_SIZE },
+      ...(store.vhostUser ?? []),
+    ],
     vhostUserConnectTimeoutMs: PORT_CONNECT_MS,
-    // Shared and read-only: one copy in the host's page cache, whatever the guest tries.
-    pmem: machine.pmem.map(({ path }) => ({ path, readOnly: true })),
+    pmem: store.pmem,
+    block: store.block,
     socket: sockets.vm,
     balloon: { kind: 'absent' },
     usb: false,

@@ -21,18 +21,27 @@ const FIRST_FREE_DESCRIPTOR = 3
  * so also a process that was taken over cannot stay behind.
  */
 export function linuxProcesses(searchPath: string): Processes {
+  /** Why this kernel makes no namespaces for a powerless program; asked once. */
+  let whyShared: Promise<string | undefined> | undefined
   return {
     async spawn(request: SpawnRequest): Promise<SpawnedProcess> {
       const setpriv = await find('setpriv', searchPath)
       const prlimit = await find('prlimit', searchPath)
       const file = await find(request.file, searchPath)
+      const apart = request.enclosed !== undefined || request.powerless === true
+      const unshare = apart ? await find('unshare', searchPath) : ''
+      if (request.powerless === true) whyShared ??= whyNotApart(unshare, searchPath)
+      const shared = request.powerless === true ? await whyShared : undefined
       const enclosure =
-        request.enclosed === undefined
-          ? []
-          : [await find('unshare', searchPath), ...unshareOptions(request.enclosed), '--']
+        request.enclosed !== undefined
+          ? [unshare, ...unshareOptions(request.enclosed), '--']
+          : apart && shared === undefined
+            ? [unshare, ...APART, '--']
+            : []
       // Root keeps what its new user namespace gave it; anybody else loses it by becoming another program.
+      const isPowerless = request.enclosed === 'without-capabilities' || request.powerless === true
       const powerless =
-        request.enclosed === 'without-capabilities' && process.geteuid?.() === 0
+        isPowerless && process.geteuid?.() === 0
           ? [setpriv, '--bounding-set=-all', '--inh-caps=-all', '--']
           : []
       const cover = coverLeakedDescriptors()
@@ -49,7 +58,7 @@ export function linuxProcesses(searchPath: string): Processes {
           child.once('spawn', resolve)
           child.once('error', reject)
         })
-        return spawned(child, request.enclosed !== undefined)
+        return spawned(child, request.enclosed !== undefined, shared)
       } finally {
         cover.release()
       }
@@ -71,7 +80,27 @@ function unshareOptions(enclosed: NonNullable<SpawnRequest['enclosed']>): readon
   ]
 }
 
-function spawned(child: ChildProcess, enclosed: boolean): SpawnedProcess {
+/** Without a namespace of processes nothing has to stand around the program: it keeps its pid. */
+const APART = ['--user', '--map-current-user', '--net', '--ipc', '--uts'] as const
+
+async function whyNotApart(unshare: string, searchPath: string): Promise<string | undefined> {
+  const nothing = await find('true', searchPath)
+  return new Promise((resolve) => {
+    const child = spawn(unshare, [...APART, '--', nothing], {
+      cwd: '/',
+      env: {},
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    let said = ''
+    child.stderr.on('data', (bytes) => {
+      said = `${said}${bytes}`.slice(0, 200)
+    })
+    child.once('error', (error) => resolve(error.message))
+    child.once('close', (code) => resolve(code === 0 ? undefined : said.trim() || `status ${code}`))
+  })
+}
+
+function spawned(child: ChildProcess, enclosed: boolean, shared: string | undefined): SpawnedProcess {
   const { pid, stdout, stderr } = child
   if (pid === undefined || stdout === null || stderr === null) throw new TypeError('no pid after spawn')
   // A failing kill(2) is reported here; the process is then gone already.
@@ -86,7 +115,7 @@ function spawned(child: ChildProcess, enclosed: boolean): SpawnedProcess {
   })
   return {
     pid,
-    output: { [Symbol.asyncIterator]: () => merged([stdout, stderr]) },
+    output: { [Symbol.asyncIterator]: () => merged([stdout, stderr], shared) },
     exit,
     // Sent only while the child is not reaped, so the number still means this process, and this group.
     kill: () => {
@@ -119,7 +148,12 @@ function signalGroup(group: number, signal: 'SIGKILL' | 0): boolean {
 }
 
 /** The chunks of several streams as they arrive. Not reading them is back-pressure on all. */
-async function* merged(streams: readonly Readable[]): AsyncGenerator<Uint8Array, void, void> {
+async function* merged(
+  streams: readonly Readable[],
+  shared: string | undefined,
+): AsyncGenerator<Uint8Array, void, void> {
+  if (shared !== undefined)
+    yield Buffer.from(`it shares this machine's network and IPC, for it gets no namespaces: ${shared}\n`)
   let wake = () => {}
   for (const stream of streams)
     for (const event of ['readable', 'end', 'close', 'error']) stream.on(event, () => wake())

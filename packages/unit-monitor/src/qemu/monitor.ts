@@ -5,7 +5,7 @@ import type { ByteChannel, Machine, MachineDescription, Monitor, OperationOption
 import type { MonitorPowers, OneShotListener } from '../powers.js'
 import { Acquired, DiedAtStart, spawn, whyNotStarted } from '../starting.js'
 import { Patience } from '../waiting.js'
-import { QEMU_LIMITS, type QemuLaunch, qemuArguments, SOCKET_NAMES } from './arguments.js'
+import { QEMU_LIMITS, type QemuLaunch, qemuArguments, qemuPlan, SOCKET_NAMES } from './arguments.js'
 import { QemuMachine } from './running.js'
 
 export interface QemuOptions extends Omit<QemuLaunch, 'sockets'> {
@@ -31,7 +31,10 @@ export function qemuMonitor(powers: MonitorPowers, options: QemuOptions): Monito
       architectures: ['x86_64'],
       pmem: true,
       pmemHotplug: true,
+      block: true,
+      blockHotplug: true,
       maxPmemDevices: QEMU_LIMITS.maxPmemDevices,
+      view: true,
       powerButton: false,
     },
     start: (machine, operation) => new ResultAsync(start(powers, { ...options, binary }, machine, operation)),
@@ -48,6 +51,8 @@ async function start(
 ): Promise<Result<Machine, MonitorError>> {
   const path = (name: keyof typeof SOCKET_NAMES) => `${description.directory}/${SOCKET_NAMES[name]}`
   const sockets = { console: path('console'), control: path('control'), qmp: path('qmp') }
+  const plan = qemuPlan(description, options)
+  if (plan.isErr()) return err(plan.error)
   const argv = qemuArguments(description, { ...options, sockets })
   if (argv.isErr()) return err(argv.error)
 
@@ -71,9 +76,10 @@ async function start(
       file: options.binary,
       argv: argv.value,
       role: `unit ${description.name}: qemu`,
+      powerless: true,
     })
     if (child.isErr()) return err(child.error)
-    machine = new QemuMachine(powers, description, options, child.value)
+    machine = new QemuMachine(powers, description, plan.value, child.value)
     const failure = await connect(machine, listeners, patience, acquired)
     if (failure === undefined) {
       acquired.release()

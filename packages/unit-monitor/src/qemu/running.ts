@@ -1,10 +1,20 @@
 import { EventEmitter } from 'node:events'
 import { err, errAsync, ok, type Result, ResultAsync } from 'neverthrow'
 import type TypedEmitter from 'typed-emitter'
-import { inspectPmem, invalid, pmemProblem } from '../description.js'
+import {
+  type QemuAttachPlan,
+  type QemuPlace,
+  type QemuPlug,
+  qemuPlugBlock,
+  qemuPlugPmem,
+} from '../attach/qemu.js'
+import { bytesOf, manageablePmemBytes } from '../attach/request.js'
+import { blockProblem, inspectDevice, invalid, pmemProblem } from '../description.js'
 import type { MonitorError } from '../errors.js'
 import type {
+  BlockDevice,
   ByteChannel,
+  HotplugRoom,
   Machine,
   MachineDescription,
   MachineEvents,
@@ -16,7 +26,6 @@ import type {
 import { MachineLog } from '../machine-log.js'
 import type { MonitorPowers, ProcessExit, SpawnedProcess } from '../powers.js'
 import { Patience, WaitEnded } from '../waiting.js'
-import { DEFAULT_HOTPLUG_BYTES, hotplugPlace, type QemuLaunch } from './arguments.js'
 import { QmpClient, type QmpEvent, type QmpFailure } from './qmp.js'
 
 const HOTPLUG_DEADLINE_MS = 10_000
@@ -39,22 +48,25 @@ export class QemuMachine implements Machine {
   #shutdownReason: string | undefined
   #panicked = false
   #killed = false
-  #portsTaken = 0
+  /** Reserved places that nothing was plugged into yet. */
+  readonly #places: QemuPlace[]
   #attempts = 0
-  #hotplugBytesLeft: number
+  #pmemBytesLeft: number
   readonly #deviceIds: Set<string>
   #plugging: Promise<unknown> = Promise.resolve()
 
   constructor(
     private readonly powers: MonitorPowers,
     private readonly description: MachineDescription,
-    launch: Pick<QemuLaunch, 'hotplugBytes'>,
+    plan: Pick<QemuAttachPlan, 'places' | 'hotplugBytes'>,
     private readonly child: SpawnedProcess,
   ) {
     this.name = description.name
     this.processes = [{ pid: child.pid, role: 'qemu' }]
-    this.#hotplugBytesLeft = launch.hotplugBytes ?? DEFAULT_HOTPLUG_BYTES
-    this.#deviceIds = new Set(description.pmem.map((device) => device.id))
+    this.#places = [...plan.places]
+    const manageable = manageablePmemBytes(description.memoryBytes) - bytesOf(description.pmem)
+    this.#pmemBytesLeft = Math.min(plan.hotplugBytes, manageable)
+    this.#deviceIds = new Set([...description.pmem, ...(description.block ?? [])].map(({ id }) => id))
     this.#log = new MachineLog(powers.clock, (line) => this.events.emit('log', line))
     this.#readers.push(this.#log.follow('monitor', child.output))
     this.exit = this.#awaitExit()
@@ -82,11 +94,25 @@ export class QemuMachine implements Machine {
     return this.#log.lastLines()
   }
 
+  get room(): HotplugRoom {
+    return { slots: this.#places.length, pmemBytes: this.#pmemBytesLeft }
+  }
+
   addPmem(device: PmemDevice, options?: OperationOptions): ResultAsync<void, MonitorError> {
     const problem = pmemProblem(device)
     if (problem !== undefined) return errAsync(problem)
-    // One at a time: a port and an id belong to one attempt.
-    const plugged = this.#plugging.then(() => this.#addPmem(device, options))
+    return this.#inTurn(() => this.#add(device, device.sizeBytes, qemuPlugPmem, options))
+  }
+
+  addBlock(device: BlockDevice, options?: OperationOptions): ResultAsync<void, MonitorError> {
+    const problem = blockProblem(device)
+    if (problem !== undefined) return errAsync(problem)
+    return this.#inTurn(() => this.#add(device, 0, qemuPlugBlock, options))
+  }
+
+  /** One at a time: a port and an id belong to one attempt. */
+  #inTurn(add: () => Promise<Result<void, MonitorError>>): ResultAsync<void, MonitorError> {
+    const plugged = this.#plugging.then(add)
     this.#plugging = plugged.catch(() => {})
     return new ResultAsync(plugged)
   }
@@ -104,57 +130,44 @@ export class QemuMachine implements Machine {
     if (reaped.isErr()) throw new Error(reaped.error.message)
   }
 
-  async #addPmem(device: PmemDevice, options?: OperationOptions): Promise<Result<void, MonitorError>> {
-    const slots = this.description.hotplugSlots
-    if (this.#portsTaken >= slots) return err(noSlotLeft(slots))
+  async #add<Device extends PmemDevice | BlockDevice>(
+    device: Device,
+    pmemBytes: number,
+    plugOf: (device: Device, place: QemuPlace, name: string) => QemuPlug,
+    options?: OperationOptions,
+  ): Promise<Result<void, MonitorError>> {
+    const [place] = this.#places
+    if (place === undefined) return err(noSlotLeft(this.description.hotplugSlots))
     if (this.#deviceIds.has(device.id)) return err(invalid('id', 'the machine has such a device already'))
-    if (device.sizeBytes > this.#hotplugBytesLeft)
-      return err(invalid('sizeBytes', 'exceeds the address space kept for hot-plugged devices'))
+    if (pmemBytes > this.#pmemBytesLeft)
+      return err(invalid('sizeBytes', 'exceeds what the machine has room for while it runs'))
     const files = this.powers.files
-    const absent = files === undefined ? undefined : await inspectPmem(device, files)
+    const absent = files === undefined ? undefined : await inspectDevice(device, files)
     if (absent !== undefined) return err(absent)
     const qmp = this.#qmp
-    if (qmp === undefined) throw new TypeError('addPmem before the machine was started')
+    if (qmp === undefined) throw new TypeError('a device was added before the machine was started')
 
     using patience = new Patience(this.powers.clock, options, HOTPLUG_DEADLINE_MS)
     const within = { signal: patience.signal, deadlineMs: patience.deadlineMs }
-    const index = this.#portsTaken
     // Never used again: an attempt that was given up may yet come true.
-    const memory = `hotmem${this.#attempts++}`
-    const added = await qmp.execute(
-      'object-add',
-      {
-        'qom-type': 'memory-backend-file',
-        id: memory,
-        'mem-path': device.path,
-        size: device.sizeBytes,
-        share: true,
-        readonly: true,
-        prealloc: false,
-        merge: false,
-        dump: false,
-      },
-      within,
-    )
-    if (added.isErr()) {
+    const { prepare, plug, undo } = plugOf(device, place, String(this.#attempts++))
+    const takeBack = () => qmp.execute(undo.execute, undo.arguments)
+    const prepared = await qmp.execute(prepare.execute, prepare.arguments, within)
+    if (prepared.isErr()) {
       // QEMU takes commands in turn, so this one undoes what it has yet to do. Nobody waits for a QEMU that is late.
-      if (added.error.kind !== 'declined') void qmp.execute('object-del', { id: memory })
-      return err(this.#translate(added.error, `add the memory of ${device.path}`, patience))
+      if (prepared.error.kind !== 'declined') void takeBack()
+      return err(this.#translate(prepared.error, `open ${device.path}`, patience))
     }
-    const plugged = await qmp.execute(
-      'device_add',
-      { driver: 'virtio-pmem-pci', id: `hotpmem${index}`, memdev: memory, ...hotplugPlace(index) },
-      within,
-    )
+    const plugged = await qmp.execute(plug.execute, plug.arguments, within)
     if (plugged.isErr()) {
-      // Without a device the memory is of no use and would hold the file; the command has its own deadline.
-      const removed = await qmp.execute('object-del', { id: memory })
+      // Without a device its backing is of no use and would hold the file; the command has its own deadline.
+      const removed = await takeBack()
       // Nobody knows what half an attempt left behind: its port and its ids are not used again.
-      if (removed.isErr() || plugged.error.kind !== 'declined') this.#portsTaken += 1
+      if (removed.isErr() || plugged.error.kind !== 'declined') this.#places.shift()
       return err(this.#translate(plugged.error, `plug in ${device.path}`, patience))
     }
-    this.#portsTaken += 1
-    this.#hotplugBytesLeft -= device.sizeBytes
+    this.#places.shift()
+    this.#pmemBytesLeft -= pmemBytes
     this.#deviceIds.add(device.id)
     return ok(undefined)
   }

@@ -5,6 +5,8 @@
  * obeys lines that arrive there:
  *   echo N\n  and N bytes   -> the same N bytes
  *   pmem\n                  -> pmem SIZE SIZE ...\n   bytes of every pmem device, ascending
+ *   block\n                 -> block SIZE SIZE ...\n  the same for disks
+ *   view TAG\n              -> view NAME NAME ...\n   what a virtio-fs device shows, sorted; mounted at first use
  *   say N\n                 -> N numbered lines on the kernel console, then said\n
  *   spoil\n                 -> escape sequences and broken UTF-8 on the console, then said\n
  *   poke\n                  -> tries to overwrite every pmem device, then poked\n
@@ -123,14 +125,14 @@ static int by_size(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-static void report_pmem(int control, int poke) {
+static void report_devices(int control, const char *kind, const char *prefix, int poke) {
   long long sizes[256];
   int count = 0;
   DIR *blocks = opendir("/sys/block");
   struct dirent *entry;
   while (blocks && (entry = readdir(blocks))) {
     char path[300], text[32] = "";
-    if (strncmp(entry->d_name, "pmem", 4) != 0 || count == 256) continue;
+    if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0 || count == 256) continue;
     snprintf(path, sizeof path, "/sys/block/%s/size", entry->d_name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) continue;
@@ -145,13 +147,39 @@ static void report_pmem(int control, int poke) {
     }
   }
   if (blocks) closedir(blocks);
-  if (poke) {
-    put(control, "poked\n", 6);
-    return;
-  }
+  if (poke) return;
   qsort(sizes, (size_t)count, sizeof sizes[0], by_size);
-  size_t used = (size_t)sprintf(block, "pmem");
+  size_t used = (size_t)sprintf(block, "%s", kind);
   for (int i = 0; i < count; i++) used += (size_t)sprintf(block + used, " %lld", sizes[i]);
+  block[used++] = '\n';
+  put(control, block, used);
+}
+
+static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+static void report_view(int control, const char *tag) {
+  static int mounted;
+  char *names[64];
+  int count = 0;
+  if (!mounted) {
+    mkdir("/view", 0755);
+    for (int tries = 0; mount(tag, "/view", "virtiofs", MS_RDONLY, "") != 0; tries++) {
+      if (tries == 500) stop("mount of the view");
+      usleep(10000);
+    }
+    mounted = 1;
+  }
+  DIR *view = opendir("/view");
+  struct dirent *entry;
+  while (view && (entry = readdir(view)))
+    if (entry->d_name[0] != '.' && count < 64) names[count++] = strdup(entry->d_name);
+  if (view) closedir(view);
+  qsort(names, (size_t)count, sizeof names[0], by_text);
+  size_t used = (size_t)sprintf(block, "view");
+  for (int i = 0; i < count; i++) {
+    used += (size_t)sprintf(block + used, " %.200s", names[i]);
+    free(names[i]);
+  }
   block[used++] = '\n';
   put(control, block, used);
 }
@@ -181,9 +209,15 @@ int main(void) {
       say("\033[31mred\033[0m \xff\xfe \xc2\x9b \xe2\x80\xae end\n");
       put(control, "said\n", 5);
     } else if (strcmp(line, "pmem") == 0) {
-      report_pmem(control, 0);
+      report_devices(control, "pmem", "pmem", 0);
+    } else if (strcmp(line, "block") == 0) {
+      report_devices(control, "block", "vd", 0);
+    } else if (strncmp(line, "view ", 5) == 0) {
+      report_view(control, line + 5);
     } else if (strcmp(line, "poke") == 0) {
-      report_pmem(control, 1);
+      report_devices(control, "", "pmem", 1);
+      report_devices(control, "", "vd", 1);
+      put(control, "poked\n", 6);
     } else if (strcmp(line, "off") == 0) {
       reboot(RB_POWER_OFF);
     } else if (strcmp(line, "crash") == 0) {

@@ -1,5 +1,5 @@
 import type { Attachment, Blob, DeviceFile } from '@spectrum/store-share'
-import type { PmemDevice } from '@spectrum/unit-monitor'
+import type { BlockDevice, PmemDevice } from '@spectrum/unit-monitor'
 
 /** The devices of an attachment, metadata image first. Paths of equal content share one blob, hence one device. */
 export function distinctDevices({ metadata, blobs }: Attachment): readonly (DeviceFile | Blob)[] {
@@ -8,7 +8,8 @@ export function distinctDevices({ metadata, blobs }: Attachment): readonly (Devi
   return [...new Map(all.map((device) => [device.id, device])).values()]
 }
 
-export function pmemDevice({ id, file, sizeBytes }: DeviceFile): PmemDevice {
+/** A device as a monitor knows it, of either transport. */
+export function machineDevice({ id, file, sizeBytes }: DeviceFile): PmemDevice & BlockDevice {
   return { id, path: file, sizeBytes }
 }
 

@@ -1,6 +1,7 @@
 import type { AgentError, GuestKernelError } from '@spectrum/guest-agent'
 import type { StoreError } from '@spectrum/store-share'
 import type { MachineExit, MonitorError } from '@spectrum/unit-monitor'
+import type { ViewFailure } from './powers.js'
 
 /**
  * Everything that can go wrong between a graph and its running units. `message` says what to do next and is
@@ -57,11 +58,36 @@ export type HostError =
       readonly lastLines: readonly string[]
     }
   | { readonly kind: 'aborted'; readonly message: string; readonly unit?: string }
+  /** The unit's view could not be started, or its server could not be told what to show. */
+  | {
+      readonly kind: 'view-failed'
+      readonly message: string
+      readonly unit: string
+      readonly cause: ViewFailure
+    }
+  /** What is to be taken away was never granted as such. */
+  | {
+      readonly kind: 'not-granted'
+      readonly message: string
+      readonly unit: string
+      readonly path: string
+    }
+  /** No store path has debug information for this build. */
+  | { readonly kind: 'no-debug-output'; readonly message: string; readonly unit: string }
   /** The unit holds as many devices as its machine reserved room for. */
   | {
       readonly kind: 'no-slot-left'
       readonly message: string
       readonly unit: string
+      readonly needed: number
+      readonly left: number
+    }
+  /** The unit's devices would need more of its memory for page structures, or more address space, than it has. */
+  | {
+      readonly kind: 'no-memory-left'
+      readonly message: string
+      readonly unit: string
+      /** Bytes of persistent memory. */
       readonly needed: number
       readonly left: number
     }
@@ -82,6 +108,13 @@ export type HostError =
       readonly code?: string
       readonly cause?: unknown
     }
+
+export function viewFailed(unit: string, cause: ViewFailure): HostError {
+  if (cause.kind === 'aborted') return { kind: 'aborted', message: cause.message, unit }
+  if (cause.kind === 'timed-out')
+    return { kind: 'timed-out', message: cause.message, unit, step: 'view', lastLines: [] }
+  return { kind: 'view-failed', message: about(unit, cause.message), unit, cause }
+}
 
 export function storeFailed(unit: string | undefined, cause: StoreError): HostError {
   const whose = unit === undefined ? {} : { unit }

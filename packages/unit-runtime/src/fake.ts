@@ -1,10 +1,11 @@
 import { connectAgent } from '@spectrum/guest-agent'
-import type { FakeProgram } from '@spectrum/guest-agent/fake'
+import type { FakeProgram, FakeUnit } from '@spectrum/guest-agent/fake'
 import type { Clock } from '@spectrum/unit-monitor'
 import { type FakeScript, fakeMonitor } from '@spectrum/unit-monitor/fake'
 import { okAsync, type ResultAsync } from 'neverthrow'
 import type { HostError } from './errors.js'
 import { FakeGuests } from './fake/fake-guest.js'
+import { fakeViewPower } from './fake/fake-view.js'
 import { type ManualClock, manualClock } from './fake/manual-clock.js'
 import { type MemoryFiles, memoryFiles } from './fake/memory-files.js'
 import { type FakeStorePaths, memoryBlobCache, memoryStore } from './fake/memory-store.js'
@@ -29,6 +30,16 @@ export interface FakeHostOptions extends Omit<HostOptions, 'store'> {
   readonly startup?: FakeScript['startup']
   /** What becomes of a device that is added; `works` by default. */
   readonly hotplug?: FakeScript['hotplug']
+  /** What a view's server answers when it is told to show or to hide a name; it obeys by default. */
+  readonly onView?: ((request: 'open' | 'grant' | 'revoke', name: string) => 'works' | 'fails') | undefined
+  /** What a unit does about a request to change its store; it obeys by default. */
+  readonly onStoreRequest?: FakeUnit['onStoreRequest']
+  /** What the monitor can do, where it differs from the fake's. */
+  readonly capabilities?: FakeScript['capabilities']
+  /** How large each blob pretends to be; a multiple of 2 MiB, which is the default. */
+  readonly blobBytes?: number | undefined
+  /** What the kernel of the units has not, as `kernel-lacks` names it: found by a unit that runs. */
+  readonly kernelLacks?: string | undefined
   /** By default a clock that stands still, so that no deadline passes by accident. */
   readonly clock?: Clock | undefined
   /** By default a new one. Pass one to look at what the host writes, or to let writing fail. */
@@ -47,14 +58,22 @@ export function openFakeHost(options: FakeHostOptions): ResultAsync<Host, HostEr
 /** The powers of a fake host, to exchange some of them. */
 export function fakeHostPowers(options: FakeHostOptions): HostPowers {
   const clock: Clock | ManualClock = options.clock ?? manualClock()
-  const cache = memoryBlobCache()
-  const guests = new FakeGuests(clock, cache, options.programs ?? {}, options.silent ?? (() => false))
-  const { startup, hotplug } = options
+  const cache = memoryBlobCache(options.blobBytes)
+  const { startup, hotplug, capabilities } = options
+  const guests = new FakeGuests(
+    clock,
+    cache,
+    options.programs ?? {},
+    options.silent ?? (() => false),
+    options.onStoreRequest,
+    options.kernelLacks,
+  )
   const monitor = fakeMonitor(
     { clock },
     {
       guest: (guest) => guests.run(guest),
       startup,
+      capabilities,
       hotplug(device) {
         const outcome = hotplug?.(device) ?? 'works'
         if (outcome === 'works') guests.plug(device)
@@ -87,6 +106,7 @@ export function fakeHostPowers(options: FakeHostOptions): HostPowers {
       ] as const
       return okAsync({ monitor, why: 'a fake host has no other', considered })
     },
+    viewPower: () => fakeViewPower(guests, options.onView ?? (() => 'works')),
     openBlobCache: () => okAsync(cache),
     measureSharing: () => okAsync({ rssBytes: 0, pssBytes: 0, savedBytes: 0, blobs: [] }),
   }

@@ -11,9 +11,10 @@ import type { HostPowers } from './powers.js'
 import type { ReconciledHost } from './reconcile.js'
 import type { RunningUnit } from './running-unit.js'
 import { startGraph, stopInReverse } from './start-graph.js'
+import type { StartPlan } from './start-plan.js'
 import type { StopOptions, Unit, WaitOptions } from './unit.js'
 import { measure, type UnitContext } from './unit-context.js'
-import { type StartParts, startUnit } from './unit-start.js'
+import { startUnit } from './unit-start.js'
 import { openWait } from './wait.js'
 
 /** The units of a graph, by the keys that were given to `compose`. */
@@ -63,7 +64,7 @@ export interface HostParts {
   readonly powers: HostPowers
   readonly directory: HostDirectory
   readonly choice: ChosenMonitor
-  readonly start: StartParts
+  readonly start: StartPlan
   readonly store: StoreSource
   readonly cache: BlobCache
   readonly reconciled: readonly ReconciledHost[]
@@ -185,7 +186,7 @@ export class OpenHost implements Host {
     const definitions: readonly UnitDefinition[] = Object.values(graph.units)
     using whole = openWait(powers.clock, deadlineMs, options.signal, this.#closing.signal)
     const slots = Math.max(...definitions.map((unit) => unit.hotplugSlots ?? 0))
-    const room = start.monitor.capabilities.maxPmemDevices - slots
+    const room = start.current.monitor.capabilities.maxPmemDevices - slots
     const attached = await attachUnits(this.#context, definitions, Math.min(deviceBudget, room), whole)
     if (attached.isErr()) return err(whole.reason() === 'aborted' ? abortedStart(undefined) : attached.error)
     return startGraph(graph, concurrentStarts, async (definition, signal) => {
@@ -193,7 +194,13 @@ export class OpenHost implements Host {
       using wait = openWait(powers.clock, deadlineMs, options.signal, signal, this.#closing.signal)
       if (wait.signal.aborted) return err(abortedStart(name))
       emit(this.events, 'unit-state', { unit: name, state: 'starting' })
-      const unit = await startUnit(this.#context, start, definition, attached.value.get(name)!, wait)
+      const parts = start.current
+      const attachment = attached.value.get(name)!
+      let unit = await startUnit(this.#context, parts, definition, attachment, wait)
+      if (unit.isErr()) {
+        const other = await start.afterFailure(unit.error, parts, wait.signal)
+        if (other !== undefined) unit = await startUnit(this.#context, other, definition, attachment, wait)
+      }
       if (unit.isErr()) {
         emit(this.events, 'unit-state', { unit: name, state: 'failed', why: unit.error.message })
         return err(unit.error)

@@ -3,77 +3,107 @@ import type { BlobCache, Closure, DeviceFile, StorePathInfo, StoreSource } from 
 import type { ClosureReference } from '@spectrum/unit-graph'
 import type { Machine } from '@spectrum/unit-monitor'
 import { err, ok, type Result } from 'neverthrow'
-import { distinctDevices, heldBlobs, pmemDevice } from './devices.js'
-import { agentFailed, type HostError, monitorFailed, storeFailed } from './errors.js'
+import { mergeClosures, nameOf, pathsLacking } from './closures.js'
+import { distinctDevices, heldBlobs, machineDevice } from './devices.js'
+import { agentFailed, type HostError, monitorFailed, storeFailed, viewFailed } from './errors.js'
 import type { Step } from './events.js'
+import type { InjectionWay, StoreTransport } from './store-access.js'
+import type { UnitView } from './unit-view.js'
 import type { Wait } from './wait.js'
 
 export interface InjectReport {
   /** Store paths that the unit did not have before, sorted. */
   readonly added: readonly string[]
+  /** By new devices, by the unit's view, or not at all because it had everything. */
+  readonly way: InjectionWay
   /** Devices that were plugged in; none when another path of the unit has the same content. */
   readonly devices: number
   readonly ms: number
 }
 
-/** A running unit, as far as an injection concerns it. */
-export interface Injectable {
+/** A running unit, as far as a change of its store concerns it. */
+export interface Changeable {
   readonly name: string
   readonly machine: Machine
   readonly agent: Agent
   /** Devices in the machine, by id. A device that was plugged in is recorded at once: it cannot be unplugged. */
   readonly devices: Map<string, DeviceFile>
-  /** False on a monitor that adds no device to a running machine. */
-  readonly pluggable: boolean
-  readonly slotsLeft: () => number
+  readonly transport: StoreTransport
+  readonly way: InjectionWay
+  readonly view: UnitView | undefined
   readonly closure: () => Closure
   readonly granted: (closure: Closure) => void
 }
 
+export interface ChangePowers {
+  readonly store: StoreSource
+  readonly cache: BlobCache
+  readonly step: (step: Step) => void
+}
+
 /**
- * Adds what the unit lacks of a closure: one metadata image of the new paths, and the blobs that its machine
- * does not hold yet. Nothing of the machine is touched before it is known that everything fits.
+ * Adds what the unit lacks of a closure. Nothing of the machine is touched before it is known that everything fits,
+ * and after a failure the unit sees what it saw before; devices that were plugged in stay and are used next time.
  */
 export async function injectClosure(
-  powers: {
-    readonly store: StoreSource
-    readonly cache: BlobCache
-    readonly step: (step: Step) => void
-  },
-  unit: Injectable,
+  powers: ChangePowers,
+  unit: Changeable,
   reference: ClosureReference,
   wait: Wait,
 ): Promise<Result<Omit<InjectReport, 'ms'>, HostError>> {
-  const options = () => ({ signal: wait.signal, deadlineMs: wait.leftMs() })
-  const wanted = await powers.store.closure(reference.roots, options())
+  const wanted = await powers.store.closure(reference.roots, {
+    signal: wait.signal,
+    deadlineMs: wait.leftMs(),
+  })
   if (wanted.isErr()) return err(storeFailed(unit.name, wanted.error))
   const missing = pathsLacking(unit.closure(), wanted.value)
   if (missing.length === 0) {
     unit.granted(mergeClosures(unit.closure(), wanted.value))
-    return ok({ added: [], devices: 0 })
+    return ok({ added: [], way: 'none', devices: 0 })
   }
-  if (!unit.pluggable) return err(notPluggable(unit.name))
-  const left = unit.slotsLeft()
-  if (left === 0) return err(noSlotLeft(unit.name, missing.length + 1, 0))
+  if (unit.way === 'none') return err(notInjectable(unit.name))
+  const done =
+    unit.way === 'view' && unit.view !== undefined
+      ? (await byView(powers, unit, unit.view, missing, wait)).map(() => 0)
+      : await byDevices(powers, unit, { roots: wanted.value.roots, paths: missing }, wait)
+  if (done.isErr()) return err(done.error)
+  unit.granted(mergeClosures(unit.closure(), wanted.value))
+  return ok({ added: missing.map((info) => info.path), way: unit.way, devices: done.value })
+}
+
+/** One metadata image of the new paths, and the blobs that the machine does not hold yet. */
+async function byDevices(
+  powers: ChangePowers,
+  unit: Changeable,
+  lacking: Closure,
+  wait: Wait,
+): Promise<Result<number, HostError>> {
+  const options = () => ({ signal: wait.signal, deadlineMs: wait.leftMs() })
+  const { room } = unit.machine
+  if (room.slots === 0) return err(noSlotLeft(unit.name, lacking.paths.length + 1, 0))
   // Only the new paths go into the image: the ones present stay bound to what they are bound to.
-  const attached = await powers.cache.attach(
-    { roots: wanted.value.roots, paths: missing },
-    { ...options(), deviceBudget: left, present: heldBlobs(unit.devices) },
-  )
+  const attached = await powers.cache.attach(lacking, {
+    ...options(),
+    deviceBudget: room.slots,
+    present: heldBlobs(unit.devices),
+  })
   if (attached.isErr()) {
     const { error } = attached
     return err(
       error.kind === 'device-budget'
-        ? noSlotLeft(unit.name, error.needed, left)
+        ? noSlotLeft(unit.name, error.needed, room.slots)
         : storeFailed(unit.name, error),
     )
   }
   const { metadata, blobs, names } = attached.value
   const fresh = distinctDevices(attached.value).filter((device) => !unit.devices.has(device.id))
-  if (fresh.length > left) return err(noSlotLeft(unit.name, fresh.length, left))
+  if (fresh.length > room.slots) return err(noSlotLeft(unit.name, fresh.length, room.slots))
+  const bytes = fresh.reduce((sum, device) => sum + device.sizeBytes, 0)
+  if (unit.transport === 'pmem' && bytes > room.pmemBytes)
+    return err(noMemoryLeft(unit.name, bytes, room.pmemBytes))
   powers.step('inject-begun')
   for (const [index, device] of fresh.entries()) {
-    const plugged = await unit.machine.addPmem(pmemDevice(device), options())
+    const plugged = await plug(unit, machineDevice(device), options())
     if (plugged.isErr()) {
       const { error } = plugged
       return err(
@@ -89,15 +119,51 @@ export async function injectClosure(
   const mounted = await unit.agent.mountStore({ image: metadata.id, devices, paths: names }, options())
   if (mounted.isErr()) return err(agentFailed(unit.name, mounted.error, unit.machine.lastLines()))
   powers.step('inject-mounted')
-  unit.granted(mergeClosures(unit.closure(), wanted.value))
-  return ok({ added: missing.map((info) => info.path), devices: fresh.length })
+  return ok(fresh.length)
 }
 
-function notPluggable(unit: string): HostError {
+function plug(
+  { machine, transport }: Changeable,
+  device: ReturnType<typeof machineDevice>,
+  options: { readonly signal: AbortSignal; readonly deadlineMs: number },
+): ReturnType<Machine['addPmem']> {
+  if (transport === 'pmem') return machine.addPmem(device, options)
+  if (machine.addBlock === undefined)
+    throw new TypeError('a monitor with blockHotplug has no machine with addBlock')
+  return machine.addBlock(device, options)
+}
+
+/** The view shows the new paths, then the unit binds them. */
+async function byView(
+  powers: ChangePowers,
+  unit: Changeable,
+  view: UnitView,
+  missing: readonly StorePathInfo[],
+  wait: Wait,
+): Promise<Result<void, HostError>> {
+  powers.step('inject-begun')
+  const entries = missing.map((info) => ({ name: nameOf(info), location: powers.store.locate(info.path) }))
+  const paths = entries.map(({ name }) => name)
+  const shown = await view.show(entries, wait)
+  if (shown.isErr()) return err(viewFailed(unit.name, shown.error))
+  powers.step('inject-granted')
+  const bound = await unit.agent.mountView(
+    { tag: view.tag, paths },
+    { signal: wait.signal, deadlineMs: wait.leftMs() },
+  )
+  if (bound.isErr()) {
+    await view.hide(paths)
+    return err(agentFailed(unit.name, bound.error, unit.machine.lastLines()))
+  }
+  powers.step('inject-mounted')
+  return ok(undefined)
+}
+
+function notInjectable(unit: string): HostError {
   const message =
-    'its monitor cannot add devices to a running machine; grant everything at the start, ' +
-    'or start the unit on a monitor whose capabilities.pmemHotplug is true (QEMU)'
-  return monitorFailed(unit, { kind: 'unsupported', capability: 'pmemHotplug', message })
+    'nothing can be added to it while it runs: open the host with `injection: true`, so that its units have a view ' +
+    'where their monitor cannot add devices; or grant everything at the start'
+  return monitorFailed(unit, { kind: 'unsupported', capability: 'injection', message })
 }
 
 function noSlotLeft(unit: string, needed: number, left: number): HostError {
@@ -107,15 +173,9 @@ function noSlotLeft(unit: string, needed: number, left: number): HostError {
   return { kind: 'no-slot-left', message, unit, needed, left }
 }
 
-function pathsLacking(present: Closure, wanted: Closure): readonly StorePathInfo[] {
-  const known = new Set(present.paths.map((info) => info.path))
-  return wanted.paths.filter((info) => !known.has(info.path))
-}
-
-function mergeClosures(one: Closure, other: Closure): Closure {
-  const paths = new Map([...one.paths, ...other.paths].map((info) => [info.path, info]))
-  return {
-    roots: [...new Set([...one.roots, ...other.roots])].sort(),
-    paths: [...paths.values()].sort((a, b) => (a.path < b.path ? -1 : 1)),
-  }
+function noMemoryLeft(unit: string, needed: number, left: number): HostError {
+  const message =
+    `Unit "${unit}" can manage ${left} more bytes of persistent memory and this injection needs ${needed}. ` +
+    'Give it more memoryBytes in defineUnit, or inject less.'
+  return { kind: 'no-memory-left', message, unit, needed, left }
 }

@@ -35,11 +35,6 @@ export interface LinuxHostOptions extends HostOptions {
   readonly kernel?: GuestKernelFiles | undefined
   /** Use this accelerator or fail. Default: `SPECTRUM_ACCELERATOR`, else whichever works, KVM first. */
   readonly accelerator?: 'kvm' | 'emulation' | undefined
-  /**
-   * Whether units must be able to take `inject`. Then a monitor that cannot plug in devices while it runs
-   * (crosvm) is passed over. Default: false, and `inject` on such a monitor is refused.
-   */
-  readonly injection?: boolean | undefined
   /** Absolute path. Default: `$XDG_STATE_HOME/spectrum`, else `~/.local/state/spectrum`. */
   readonly stateDirectory?: string | undefined
   /** Absolute path. Default: `$XDG_CACHE_HOME/spectrum`, else `~/.cache/spectrum`. */
@@ -61,8 +56,16 @@ async function open(options: LinuxHostOptions): Promise<Result<Host, HostError>>
   if (accelerator.isErr()) return err(accelerator.error)
   const kernel = await findGuestKernel(process.env, defaults.cache, options.kernel)
   if (kernel.isErr()) return err(kernel.error)
-  const requires: readonly RequiredCapability[] = options.injection === true ? ['pmemHotplug'] : []
+  const requires = REQUIRED[String(options.injection ?? false) as keyof typeof REQUIRED]
   return openHostWith(linuxHostPowers(places, kernel.value, accelerator.value, requires), places, options)
+}
+
+/** Which monitors are passed over, by the option `injection`. */
+const REQUIRED: Readonly<Record<'true' | 'false' | 'devices' | 'view', readonly RequiredCapability[]>> = {
+  true: ['injection'],
+  false: [],
+  devices: ['pmemHotplug'],
+  view: ['view'],
 }
 
 /** The real powers of a host on this machine. Nothing is opened or started by making them. */
@@ -94,8 +97,8 @@ export function linuxHostPowers(
 function guestBoot(files: GuestKernelFiles): GuestBoot {
   return {
     kernel: files.image,
-    initramfs: (signal) =>
-      readGuestKernel(files, { signal })
+    initramfs: (signal, needs) =>
+      readGuestKernel({ ...files, needs }, { signal })
         .andThen((kernel) => initramfsFor(kernel))
         .mapErr(kernelFailed),
   }

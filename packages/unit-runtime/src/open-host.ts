@@ -4,10 +4,11 @@ import { type HostError, monitorFailed, stateFailed, storeFailed } from './error
 import { emit, type HostEmitter, newHostEmitter } from './events.js'
 import { type Host, type HostParts, OpenHost } from './host.js'
 import { excessOf, HostDirectory, type HostPlaces, hostsDirectory } from './host-directory.js'
-import { keepInitramfs } from './initramfs-file.js'
 import { journalledProcesses, journalledSockets } from './journalled.js'
 import type { HostPowers } from './powers.js'
 import { type ReconciledHost, reconcile } from './reconcile.js'
+import { firstImage, StartPlan } from './start-plan.js'
+import type { InjectionWish } from './store-access.js'
 import { openWait, type Wait } from './wait.js'
 
 export interface HostOptions {
@@ -21,6 +22,12 @@ export interface HostOptions {
   readonly deadlineMs?: number | undefined
   /** How many units start at the same time. 4 by default. */
   readonly concurrentStarts?: number | undefined
+  /**
+   * Whether units must be able to take `inject`, and how. `devices`: by devices added to the machine, `view`: by a
+   * virtio-fs share from the start on, `true`: by devices where the monitor can add them, else by a view. Default
+   * false: by devices where the monitor can add them, else not at all.
+   */
+  readonly injection?: InjectionWish
   /** The most devices of one unit at its start. 24 by default; above it several store paths share a device. */
   readonly deviceBudget?: number | undefined
 }
@@ -83,14 +90,10 @@ async function prepare(
 ): Promise<Result<Omit<HostParts, 'reconciled' | 'events'>, HostError>> {
   const cache = await powers.openBlobCache(options.store, directory.unfinished)
   if (cache.isErr()) return err(storeFailed(undefined, cache.error))
-  const image = await powers.guest.initramfs(wait.signal)
+  const at = { powers, places, unfinished: directory.unfinished }
+  const image = await firstImage(at, wait.signal)
   if (image.isErr()) return err(image.error)
-  let initramfs: string
-  try {
-    initramfs = await keepInitramfs(powers.files, places, directory.unfinished, image.value)
-  } catch (cause) {
-    return err(stateFailed(places.cache, 'write the initramfs into', cause))
-  }
+  const { initramfs } = image.value
   const { journal, name } = directory
   const table = powers.processTable
   const marked = { journal, table, host: name, token: () => powers.randomHex(16) }
@@ -113,11 +116,19 @@ async function prepare(
   }
   const choice = await powers.chooseMonitor(monitorPowers, place, wait.signal)
   if (choice.isErr()) return err(unmade ?? monitorFailed(undefined, choice.error))
+  const { monitor } = choice.value
+  const { processes } = monitorPowers
+  const plan = await StartPlan.make(
+    { ...at, processes, monitor, wish: options.injection },
+    image.value,
+    wait.signal,
+  )
+  if (plan.isErr()) return err(plan.error)
   return ok({
     powers,
     directory,
     choice: choice.value,
-    start: { monitor: choice.value.monitor, kernel, initramfs, connectAgent: powers.connectAgent },
+    start: plan.value,
     store: options.store,
     cache: cache.value,
     concurrentStarts: options.concurrentStarts ?? CONCURRENT_STARTS,

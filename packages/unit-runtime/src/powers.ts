@@ -1,6 +1,6 @@
-import type { ConnectAgent } from '@spectrum/guest-agent'
+import type { ConnectAgent, UnitNeeds } from '@spectrum/guest-agent'
 import type { Blob, BlobCache, SharingReport, StoreError, StoreSource } from '@spectrum/store-share'
-import type { ChosenMonitor, Clock, MonitorError, MonitorPowers } from '@spectrum/unit-monitor'
+import type { ChosenMonitor, Clock, MonitorError, MonitorPowers, Processes } from '@spectrum/unit-monitor'
 import type { ResultAsync } from 'neverthrow'
 import type { HostError } from './errors.js'
 
@@ -71,8 +71,11 @@ export interface ProcessTable {
 export interface GuestBoot {
   /** Absolute path of the kernel image. */
   readonly kernel: string
-  /** The initramfs: the agent and the kernel modules that it loads. */
-  initramfs(signal: AbortSignal): ResultAsync<Uint8Array, HostError>
+  /**
+   * The initramfs: the agent and the kernel modules that it loads. `kernel-lacks` when the kernel has not what the
+   * units need.
+   */
+  initramfs(signal: AbortSignal, needs: UnitNeeds): ResultAsync<Uint8Array, HostError>
 }
 
 /** What a monitor may be tried out with. */
@@ -92,6 +95,39 @@ export interface UnitMappings {
   readonly blobs: readonly Blob[]
 }
 
+/** Why a view could not be started, or could not be told something. */
+export interface ViewFailure {
+  readonly kind: string
+  readonly message: string
+}
+
+/** The server of one unit's view, in a process of its own. Disposing it ends the process. */
+export interface ViewServer extends AsyncDisposable {
+  /** On which it serves one machine. */
+  readonly socket: string
+  readonly tag: string
+  readonly pid: number
+  /** Resolves when its process has ended. */
+  readonly ended: Promise<unknown>
+  /** From now on the unit finds this store path in the root of its view. Idempotent. */
+  grant(
+    entry: { readonly name: string; readonly location: string },
+    options?: { readonly signal?: AbortSignal | undefined; readonly deadlineMs?: number | undefined },
+  ): ResultAsync<void, ViewFailure>
+  /** From now on it does not; what the unit has read stays read. */
+  revoke(
+    name: string,
+    options?: { readonly signal?: AbortSignal | undefined; readonly deadlineMs?: number | undefined },
+  ): ResultAsync<void, ViewFailure>
+}
+
+/** Starts a view with nothing in it. `directory` is private and its own; its processes go through the journal. */
+export type ViewPower = (request: {
+  readonly directory: string
+  readonly signal: AbortSignal
+  readonly deadlineMs: number
+}) => ResultAsync<ViewServer, ViewFailure>
+
 /** The parts of the outside world that a host touches, and nothing else. */
 export interface HostPowers {
   readonly clock: Clock
@@ -108,6 +144,8 @@ export interface HostPowers {
     place: TrialPlace,
     signal: AbortSignal,
   ): ResultAsync<ChosenMonitor, MonitorError>
+  /** Makes what starts views, with the journalled `processes`. Absent: units of this host have no view. */
+  viewPower?(processes: Processes): ViewPower
   /** Every unfinished file of the cache is written to `temporaryDirectory`, which is on the cache's file system. */
   openBlobCache(store: StoreSource, temporaryDirectory: string): ResultAsync<BlobCache, StoreError>
   measureSharing(units: readonly UnitMappings[], signal: AbortSignal): ResultAsync<SharingReport, StoreError>

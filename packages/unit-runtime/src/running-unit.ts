@@ -8,8 +8,10 @@ import type TypedEmitter from 'typed-emitter'
 import { collectCommand, type ExecResult } from './collect.js'
 import { heldBlobs } from './devices.js'
 import { agentFailed, type HostError, monitorFailed, stateFailed, unitDied } from './errors.js'
-import { emit } from './events.js'
-import { type InjectReport, injectClosure } from './inject.js'
+import { emit, type Step } from './events.js'
+import { type Changeable, type InjectReport, injectClosure } from './inject.js'
+import { type RevokeReport, revokeClosure } from './revoke.js'
+import type { InjectionWay, StoreAccess } from './store-access.js'
 import type {
   ExecOptions,
   SpawnOptions,
@@ -21,16 +23,17 @@ import type {
   WaitOptions,
 } from './unit.js'
 import { measure, type UnitContext } from './unit-context.js'
+import type { UnitView } from './unit-view.js'
 import { openWait, orAborted, type Wait } from './wait.js'
 
 const EXEC_MS = 300_000
 const SPAWN_MS = 30_000
-const INJECT_MS = 120_000
+const CHANGE_MS = 120_000
 const LISTING_MS = 30_000
 const GRACE_MS = 10_000
 /** How long a machine gets to end by itself after its agent went away. */
 const FOLLOW_MS = 3_000
-/** How long an injection that was given up may take to leave nothing behind. */
+/** How long a change of the store that was given up may take to leave nothing behind. */
 const GIVE_UP_MS = 10_000
 const MOST_OUTPUT = 16 * 1024 * 1024
 
@@ -41,9 +44,9 @@ export interface UnitParts {
   readonly agent: Agent
   readonly attachment: Attachment
   readonly devices: Map<string, DeviceFile>
-  readonly hotplugSlots: number
-  /** Whether its monitor can add devices while it runs. */
-  readonly pluggable: boolean
+  readonly access: StoreAccess
+  readonly way: InjectionWay
+  readonly view: UnitView | undefined
   readonly dax: boolean
 }
 
@@ -51,14 +54,16 @@ export class RunningUnit implements Unit {
   readonly attachment: Attachment
   readonly boot: AgentHello
   readonly dax: boolean
+  readonly store: StoreAccess
+  readonly injection: InjectionWay
   readonly events = new EventEmitter() as TypedEmitter<UnitEvents>
   readonly ended: Promise<UnitEnd>
   readonly #context: UnitContext
   readonly #parts: UnitParts
-  readonly #devicesAtStart: number
   #state: UnitState = 'running'
   #closure: Closure
-  #injection: Promise<unknown> = Promise.resolve()
+  /** The change of its store that was begun last. */
+  #change: Promise<unknown> = Promise.resolve()
   /** Aborted when the unit begins to end. */
   readonly #ending = new AbortController()
   /** Aborted when whoever stops it will not wait for the guest any longer. */
@@ -75,16 +80,18 @@ export class RunningUnit implements Unit {
     this.#context = context
     this.#parts = parts
     this.#closure = parts.attachment.closure
-    this.#devicesAtStart = parts.devices.size
     this.attachment = parts.attachment
     this.boot = parts.agent.hello
     this.dax = parts.dax
+    this.store = parts.access
+    this.injection = parts.way
     this.ended = new Promise((resolve) => {
       this.#settleEnded = resolve
     })
     parts.machine.events.on('log', (line) => emit(this.events, 'log', line))
     void this.#watchMachine()
     void this.#watchAgent()
+    void this.#watchView()
   }
 
   get state(): UnitState {
@@ -128,11 +135,15 @@ export class RunningUnit implements Unit {
   }
 
   inject(reference: ClosureReference, options: WaitOptions = {}): ResultAsync<InjectReport, HostError> {
-    // One injection at a time: two of them could otherwise both take the last slot.
-    const before = this.#injection
-    const turn = this.#injectAfter(before, reference, options)
-    this.#injection = Promise.allSettled([before, turn])
-    return new ResultAsync(turn)
+    return this.#changeStore('injection into', options, (unit, wait) =>
+      injectClosure(this.#changePowers(), unit, reference, wait),
+    )
+  }
+
+  revoke(reference: ClosureReference, options: WaitOptions = {}): ResultAsync<RevokeReport, HostError> {
+    return this.#changeStore('revocation from', options, (unit, wait) =>
+      revokeClosure(this.#changePowers(), unit, reference, wait),
+    )
   }
 
   storeListing(options: WaitOptions = {}): ResultAsync<readonly string[], HostError> {
@@ -161,54 +172,74 @@ export class RunningUnit implements Unit {
     await this.stop()
   }
 
-  async #injectAfter(
-    before: Promise<unknown>,
-    reference: ClosureReference,
+  /** One change at a time: two of them could otherwise both take the last slot. */
+  #changeStore<Report extends object>(
+    what: string,
     options: WaitOptions,
-  ): Promise<Result<InjectReport, HostError>> {
-    const { signal, deadlineMs = INJECT_MS } = options
-    using wait = openWait(this.#context.powers.clock, deadlineMs, signal, this.#ending.signal)
+    change: (unit: Changeable, wait: Wait) => Promise<Result<Report, HostError>>,
+  ): ResultAsync<Report & { readonly ms: number }, HostError> {
+    const before = this.#change
+    const turn = this.#changeAfter(before, what, options, change)
+    this.#change = Promise.allSettled([before, turn])
+    return new ResultAsync(turn)
+  }
+
+  async #changeAfter<Report extends object>(
+    before: Promise<unknown>,
+    what: string,
+    options: WaitOptions,
+    change: (unit: Changeable, wait: Wait) => Promise<Result<Report, HostError>>,
+  ): Promise<Result<Report & { readonly ms: number }, HostError>> {
+    const { signal, deadlineMs = CHANGE_MS } = options
+    const { clock } = this.#context.powers
+    using wait = openWait(clock, deadlineMs, signal, this.#ending.signal)
     const turn = await orAborted(
       before.then(() => 'come' as const),
       wait.signal,
     )
-    const done = turn === undefined ? err(aborted(this.name)) : await this.#injectNow(reference, wait)
-    return done.mapErr((error) => this.#whyNotInjected(error, wait, signal))
+    const done =
+      turn === undefined
+        ? err(aborted(what, this.name))
+        : await this.#running(async () => {
+            const began = clock.now()
+            return (await change(this.#changeable(), wait)).map((report) => ({
+              ...report,
+              ms: clock.now() - began,
+            }))
+          })
+    return done.mapErr((error) => this.#whyNotChanged(error, what, wait, signal))
   }
 
   /** The caller's signal and deadline and the unit's own end outrank the "aborted" that they provoked below. */
-  #whyNotInjected(error: HostError, wait: Wait, signal: AbortSignal | undefined): HostError {
+  #whyNotChanged(error: HostError, what: string, wait: Wait, signal: AbortSignal | undefined): HostError {
     if (error.kind !== 'aborted' || signal?.aborted === true) return error
     if (this.#ending.signal.aborted) return this.#notRunning()
     if (wait.reason() !== 'timed-out') return error
-    const message = `The injection into unit "${this.name}" was not done before its deadline; give it more deadlineMs.`
-    return { kind: 'timed-out', message, unit: this.name, step: 'inject', lastLines: this.lastLines() }
+    const message = `The ${what} unit "${this.name}" was not done before its deadline; give it more deadlineMs.`
+    const step = what.startsWith('injection') ? 'inject' : 'revoke'
+    return { kind: 'timed-out', message, unit: this.name, step, lastLines: this.lastLines() }
   }
 
-  async #injectNow(reference: ClosureReference, wait: Wait): Promise<Result<InjectReport, HostError>> {
+  #changeable(): Changeable {
+    const { machine, agent, devices, access, way, view } = this.#parts
+    return {
+      name: this.name,
+      machine,
+      agent,
+      devices,
+      transport: access.transport,
+      way,
+      view,
+      closure: () => this.#closure,
+      granted: (closure) => {
+        this.#closure = closure
+      },
+    }
+  }
+
+  #changePowers() {
     const { powers, step } = this.#context
-    const { machine, agent, devices, hotplugSlots, pluggable } = this.#parts
-    return this.#running<InjectReport>(async () => {
-      const began = powers.clock.now()
-      const done = await injectClosure(
-        { ...powers, step: (name) => step(this.name, name) },
-        {
-          name: this.name,
-          machine,
-          agent,
-          devices,
-          pluggable,
-          slotsLeft: () => hotplugSlots - (devices.size - this.#devicesAtStart),
-          closure: () => this.#closure,
-          granted: (closure) => {
-            this.#closure = closure
-          },
-        },
-        reference,
-        wait,
-      )
-      return done.map((report) => ({ ...report, ms: powers.clock.now() - began }))
-    })
+    return { ...powers, step: (name: Step) => step(this.name, name) }
   }
 
   async #stop(graceMs: number): Promise<Result<UnitEnd, HostError>> {
@@ -234,14 +265,15 @@ export class RunningUnit implements Unit {
 
   /** Gives back everything a machine leaves when it has ended, however it ended. */
   async #release(exit: MachineExit): Promise<Result<UnitEnd, HostError>> {
-    const { machine, agent, directory } = this.#parts
+    const { machine, agent, directory, view } = this.#parts
     const end: UnitEnd = { exit, graceful: exit.kind === 'powered-off' }
     this.#context.step(this.name, 'machine-ended')
-    await this.#giveUpInjections()
+    await this.#giveUpChanges()
     await agent[Symbol.asyncDispose]()
     await machine[Symbol.asyncDispose]()
     let failure: HostError | undefined
     try {
+      await view?.[Symbol.asyncDispose]()
       await this.#context.directory.remove(directory)
     } catch (cause) {
       failure = stateFailed(directory, 'remove', cause)
@@ -253,10 +285,10 @@ export class RunningUnit implements Unit {
   }
 
   /** What an injection writes into the cache goes with it, before the host's directories may go. */
-  async #giveUpInjections(): Promise<void> {
+  async #giveUpChanges(): Promise<void> {
     this.#ending.abort()
     using wait = openWait(this.#context.powers.clock, GIVE_UP_MS)
-    await orAborted(this.#injection, wait.signal)
+    await orAborted(this.#change, wait.signal)
   }
 
   async #watchMachine(): Promise<void> {
@@ -278,6 +310,16 @@ export class RunningUnit implements Unit {
     this.#stopping ??= this.#stop(0)
   }
 
+  /** Whoever reads a path that came by the view would wait for its server for ever. */
+  async #watchView(): Promise<void> {
+    const { view } = this.#parts
+    if (view === undefined) return
+    await view.server.ended
+    if (this.#state !== 'running') return
+    this.#become('failed', `Unit "${this.name}" lost the server of its view and is ended.`)
+    this.#stopping ??= this.#stop(0)
+  }
+
   #become(state: UnitState, why?: string): void {
     this.#state = state
     this.#context.state(this.name, state, why)
@@ -294,6 +336,6 @@ export class RunningUnit implements Unit {
   }
 }
 
-function aborted(unit: string): HostError {
-  return { kind: 'aborted', message: `The injection into unit "${unit}" was aborted.`, unit }
+function aborted(what: string, unit: string): HostError {
+  return { kind: 'aborted', message: `The ${what} unit "${unit}" was aborted.`, unit }
 }

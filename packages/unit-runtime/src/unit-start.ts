@@ -3,10 +3,13 @@ import type { Attachment, Blob, DeviceFile } from '@spectrum/store-share'
 import type { UnitDefinition } from '@spectrum/unit-graph'
 import type { Machine, MachineDescription, Monitor } from '@spectrum/unit-monitor'
 import { err, ok, type Result } from 'neverthrow'
-import { distinctDevices, pmemDevice } from './devices.js'
-import { agentFailed, type HostError, monitorFailed, stateFailed, unitDied } from './errors.js'
+import { distinctDevices, machineDevice } from './devices.js'
+import { agentFailed, type HostError, monitorFailed, stateFailed, unitDied, viewFailed } from './errors.js'
+import type { ViewPower } from './powers.js'
 import { RunningUnit } from './running-unit.js'
+import { ACCESS, type InjectionWay, type StoreTransport } from './store-access.js'
 import type { UnitContext } from './unit-context.js'
+import { UnitView } from './unit-view.js'
 import { openWait, orAborted, type Wait } from './wait.js'
 
 const DEFAULT_MEMORY = 256 * 1024 * 1024
@@ -21,6 +24,10 @@ export interface StartParts {
   /** Absolute path of the initramfs file. */
   readonly initramfs: string
   readonly connectAgent: ConnectAgent
+  readonly transport: StoreTransport
+  readonly way: InjectionWay
+  /** Where `way` is `view`. */
+  readonly openView: ViewPower | undefined
 }
 
 /**
@@ -36,7 +43,7 @@ export async function startUnit(
 ): Promise<Result<RunningUnit, HostError>> {
   const { name } = definition
   const devices = distinctDevices(attachment)
-  const slots = slotsFor(parts.monitor, definition, devices.length)
+  const slots = slotsFor(parts, definition, devices.length)
   if (slots.isErr()) return err(slots.error)
   let directory: string
   try {
@@ -44,16 +51,22 @@ export async function startUnit(
   } catch (cause) {
     return err(stateFailed(context.directory.path, 'make a directory for a unit in', cause))
   }
-  const booted = await boot(
-    context,
-    parts,
-    describe(definition, parts, devices, slots.value, directory),
-    wait,
-  )
-  if (booted.isErr()) return err(await undo(context, directory, booted.error))
+  let view: UnitView | undefined
+  try {
+    const opened = await serveView(context, parts, name, wait)
+    if (opened.isErr()) return err(await undo(context, directory, { error: opened.error }))
+    view = opened.value
+  } catch (cause) {
+    const error = stateFailed(context.directory.path, 'make a directory for a view in', cause)
+    return err(await undo(context, directory, { error }))
+  }
+  const description = describe(definition, parts, devices, slots.value, directory, view)
+  const booted = await boot(context, parts, description, wait)
+  if (booted.isErr()) return err(await undo(context, directory, booted.error, view))
   const { machine, agent } = booted.value
   const mounted = await mount(context, name, machine, agent, attachment, wait)
-  if (mounted.isErr()) return err(await undo(context, directory, { error: mounted.error, machine, agent }))
+  if (mounted.isErr())
+    return err(await undo(context, directory, { error: mounted.error, machine, agent }, view))
   return ok(
     new RunningUnit(name, context, {
       directory,
@@ -61,16 +74,36 @@ export async function startUnit(
       agent,
       attachment,
       devices: new Map(devices.map((device) => [device.id, device])),
-      hotplugSlots: slots.value,
-      pluggable: parts.monitor.capabilities.pmemHotplug,
+      access: ACCESS[parts.transport],
+      way: parts.way,
+      view,
       dax: mounted.value,
     }),
   )
 }
 
-function slotsFor(monitor: Monitor, definition: UnitDefinition, used: number): Result<number, HostError> {
-  const { maxPmemDevices, pmemHotplug } = monitor.capabilities
-  const free = pmemHotplug ? maxPmemDevices - used : 0
+/** The view of one unit, where units of this host have one. */
+async function serveView(
+  context: UnitContext,
+  parts: StartParts,
+  name: string,
+  wait: Wait,
+): Promise<Result<UnitView | undefined, HostError>> {
+  if (parts.way !== 'view' || parts.openView === undefined) return ok(undefined)
+  const opened = await UnitView.open(parts.openView, context.directory, wait)
+  if (opened.isErr()) return err(whyNot(viewFailed(name, opened.error), name, wait, []))
+  context.step(name, 'view-served')
+  return ok(opened.value)
+}
+
+function slotsFor(
+  { monitor, way }: StartParts,
+  definition: UnitDefinition,
+  used: number,
+): Result<number, HostError> {
+  // What is injected comes by the view: no device will ever need a slot.
+  if (way === 'view') return ok(0)
+  const free = way === 'devices' ? monitor.capabilities.maxPmemDevices - used : 0
   const wanted = definition.hotplugSlots
   if (wanted === undefined) return ok(Math.max(0, Math.min(DEFAULT_SLOTS, free)))
   if (wanted <= free) return ok(wanted)
@@ -86,7 +119,9 @@ function describe(
   devices: readonly (DeviceFile | Blob)[],
   hotplugSlots: number,
   directory: string,
+  view: UnitView | undefined,
 ): MachineDescription {
+  const store = devices.map(machineDevice)
   return {
     name: definition.name,
     kernel: parts.kernel,
@@ -94,7 +129,9 @@ function describe(
     kernelParameters: [],
     memoryBytes: definition.memoryBytes ?? DEFAULT_MEMORY,
     vcpuCount: definition.vcpuCount ?? 1,
-    pmem: devices.map(pmemDevice),
+    pmem: parts.transport === 'pmem' ? store : [],
+    block: parts.transport === 'block' ? store : [],
+    view: view === undefined ? undefined : { tag: view.tag, socket: view.socket },
     hotplugSlots,
     directory,
   }
@@ -188,11 +225,13 @@ async function undo(
   context: UnitContext,
   directory: string,
   { error, machine, agent }: Begun,
+  view?: UnitView,
 ): Promise<HostError> {
   await agent?.[Symbol.asyncDispose]()
   const killed = await machine?.kill()
   // The directory and the journal name a machine that lives on, so that the next host can finish it.
   if (machine !== undefined && killed?.isErr()) return monitorFailed(machine.name, killed.error)
+  await view?.[Symbol.asyncDispose]().catch(() => {})
   await context.directory.remove(directory).catch(() => {})
   return error
 }

@@ -7,6 +7,8 @@ import type TypedEmitter from 'typed-emitter'
 import type { ExecResult } from './collect.js'
 import type { HostError } from './errors.js'
 import type { InjectReport } from './inject.js'
+import type { RevokeReport } from './revoke.js'
+import type { InjectionWay, StoreAccess } from './store-access.js'
 
 /** `failed`: the machine ended although nobody asked it to. */
 export type UnitState = 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
@@ -65,6 +67,10 @@ export interface Unit<Name extends string = string> extends AsyncDisposable {
   readonly boot: AgentHello
   /** Whether the guest maps file data directly, without copies in its page cache. */
   readonly dax: boolean
+  /** How its store reaches it, and whether anything of it is shared with other units. */
+  readonly store: StoreAccess
+  /** How software is added to it while it runs. */
+  readonly injection: InjectionWay
   /** The host processes of its machine. */
   readonly processes: readonly MachineProcess[]
   readonly events: TypedEmitter<UnitEvents>
@@ -80,9 +86,14 @@ export interface Unit<Name extends string = string> extends AsyncDisposable {
   spawn(argv: readonly string[], options?: SpawnOptions): ResultAsync<GuestProcess, HostError>
   /**
    * Adds store paths and everything they reference while the unit runs; programs that run already see them too.
-   * Paths the unit has are left alone, so doing it again is harmless. A failure leaves the unit running.
+   * Paths the unit has are left alone, so doing it again is harmless. After a failure the unit sees what it saw before.
    */
   inject(reference: ClosureReference, options?: WaitOptions): ResultAsync<InjectReport, HostError>
+  /**
+   * Takes roots away that the unit was started or injected with, and whatever only they needed. The report says what
+   * cannot be taken back from a unit that runs. After a failure the unit sees what it saw before.
+   */
+  revoke(reference: ClosureReference, options?: WaitOptions): ResultAsync<RevokeReport, HostError>
   /** Base names in the unit's `/nix/store`, sorted, as the guest itself reads them. */
   storeListing(options?: WaitOptions): ResultAsync<readonly string[], HostError>
   /** What this unit's processes map, read from the kernel. */

@@ -88,6 +88,7 @@ function withMachines(powers: HostPowers, change: Partial<Machine>): HostPowers 
     control: machine.control,
     events: machine.events,
     exit: machine.exit,
+    room: machine.room,
     lastLines: () => machine.lastLines(),
     addPmem: (...given) => machine.addPmem(...given),
     kill: (...given) => machine.kill(...given),

@@ -32,7 +32,7 @@ it('an injection into a unit whose monitor cannot plug devices is refused before
   const graph = compose({ left: defineUnit('left', { store: closure(hello) }) })._unsafeUnwrap()
   const { left } = (await host.start(graph))._unsafeUnwrap()
   const error = (await left.inject(closure(gdb)))._unsafeUnwrapErr()
-  expect(error).toMatchObject({ kind: 'monitor-failed', unit: 'left', cause: { capability: 'pmemHotplug' } })
+  expect(error).toMatchObject({ kind: 'monitor-failed', unit: 'left', cause: { capability: 'injection' } })
   expect(error.message).toContain('at the start')
   expect(plugged).toBe(0)
   expect(left.closure.paths.map((info) => info.path)).toEqual([hello])

@@ -1,27 +1,57 @@
-import { type FakeAgentChannel, type FakeProgram, fakeAgentChannel } from '@spectrum/guest-agent/fake'
-import type { Clock, PmemDevice } from '@spectrum/unit-monitor'
+import {
+  type FakeAgentChannel,
+  type FakeProgram,
+  type FakeUnit,
+  fakeAgentChannel,
+} from '@spectrum/guest-agent/fake'
+import type { BlockDevice, Clock, PmemDevice } from '@spectrum/unit-monitor'
 import type { FakeGuest } from '@spectrum/unit-monitor/fake'
 import type { MemoryBlobCache } from './memory-store.js'
 
 /** The guests of a fake host: the agent's fake behind the control channel of the monitor's fake. */
 export class FakeGuests {
   readonly #agents = new Set<FakeAgentChannel>()
+  readonly #byView = new Map<string, FakeAgentChannel>()
 
   constructor(
     readonly clock: Clock,
     readonly cache: MemoryBlobCache,
     readonly programs: Readonly<Record<string, FakeProgram>>,
     readonly silent: (unit: string) => boolean,
+    readonly storeRequests: FakeUnit['onStoreRequest'],
+    /** What the guest's kernel has not. */
+    readonly lacks: string | undefined,
   ) {}
+
+  /** What the server at this socket shows from now on, or no longer. */
+  show(socket: string, name: string): void {
+    this.#byView.get(socket)?.showInView([name])
+  }
+
+  hide(socket: string, name: string): void {
+    this.#byView.get(socket)?.hideFromView([name])
+  }
 
   async run(guest: FakeGuest): Promise<void> {
     guest.print(`Linux version 0-fake (${guest.machine.name})\n`)
-    const devices = guest.pmem().map((device) => device.id)
+    const disks = guest.block().length > 0
+    const devices = [...guest.pmem(), ...guest.block()].map((device) => device.id)
     const images = Object.fromEntries(devices.flatMap((id) => this.#imageOf(id)))
     const agent = fakeAgentChannel(
       { clock: this.clock },
-      { programs: this.programs, images, devices, silent: this.silent(guest.machine.name) },
+      {
+        programs: this.programs,
+        images,
+        devices,
+        disks,
+        view: guest.machine.view?.tag,
+        onStoreRequest: this.storeRequests,
+        lacks: disks ? undefined : this.lacks,
+        silent: this.silent(guest.machine.name),
+      },
     )
+    const { view } = guest.machine
+    if (view !== undefined) this.#byView.set(view.socket, agent)
     this.#agents.add(agent)
     guest.ended.addEventListener('abort', () => agent.lose(), { once: true })
     void pump(guest.control.incoming, agent.channel)
@@ -32,7 +62,7 @@ export class FakeGuests {
   }
 
   /** A device appears in the guests. All see it, which is more than a machine would show; ids are unguessable. */
-  plug(device: PmemDevice): void {
+  plug(device: PmemDevice | BlockDevice): void {
     for (const agent of this.#agents) {
       for (const [id, names] of this.#imageOf(device.id)) agent.addImage(id, names)
       agent.addDevice(device.id)

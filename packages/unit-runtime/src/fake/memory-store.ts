@@ -56,7 +56,9 @@ export interface MemoryBlobCache extends BlobCache {
   names(id: string): readonly string[] | undefined
 }
 
-export function memoryBlobCache(): MemoryBlobCache {
+/** `blobBytes`: how large each blob pretends to be. */
+export function memoryBlobCache(blobBytes = BLOB_BYTES): MemoryBlobCache {
+  const blobOf = (info: StorePathInfo) => blobSized(info, blobBytes)
   const images = new Map<string, readonly string[]>()
   const attach = (closure: Closure): Attachment => {
     const names = closure.paths.map((info) => info.path.slice('/nix/store/'.length))
@@ -91,8 +93,8 @@ export function memoryBlobCache(): MemoryBlobCache {
   }
 }
 
-function blobOf({ path, narHash }: StorePathInfo): Blob {
-  return { id: narHash, file: `/fake/blobs/${narHash}`, sizeBytes: BLOB_BYTES, storePaths: [path] }
+function blobSized({ path, narHash }: StorePathInfo, sizeBytes: number): Blob {
+  return { id: narHash, file: `/fake/blobs/${narHash}`, sizeBytes, storePaths: [path] }
 }
 
 function digest(text: string): string {

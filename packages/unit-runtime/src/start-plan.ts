@@ -1,0 +1,128 @@
+import { lacksPersistentMemory, type UnitNeeds } from '@spectrum/guest-agent'
+import type { Monitor, Processes } from '@spectrum/unit-monitor'
+import { err, ok, type Result } from 'neverthrow'
+import { type HostError, stateFailed } from './errors.js'
+import type { HostPlaces } from './host-directory.js'
+import { keepInitramfs } from './initramfs-file.js'
+import type { HostPowers } from './powers.js'
+import { type InjectionWish, injectionWay, type StoreTransport } from './store-access.js'
+import type { StartParts } from './unit-start.js'
+
+/** What boots, and how its store reaches it. */
+export interface GuestImage {
+  readonly transport: StoreTransport
+  /** Absolute path of the initramfs file. */
+  readonly initramfs: string
+}
+
+interface Places {
+  readonly powers: Pick<HostPowers, 'guest' | 'files'>
+  readonly places: HostPlaces
+  /** Where the file is written first. */
+  readonly unfinished: string
+}
+
+/** The initramfs for persistent memory; for disks, where the kernel's files say that it has none. */
+export async function firstImage(at: Places, signal: AbortSignal): Promise<Result<GuestImage, HostError>> {
+  const pmem = await makeImage(at, { transport: 'pmem' }, signal)
+  if (pmem.isOk() || !isForDisks(pmem.error)) return pmem
+  return makeImage(at, { transport: 'block' }, signal)
+}
+
+async function makeImage(
+  { powers, places, unfinished }: Places,
+  needs: UnitNeeds & { readonly transport: StoreTransport },
+  signal: AbortSignal,
+): Promise<Result<GuestImage, HostError>> {
+  const image = await powers.guest.initramfs(signal, needs)
+  if (image.isErr()) return err(image.error)
+  try {
+    const initramfs = await keepInitramfs(powers.files, places, unfinished, image.value)
+    return ok({ transport: needs.transport, initramfs })
+  } catch (cause) {
+    return err(stateFailed(places.cache, 'write the initramfs into', cause))
+  }
+}
+
+/** Whether disks may do where this failed. */
+export function isForDisks(error: HostError): boolean {
+  return error.kind === 'kernel-lacks' && lacksPersistentMemory(error.feature)
+}
+
+export interface PlanParts extends Places {
+  readonly powers: HostPowers
+  /** With the journal around them. */
+  readonly processes: Processes
+  readonly monitor: Monitor
+  readonly wish: InjectionWish
+}
+
+/** What the units of a host are started with. It falls back to disks for good once a unit's kernel needs it. */
+export class StartPlan {
+  #current: StartParts
+  #onDisks: Promise<Result<StartParts, HostError>> | undefined
+
+  private constructor(
+    private readonly parts: PlanParts,
+    first: StartParts,
+  ) {
+    this.#current = first
+  }
+
+  /** `image`: the one without a view that the monitor was tried with. */
+  static async make(
+    parts: PlanParts,
+    image: GuestImage,
+    signal: AbortSignal,
+  ): Promise<Result<StartPlan, HostError>> {
+    const first = await startParts(parts, image.transport, signal, image)
+    return first.map((start) => new StartPlan(parts, start))
+  }
+
+  get current(): StartParts {
+    return this.#current
+  }
+
+  /** Why units of this host share nothing, when `error` is the reason; the next start is to be with these parts. */
+  async afterFailure(
+    error: HostError,
+    used: StartParts,
+    signal: AbortSignal,
+  ): Promise<StartParts | undefined> {
+    if (used.transport !== 'pmem' || !isForDisks(error) || !this.parts.monitor.capabilities.block)
+      return undefined
+    this.#onDisks ??= startParts(this.parts, 'block', signal)
+    const parts = await this.#onDisks
+    if (parts.isErr()) {
+      this.#onDisks = undefined
+      return undefined
+    }
+    this.#current = parts.value
+    return parts.value
+  }
+}
+
+async function startParts(
+  parts: PlanParts,
+  transport: StoreTransport,
+  signal: AbortSignal,
+  made?: GuestImage,
+): Promise<Result<StartParts, HostError>> {
+  const { powers, processes, monitor, wish } = parts
+  const openView = powers.viewPower?.(processes)
+  const possible = injectionWay(wish, transport, monitor.capabilities)
+  const way = possible === 'view' && openView === undefined ? 'none' : possible
+  const image =
+    way !== 'view' && made !== undefined
+      ? ok(made)
+      : await makeImage(parts, { transport, view: way === 'view' }, signal)
+  return image.map(({ initramfs }) => ({
+    monitor,
+    kernel: powers.guest.kernel,
+    initramfs,
+    connectAgent: powers.connectAgent,
+    transport,
+    way,
+    openView,
+  }))
+}

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { connectAgent } from '@spectrum/guest-agent'
 import { type GuestKernelError, initramfsFor, readGuestKernel } from '@spectrum/guest-agent/linux'
-import { openBlobCache, readSharing } from '@spectrum/store-share/linux'
+import { openBlobCache, openView, readSharing } from '@spectrum/store-share/linux'
 import {
   type ChosenMonitor,
   chooseMonitor,
@@ -88,6 +88,7 @@ export function linuxHostPowers(
       ResultAsync.fromSafePromise(findMonitors(place)).andThen((found) =>
         choose(powers, place, signal, places, found, accelerator, requires),
       ),
+    viewPower: (processes) => (request) => openView({ ...request, processes }),
     openBlobCache: (store, temporaryDirectory) =>
       openBlobCache(`${places.cache}/blobs`, { temporaryDirectory, locate: (path) => store.locate(path) }),
     measureSharing: (units, signal) => readSharing(units, { signal }),

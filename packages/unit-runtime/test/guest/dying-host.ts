@@ -1,6 +1,6 @@
 /**
  * A host program that kills itself with SIGKILL at a given moment of its life. Run by `sigkill.test.ts`.
- * Arguments, as one JSON object: `{ stateDirectory, cacheDirectory?, program, tool, dieAt, nth? }`.
+ * Arguments, as one JSON object: `{ stateDirectory, cacheDirectory?, program, tool, injection?, dieAt, nth? }`.
  * `dieAt` is the name of a step, `record:NAME` for a journal record, or `running` to wait to be killed.
  */
 import { closure, compose, defineUnit, newHostEmitter, nixStore, openHost } from '../../src/index.js'
@@ -11,11 +11,14 @@ interface Orders {
   readonly program: string
   readonly tool: string
   readonly dieAt: string
+  /** How software is added to the unit. */
+  readonly injection?: 'devices' | 'view'
   /** The how manieth time; the first by default. */
   readonly nth?: number
 }
 
-const { stateDirectory, cacheDirectory, program, tool, dieAt, nth = 1 }: Orders = JSON.parse(process.argv[2]!)
+const orders: Orders = JSON.parse(process.argv[2]!)
+const { stateDirectory, cacheDirectory, program, tool, injection, dieAt, nth = 1 } = orders
 let left = nth
 
 function reached(moment: string): void {
@@ -28,7 +31,8 @@ const events = newHostEmitter()
 events.on('journal', ({ record }) => reached(`record:${record}`))
 events.on('step', ({ step }) => reached(step))
 
-const host = (await openHost({ store: nixStore(), stateDirectory, cacheDirectory, events }))._unsafeUnwrap()
+const places = { stateDirectory, cacheDirectory }
+const host = (await openHost({ store: nixStore(), injection, ...places, events }))._unsafeUnwrap()
 const graph = compose({ left: defineUnit('left', { store: closure(program) }) })._unsafeUnwrap()
 const { left: unit } = (await host.start(graph))._unsafeUnwrap()
 if (dieAt === 'running') {
@@ -36,5 +40,6 @@ if (dieAt === 'running') {
   await new Promise((resolve) => setTimeout(resolve, 600_000))
 }
 ;(await unit.inject(closure(tool)))._unsafeUnwrap()
+;(await unit.revoke(closure(tool)))._unsafeUnwrap()
 ;(await host.stop())._unsafeUnwrap()
 process.stdout.write(`was never at ${dieAt}\n`)

@@ -28,7 +28,13 @@ beforeAll(async () => {
 })
 afterAll(() => rm(root, { recursive: true }))
 
-function startDying(orders: { readonly dieAt: string; readonly nth?: number }) {
+interface Moment {
+  readonly dieAt: string
+  readonly injection?: 'view'
+  readonly nth?: number
+}
+
+function startDying(orders: Moment) {
   const { left, debugger: tool } = closures
   const argument = JSON.stringify({ stateDirectory, cacheDirectory, program: left, tool, ...orders })
   return spawn(process.execPath, ['--import', 'tsx', program, argument], {
@@ -37,7 +43,7 @@ function startDying(orders: { readonly dieAt: string; readonly nth?: number }) {
   })
 }
 
-async function dieAt(orders: { readonly dieAt: string; readonly nth?: number }): Promise<void> {
+async function dieAt(orders: Moment): Promise<void> {
   const child = startDying(orders)
   let said = ''
   child.stdout.on('data', (bytes) => {
@@ -89,6 +95,7 @@ test.each([
   ['inject-begun'],
   ['inject-plugged'],
   ['inject-mounted'],
+  ['revoke-unbound'],
   ['stop-begun'],
   ['machine-ended'],
   ['record:path-removed'],
@@ -96,6 +103,15 @@ test.each([
   await dieAt({ dieAt: moment })
   await expectNoOrphan()
 })
+
+// Its server is a process more, in a directory of its own.
+test.each(['view-served', 'inject-granted', 'revoke-hidden'])(
+  'a host whose unit has a view, killed at "%s", leaves no orphan',
+  async (moment) => {
+    await dieAt({ dieAt: moment, injection: 'view' })
+    await expectNoOrphan()
+  },
+)
 
 test('a living host is left alone when another one opens on the same directory', async () => {
   const child = startDying({ dieAt: 'running' })

@@ -6,70 +6,18 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildDemoClosures } from '../../../../examples/demo/src/closures.js'
-import { type Attachment, type Closure, formatNarHash, type StoreSource } from '../../src/index.js'
+import { type Closure, formatNarHash } from '../../src/index.js'
 import { nixStore, openBlobCache, serialiseNar } from '../../src/linux.js'
-import {
-  extractImage,
-  inventory,
-  LoopMount,
-  RealStore,
-  run,
-  variedTree,
-  whyNoLoopMount,
-} from './real-store.js'
+import { agreesWithItsOracles } from './oracles.js'
+import { RealStore, run, variedTree } from './real-store.js'
 
-const noLoopMount = whyNoLoopMount()
 const scratch = mkdtempSync(join(tmpdir(), 'store-share-'))
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
-
-async function attach(store: StoreSource, closure: Closure, budget?: number): Promise<Attachment> {
-  const cache = (await openBlobCache(join(scratch, 'cache'), { locate: store.locate }))._unsafeUnwrap()
-  const attachment = await cache.attach(closure, budget === undefined ? {} : { deviceBudget: budget })
-  return attachment._unsafeUnwrap()
-}
 
 async function hashOfNar(path: string): Promise<string> {
   const hash = createHash('sha256')
   for await (const chunk of serialiseNar(path, new AbortController().signal)) hash.update(chunk)
   return hash.digest('hex')
-}
-
-/** Everything that every closure must pass, whatever it holds. */
-function agreesWithItsOracles(prepare: () => { store: StoreSource; closure: Closure }, budget?: number) {
-  let attachment: Attachment
-  let store: StoreSource
-  beforeAll(async () => {
-    const { closure } = prepare()
-    store = prepare().store
-    attachment = await attach(store, closure, budget)
-  })
-
-  const comparesEqual = (root: string, canonical: boolean) => {
-    for (const { path } of attachment.closure.paths) {
-      const expected = inventory(store.locate(path), canonical)
-      expect(inventory(join(root, path.slice('/nix/store/'.length)), canonical)).toEqual(expected)
-    }
-  }
-
-  it('is extracted by fsck.erofs to the same contents, modes and links', () => {
-    const to = mkdtempSync(join(scratch, 'extracted-'))
-    extractImage(attachment, join(to, 'root'))
-    expect(run('ls', '-A', join(to, 'root')).split('\n')).toEqual(attachment.names)
-    comparesEqual(join(to, 'root'), false)
-  })
-
-  it.skipIf(noLoopMount)(
-    `is mounted by the kernel with the same contents, modes, links, owners and times${noLoopMount ? ` (skipped where ${noLoopMount})` : ''}`,
-    () => {
-      const mount = new LoopMount(attachment)
-      try {
-        expect(run('ls', '-A', mount.directory).split('\n')).toEqual(attachment.names)
-        comparesEqual(mount.directory, true)
-      } finally {
-        mount[Symbol.dispose]()
-      }
-    },
-  )
 }
 
 describe('a closure that Nix built', () => {

@@ -46,8 +46,11 @@ export class Serving implements AsyncDisposable {
   readonly driver: Driver
   readonly end: Promise<ConnectionEnd>
 
-  constructor(limits: Partial<ViewLimits> = {}, ringSize?: number) {
-    this.view = serveView({ descriptors, clock, fillRandom: (words) => randomFillSync(words), limits })
+  constructor(limits: Partial<ViewLimits> = {}, ringSize?: number, messageDeadlineMs = 20_000) {
+    const fillRandom = (words: Uint32Array) => {
+      randomFillSync(words)
+    }
+    this.view = serveView({ descriptors, clock, fillRandom, limits, messageDeadlineMs })
     const [ours, theirs] = descriptors.socketpair('stream')._unsafeUnwrap()
     this.frontEnd = new FrontEnd(ours, ringSize)
     this.driver = new Driver(this.frontEnd)

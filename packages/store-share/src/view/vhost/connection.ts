@@ -122,6 +122,7 @@ async function readExactly(
     const received = await receive(socket, length - done, signal)
     if (received.isErr()) {
       for (const fd of fds) fd.close()
+      if (patience.signal.aborted) return err(late('did not go on with a message'))
       return err(received.error.kind === 'finished' ? broken('it ended within a message') : received.error)
     }
     const part = received.value
@@ -153,13 +154,12 @@ async function send(
 ): Promise<ConnectionEnd | undefined> {
   using patience = clock.deadline(messageDeadlineMs)
   const sent = await socket.send(bytes, { signal: AbortSignal.any([signal, patience.signal]) })
-  return sent.isErr() ? endOf(sent.error) : undefined
+  if (sent.isOk()) return undefined
+  return patience.signal.aborted ? late('did not take an answer') : endOf(sent.error)
 }
 
 function endOf(cause: UnixFdError): ConnectionEnd {
   switch (cause.kind) {
-    case 'timed-out':
-      return { kind: 'timed-out', message: 'the front end did not go on with a message in time' }
     case 'aborted':
     case 'closed':
       return { kind: 'aborted', message: 'the connection was closed on this side' }
@@ -171,6 +171,8 @@ function endOf(cause: UnixFdError): ConnectionEnd {
       return { kind: 'lost', message: cause.message, cause }
   }
 }
+
+const late = (what: string): ConnectionEnd => ({ kind: 'timed-out', message: `the front end ${what} in time` })
 
 const broken = (what: string): ConnectionEnd => ({
   kind: 'protocol-error',

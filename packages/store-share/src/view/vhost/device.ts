@@ -193,11 +193,11 @@ export class Device implements Disposable {
 
   #moveRings(): Answer {
     const memory = this.#regions.memory()
-    for (const vring of this.#vrings) {
-      const moved = vring.move(memory, this.#ringFeatures())
-      if (moved.isErr()) return err(moved.error)
-    }
-    return DONE
+    const features = this.#ringFeatures()
+    // Every one of them, whatever becomes of another: none may go on in memory that is gone.
+    const moved = this.#vrings.map((vring) => vring.move(memory, features))
+    const stopped = moved.find((result) => result.isErr())
+    return stopped?.isErr() ? err(stopped.error) : DONE
   }
 
   #readConfig({ offset, size }: Payload & { kind: 'config' }): Answer {

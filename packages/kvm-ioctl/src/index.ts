@@ -1,4 +1,31 @@
+export {
+  type Architecture,
+  type CapabilityName,
+  isArchitecture,
+  type LayoutOf,
+  type RequestName,
+  type Tables,
+  type TablesByArchitecture,
+  tablesOf,
+} from './architecture.js'
+export type { Attribute, EnableCap } from './attributes.js'
+export { type Descriptor, liveObjects, type SharedObject } from './descriptor.js'
+export type { Device, KvmFile } from './device.js'
+export type { KvmError } from './errors.js'
+export type { CoalescedWrite } from './fast-paths/coalesced.js'
+export type { Ioeventfd, Irqfd } from './fast-paths/eventfds.js'
+export type { StatDescription, Statistics } from './fast-paths/stats.js'
+export * as aarch64 from './generated/aarch64.js'
+export * as powerpc64le from './generated/powerpc64le.js'
+export * as riscv64 from './generated/riscv64.js'
 export * as x86_64 from './generated/x86_64.js'
+export { type Kvm, openKvm } from './kvm.js'
+export type { Handle, KvmCalls } from './kvm-calls.js'
+export { DirtyBitmap } from './memory/dirty-log.js'
+export type { DirtyPage, DirtyRing } from './memory/dirty-ring.js'
+export type { Backing, GuestMemory, SharedMemory } from './memory/guest-memory.js'
+export { ioctlMethods, unusable } from './methods/all.js'
+export type { Msr } from './methods/msrs.js'
 export {
   type Clock,
   type KvmProbeError,
@@ -8,3 +35,17 @@ export {
   probeKvm,
 } from './probe.js'
 export type { KvmProbe } from './probe-result.js'
+export type {
+  ArmExit,
+  CommonExit,
+  ExitOf,
+  ForeignExit,
+  PowerExit,
+  RiscvExit,
+  X86Exit,
+} from './running/exit.js'
+export type { Resumption } from './running/resumption.js'
+export { bytesOf } from './structures/accessors.js'
+export type { StructureInit, StructureValue } from './structures/values.js'
+export type { Kicker, LoopOptions, SharedVcpu, Vcpu } from './vcpu.js'
+export type { GuestMemfd, MemoryRegion, MsrFilterRange, SharedVm, Vm } from './vm.js'

@@ -3,7 +3,12 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { arch } from 'node:os'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { ResultAsync } from 'neverthrow'
+import { err, ok, type Result, type ResultAsync } from 'neverthrow'
+import type { Architecture } from './architecture.js'
+import type { KvmError } from './errors.js'
+import { type Kvm, openKvm as openWith } from './kvm.js'
+import type { KvmCalls } from './kvm-calls.js'
+import { loadKvmCalls } from './linux/native.js'
 import {
   type KvmProbeError,
   type KvmProbeOptions,
@@ -16,6 +21,35 @@ import type { KvmProbe } from './probe-result.js'
 const MOST_OUTPUT_BYTES = 64 * 1024
 /** How long after SIGKILL a process that does not end is given up. */
 const LINGER_MS = 500
+
+// A second try could only fail the same way, so the answer is kept, but nothing loads before it is asked for.
+let loaded: Result<KvmCalls, KvmError> | undefined
+
+/** The native part. */
+export function kvmCalls(): Result<KvmCalls, KvmError> {
+  loaded ??= load()
+  return loaded
+}
+
+function load(): Result<KvmCalls, KvmError> {
+  try {
+    return ok(loadKvmCalls())
+  } catch (cause) {
+    const message =
+      "kvm-ioctl's native part is not built for this machine: run `node native/build.mjs` in the package"
+    return err({ kind: 'native-missing', message, cause })
+  }
+}
+
+/**
+ * Opens /dev/kvm. `architecture` is what the program is written for (x86_64 unless told otherwise): on another machine the
+ * answer is `other-architecture`.
+ */
+export function openKvm<A extends Architecture = 'x86_64'>(
+  architecture: A = 'x86_64' as A,
+): Result<Kvm<A>, KvmError> {
+  return kvmCalls().andThen((calls) => openWith(calls, architecture))
+}
 
 /** Finds out whether this machine's KVM works, by running a guest of four instructions in a child process. */
 export function probeKvm(options: KvmProbeOptions = {}): ResultAsync<KvmProbe, KvmProbeError> {

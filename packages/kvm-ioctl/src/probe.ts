@@ -31,11 +31,11 @@ export type KvmProbeError =
 
 export interface KvmProbeOptions {
   readonly signal?: AbortSignal | undefined
-  /** Milliseconds until a guest that does not come back counts as one that never will. Default 5,000. */
+  /** Milliseconds until a guest that does not come back counts as one that never will. Default 15,000. */
   readonly deadlineMs?: number | undefined
 }
 
-const DEADLINE_MS = 5_000
+const DEADLINE_MS = 15_000
 
 /**
  * Finds out whether KVM works here, by running something: that /dev/kvm exists proves nothing. The guest runs

@@ -1,5 +1,5 @@
 import { capabilities, constants, exitReasons, ioctls, layouts } from './generated/x86_64.js'
-import type { KvmCalls, KvmDevice } from './kvm-calls.js'
+import type { KvmCalls } from './kvm-calls.js'
 import { type KvmProbe, misbehaves, notOpened, unusable } from './probe-result.js'
 import { readField, writeField } from './structure.js'
 
@@ -22,15 +22,15 @@ const MOST_INTERRUPTIONS = 16
  * Runs a guest of four instructions and says what came of it. Synchronous, and as long as KVM_RUN takes: never
  * on an event loop. `onStep` hears the name of each step before it is taken.
  */
-export function runTinyGuest(calls: KvmCalls, device: KvmDevice, onStep: (step: string) => void): KvmProbe {
+export function runTinyGuest(calls: KvmCalls, onStep: (step: string) => void): KvmProbe {
   const opened: number[] = []
   try {
-    return new TinyGuest(calls, device, onStep, opened).run()
+    return new TinyGuest(calls, onStep, opened).run()
   } catch (failure) {
     if (failure instanceof StepFailed) return failure.probe
     throw failure
   } finally {
-    for (const fd of opened.reverse()) device.close(fd)
+    for (const handle of opened.reverse()) calls.close(handle)
   }
 }
 
@@ -43,31 +43,29 @@ class StepFailed extends Error {
 
 class TinyGuest {
   readonly #calls: KvmCalls
-  readonly #device: KvmDevice
   readonly #onStep: (step: string) => void
   readonly #opened: number[]
 
-  constructor(calls: KvmCalls, device: KvmDevice, onStep: (step: string) => void, opened: number[]) {
+  constructor(calls: KvmCalls, onStep: (step: string) => void, opened: number[]) {
     this.#calls = calls
-    this.#device = device
     this.#onStep = onStep
     this.#opened = opened
   }
 
   run(): KvmProbe {
     this.#onStep('open')
-    const kvm = this.#device.open()
+    const kvm = this.#calls.open()
     if (kvm < 0) return notOpened(kvm)
     this.#opened.push(kvm)
     const apiVersion = this.#number(kvm, 'KVM_GET_API_VERSION')
     if (apiVersion !== API_VERSION) {
       return misbehaves('KVM_GET_API_VERSION', `answers ${apiVersion}, not ${API_VERSION}`)
     }
-    const vm = this.#descriptor(kvm, 'KVM_CREATE_VM')
+    const vm = this.#create(kvm, 'KVM_CREATE_VM')
     const found = this.#capabilities(vm)
     if (found['KVM_CAP_SET_TSS_ADDR']) this.#number(vm, 'KVM_SET_TSS_ADDR', TSS_AT)
-    const memory = this.#addMemory(vm)
-    const vcpu = this.#descriptor(vm, 'KVM_CREATE_VCPU')
+    this.#addMemory(vm)
+    const vcpu = this.#create(vm, 'KVM_CREATE_VCPU')
     const run = this.#mapRun(kvm, vcpu)
     this.#setRegisters(vcpu)
 
@@ -76,8 +74,6 @@ class TinyGuest {
     if (wrote !== LETTER) return misbehaves('KVM_RUN', `did not write to the port: exit reason ${out}`)
     const halt = this.#runUntilExit(vcpu, run)
     if (halt !== exitReasons.KVM_EXIT_HLT) return misbehaves('KVM_RUN', `did not halt: exit reason ${halt}`)
-    // KVM reads the guest's code from this buffer: it had to stay reachable until here.
-    if (memory.byteLength !== MEMORY_BYTES) return misbehaves('KVM_RUN', 'lost its memory')
 
     const message = `KVM runs code (API ${apiVersion}, ${Object.keys(found).length} capabilities)`
     return { kind: 'runs-code', message, apiVersion, capabilities: found }
@@ -93,10 +89,10 @@ class TinyGuest {
     return this.#check(request, this.#calls.ioctlNumber(fd, ioctls[request], argument))
   }
 
-  #descriptor(fd: number, request: keyof typeof ioctls): number {
-    const descriptor = this.#number(fd, request)
-    this.#opened.push(descriptor)
-    return descriptor
+  #create(parent: number, request: keyof typeof ioctls): number {
+    const handle = this.#check(request, this.#calls.adopt(this.#number(parent, request), parent))
+    this.#opened.push(handle)
+    return handle
   }
 
   #bytes(fd: number, request: keyof typeof ioctls, bytes: Uint8Array): void {
@@ -119,16 +115,20 @@ class TinyGuest {
     return found
   }
 
-  #addMemory(vm: number): ArrayBuffer {
-    this.#onStep('mmap of guest memory')
-    const memory = this.#mapping('mmap of guest memory', this.#calls.mapAnonymous(MEMORY_BYTES))
-    new Uint8Array(memory).set(CODE, CODE_AT)
-    const region = new Uint8Array(layouts.kvm_userspace_memory_region.size)
-    const { memory_size, userspace_addr } = layouts.kvm_userspace_memory_region.fields
-    writeField(region, memory_size, BigInt(MEMORY_BYTES))
-    writeField(region, userspace_addr, this.#calls.addressOf(memory))
-    this.#bytes(vm, 'KVM_SET_USER_MEMORY_REGION', region)
-    return memory
+  /** The machine keeps the memory mapped; here it is only written to. */
+  #addMemory(vm: number): void {
+    const step = 'mmap of guest memory'
+    this.#onStep(step)
+    const memory = this.#check(step, this.#calls.anonymousMemory(MEMORY_BYTES, 0))
+    this.#opened.push(memory)
+    new Uint8Array(this.#mapping(step, this.#calls.bytesOf(memory))).set(CODE, CODE_AT)
+    const request = 'KVM_SET_USER_MEMORY_REGION'
+    this.#onStep(request)
+    const { size, fields } = layouts.kvm_userspace_memory_region
+    const region = new Uint8Array(size)
+    writeField(region, fields.memory_size, BigInt(MEMORY_BYTES))
+    const at = fields.userspace_addr.offset
+    this.#check(request, this.#calls.setSlot(vm, ioctls[request], region, at, 0, memory, 0, MEMORY_BYTES))
   }
 
   #mapRun(kvm: number, vcpu: number): Uint8Array {
@@ -137,7 +137,7 @@ class TinyGuest {
       throw new StepFailed(misbehaves('KVM_GET_VCPU_MMAP_SIZE', `answers ${size}, too little for kvm_run`))
     }
     this.#onStep('mmap of kvm_run')
-    return new Uint8Array(this.#mapping('mmap of kvm_run', this.#calls.map(vcpu, size)))
+    return new Uint8Array(this.#mapping('mmap of kvm_run', this.#calls.mapRun(vcpu, size)))
   }
 
   #setRegisters(vcpu: number): void {
@@ -156,7 +156,7 @@ class TinyGuest {
   #runUntilExit(vcpu: number, run: Uint8Array): number {
     this.#onStep('KVM_RUN')
     for (let interruptions = 0; ; interruptions += 1) {
-      const result = this.#calls.ioctlNumber(vcpu, ioctls.KVM_RUN, 0n)
+      const result = this.#calls.run(vcpu)
       if (result >= 0) return Number(readField(run, layouts.kvm_run.fields.exit_reason))
       const failed = unusable('KVM_RUN', result)
       const interrupted = failed.kind === 'unusable' && failed.errno === 'EINTR'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { x86_64 } from '../src/index.js'
-import type { KvmCalls, KvmDevice } from '../src/kvm-calls.js'
+import type { KvmCalls } from '../src/kvm-calls.js'
 import { writeField } from '../src/structure.js'
 import { runTinyGuest } from '../src/tiny-guest.js'
 
@@ -44,8 +44,6 @@ function fakeKvm({ answers = {}, exits, port = 0x3f8, interruptions = 0 }: Behav
         )
           ? 1
           : 0
-      case 'KVM_RUN':
-        return runOnce()
       default:
         return 0
     }
@@ -71,19 +69,23 @@ function fakeKvm({ answers = {}, exits, port = 0x3f8, interruptions = 0 }: Behav
     return 0
   }
   const mapping = (step: string, buffer: ArrayBuffer) => answers[step] ?? buffer
-  const calls: KvmCalls = {
-    ioctlNumber: (_fd, request, argument) => answers[nameOf(request)] ?? healthy(nameOf(request), argument),
-    ioctlBytes: (_fd, request) => answers[nameOf(request)] ?? 0,
-    map: () => mapping('mmap of kvm_run', run),
-    mapAnonymous: (length) => mapping('mmap of guest memory', new ArrayBuffer(length)),
-    addressOf: () => 0x7f0000000000n,
-    endWithParentOrAfter: () => 0,
-  }
-  const device: KvmDevice = {
+  const calls: Partial<KvmCalls> = {
     open: () => answers['open'] ?? descriptor(),
-    close: (fd) => expect(open.delete(fd)).toBe(true),
+    adopt: (fd) => fd,
+    close: (handle) => {
+      expect(open.delete(handle)).toBe(true)
+      return 0
+    },
+    ioctlNumber: (_fd, request, argument) =>
+      answers[nameOf(request)] ?? healthy(nameOf(request), BigInt(argument)),
+    ioctlBytes: (_fd, request) => answers[nameOf(request)] ?? 0,
+    setSlot: (_vm, request) => answers[nameOf(request)] ?? 0,
+    run: () => answers['KVM_RUN'] ?? runOnce(),
+    mapRun: () => mapping('mmap of kvm_run', run),
+    anonymousMemory: () => answers['mmap of guest memory'] ?? descriptor(),
+    bytesOf: () => new ArrayBuffer(65_536),
   }
-  const probe = runTinyGuest(calls, device, (step) => steps.push(step))
+  const probe = runTinyGuest(calls as KvmCalls, (step) => steps.push(step))
   return { probe, steps, leftOpen: [...open] }
 }
 

@@ -1,8 +1,7 @@
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import type { KvmCalls, KvmDevice } from '../kvm-calls.js'
+import type { KvmCalls } from '../kvm-calls.js'
 
 /** The package's own folder, from a source (src/linux/native.ts) or from what is built of it (dist/*). */
 function packageFolder(): string {
@@ -17,15 +16,4 @@ function packageFolder(): string {
 export function loadKvmCalls(): KvmCalls {
   const load = createRequire(import.meta.url)('node-gyp-build') as (folder: string) => unknown
   return load(packageFolder()) as KvmCalls
-}
-
-export const kvmDevice: KvmDevice = {
-  open() {
-    try {
-      return openSync('/dev/kvm', 'r+')
-    } catch (failure) {
-      return (failure as NodeJS.ErrnoException).errno ?? -constants.errno.EIO
-    }
-  },
-  close: closeSync,
 }

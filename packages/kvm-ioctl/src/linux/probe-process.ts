@@ -2,7 +2,7 @@
 // that whoever waits knows where it hung. Lines are written synchronously, before each step.
 import { writeSync } from 'node:fs'
 import { runTinyGuest } from '../tiny-guest.js'
-import { kvmDevice, loadKvmCalls } from './native.js'
+import { loadKvmCalls } from './native.js'
 
 /** A last resort, should the parent's deadline not reach this process. */
 const MOST_SECONDS = 60
@@ -10,4 +10,4 @@ const MOST_SECONDS = 60
 const say = (line: object) => writeSync(1, `${JSON.stringify(line)}\n`)
 const calls = loadKvmCalls()
 calls.endWithParentOrAfter(MOST_SECONDS)
-say({ found: runTinyGuest(calls, kvmDevice, (step) => say({ step })) })
+say({ found: runTinyGuest(calls, (step) => say({ step })) })

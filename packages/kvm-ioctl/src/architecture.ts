@@ -1,0 +1,48 @@
+import * as aarch64 from './generated/aarch64.js'
+import type { Structure } from './generated/layout.js'
+import * as powerpc64le from './generated/powerpc64le.js'
+import * as riscv64 from './generated/riscv64.js'
+import * as x86_64 from './generated/x86_64.js'
+
+/** What the generated tables say, for each architecture. Names are the kernel's: `uname -m`, with its endianness. */
+export interface TablesByArchitecture {
+  readonly x86_64: typeof x86_64
+  readonly aarch64: typeof aarch64
+  readonly powerpc64le: typeof powerpc64le
+  readonly riscv64: typeof riscv64
+}
+
+export type Architecture = keyof TablesByArchitecture
+
+/** The same, without saying which architecture it is. */
+export interface Tables {
+  readonly ioctls: Readonly<Record<string, number>>
+  readonly ioctlArguments: Readonly<Record<string, string>>
+  readonly capabilities: Readonly<Record<string, number>>
+  readonly exitReasons: Readonly<Record<string, number>>
+  readonly constants: Readonly<Record<string, number | bigint>>
+  readonly structures: Readonly<Record<string, Structure>>
+}
+
+const byArchitecture: TablesByArchitecture = { x86_64, aarch64, powerpc64le, riscv64 }
+
+export function tablesOf(architecture: Architecture): Tables {
+  return byArchitecture[architecture] as unknown as Tables
+}
+
+export function isArchitecture(name: string): name is Architecture {
+  return Object.hasOwn(byArchitecture, name)
+}
+
+type StructuresOf<A extends Architecture> = TablesByArchitecture[A]['structures']
+
+/** The layout of `struct NAME` where it is `A`'s. Where `A` has none it is `never`. */
+export type LayoutOf<A extends Architecture, N extends string> = N extends keyof StructuresOf<A>
+  ? StructuresOf<A>[N] extends Structure
+    ? StructuresOf<A>[N]
+    : never
+  : never
+
+/** The names of `A`'s requests, as in linux/kvm.h. */
+export type RequestName<A extends Architecture> = keyof TablesByArchitecture[A]['ioctls'] & string
+export type CapabilityName<A extends Architecture> = keyof TablesByArchitecture[A]['capabilities'] & string

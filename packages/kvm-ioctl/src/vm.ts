@@ -1,0 +1,595 @@
+import { err, ok, type Result } from 'neverthrow'
+import type { Architecture, CapabilityName, LayoutOf } from './architecture.js'
+import {
+  type Attribute,
+  type EnableCap,
+  enableCap,
+  getAttribute,
+  hasAttribute,
+  setAttribute,
+} from './attributes.js'
+import {
+  ACCESS,
+  type Access,
+  isWhole,
+  isWord,
+  type Kernel,
+  KvmObject,
+  type SharedObject,
+} from './descriptor.js'
+import { Device, KvmFile } from './device.js'
+import { invalidArgument, type KvmError } from './errors.js'
+import { type Ioeventfd, type Irqfd, ioeventfd, irqfd } from './fast-paths/eventfds.js'
+import { Statistics } from './fast-paths/stats.js'
+import { bitmapBytes, DirtyBitmap } from './memory/dirty-log.js'
+import { type GuestMemory, GuestMemory as GuestMemoryObject } from './memory/guest-memory.js'
+import { rawIoctl } from './methods/raw.js'
+import { addMethods, type MethodsOf } from './methods/spec.js'
+import {
+  vmMethods,
+  vmMethodsAarch64,
+  vmMethodsPowerpc64le,
+  vmMethodsRiscv64,
+  vmMethodsX86,
+} from './methods/vm.js'
+import { bytesOf } from './structures/accessors.js'
+import type { StructureInit } from './structures/values.js'
+import { makeVcpu, type Vcpu, type VcpuFacts } from './vcpu.js'
+
+export const vmMethodsOf = {
+  x86_64: vmMethodsX86,
+  aarch64: vmMethodsAarch64,
+  powerpc64le: vmMethodsPowerpc64le,
+  riscv64: vmMethodsRiscv64,
+} as const
+
+/**
+ * A virtual machine. Its requests that take one value or structure are the members that come from the tables
+ * (`createIrqchip` …); each is documented with the kernel's name of the request.
+ */
+export type Vm<A extends Architecture = 'x86_64'> = VmCore<A> &
+  MethodsOf<typeof vmMethods, A> &
+  MethodsOf<(typeof vmMethodsOf)[A], A>
+
+export interface SharedVm extends SharedObject {
+  readonly mmapBytes: number
+}
+
+/** Memory as the guest sees it. */
+export interface MemoryRegion {
+  /** Its number; a second one of the same number replaces it. In an address space other than 0: space << 16 | slot. */
+  readonly slot: number
+  /** Where it begins in the guest: a multiple of the page size. */
+  readonly guestAddress: number | bigint
+  readonly memory: GuestMemory
+  /** Which part of `memory`: multiples of the page size. Default all of it. */
+  readonly offset?: number | undefined
+  readonly length?: number | undefined
+  /** The guest's writes exit as `mmio-write`. */
+  readonly readOnly?: boolean | undefined
+  /** Notes which pages the guest writes, for `getDirtyLog` or the dirty rings. */
+  readonly logDirtyPages?: boolean | undefined
+  /** Where the guest's private memory comes from: KVM_SET_USER_MEMORY_REGION2. */
+  readonly guestMemfd?: { readonly file: GuestMemfd; readonly offset: number | bigint } | undefined
+}
+
+/** Memory that only a guest can reach, unless it was made to be mapped. */
+export class GuestMemfd extends KvmFile {
+  readonly length: number
+
+  constructor(kernel: Kernel, handle: number, length: number) {
+    super(kernel, handle)
+    this.length = length
+  }
+}
+
+/** One of the kernel's MSR filter ranges: a set bit lets the guest through, a clear one denies. */
+export interface MsrFilterRange {
+  readonly base: number
+  readonly count: number
+  readonly read?: boolean
+  readonly write?: boolean
+  /** One bit per MSR, the lowest first. */
+  readonly bitmap: Uint8Array
+}
+
+const REGION_MEANINGS = {
+  EEXIST: 'it overlaps another slot, or is there already with other memory: remove that first',
+  EINVAL:
+    'not page-aligned, a slot number beyond KVM_CAP_NR_MEMSLOTS, a flag that this KVM lacks, or a change that needs the slot to be removed first',
+  ENOMEM: 'no memory for the bookkeeping of a slot that large',
+}
+const MOST_FILTER_RANGES = 16
+/** KVM_MSR_FILTER_MAX_BITMAP_SIZE. */
+const MOST_FILTER_BYTES = 0x600
+
+interface Slot {
+  readonly pages: number
+}
+
+export class VmCore<A extends Architecture = 'x86_64'> extends KvmObject {
+  readonly #mmapBytes: number
+  /** What is there now, for the size of a dirty bitmap: the kernel writes as much as the slot has pages. */
+  readonly #slots = new Map<number, Slot>()
+  #facts: VcpuFacts | undefined
+
+  constructor(kernel: Kernel, handle: number, mmapBytes: number) {
+    super(kernel, handle)
+    this.#mmapBytes = mmapBytes
+  }
+
+  /** KVM_CHECK_EXTENSION for this machine: 0 when the capability is not there. */
+  checkExtension(capability: CapabilityName<A>): Result<number, KvmError> {
+    return checkExtension(this[ACCESS], capability)
+  }
+
+  /** KVM_CREATE_VCPU. Its number is also its APIC id on x86. */
+  createVcpu(id: number): Result<Vcpu<A>, KvmError> {
+    if (!isWhole(id, 0xffff_ffff)) return err(invalidArgument('id', 'use a whole number of 32 bits'))
+    const facts = this.#vcpuFacts()
+    if (facts.isErr()) return err(facts.error)
+    return this.#descriptor('KVM_CREATE_VCPU', id, {
+      EEXIST: 'there is a vCPU of that number',
+      EINVAL: 'more vCPUs than KVM_CAP_MAX_VCPUS, or a number beyond KVM_CAP_MAX_VCPU_ID',
+    }).andThen((handle) => makeVcpu<A>(this[ACCESS].kernel, handle, id, facts.value))
+  }
+
+  #vcpuFacts(): Result<VcpuFacts, KvmError> {
+    if (this.#facts !== undefined) return ok(this.#facts)
+    const ask = (name: string) => checkExtension(this[ACCESS], name).orElse(() => ok<number, KvmError>(0))
+    return ask('KVM_CAP_COALESCED_MMIO').andThen((coalescedPage) =>
+      ask('KVM_CAP_XSAVE2').map((xsaveBytes) => {
+        this.#facts = { mmapBytes: this.#mmapBytes, coalescedPage, xsaveBytes }
+        return this.#facts
+      }),
+    )
+  }
+
+  /**
+   * KVM_SET_USER_MEMORY_REGION, or …REGION2 with a guest_memfd. The machine keeps the memory mapped for as long as the
+   * slot, or the machine itself, is there; closing `memory` only takes it from JavaScript.
+   */
+  setUserMemoryRegion(region: MemoryRegion): Result<void, KvmError> {
+    const { calls, tables } = this[ACCESS].kernel
+    const { pageSize } = calls
+    const { slot, guestAddress, memory, offset = 0, readOnly = false, logDirtyPages = false } = region ?? {}
+    if (!(memory instanceof GuestMemoryObject)) return err(invalidArgument('memory', 'give a GuestMemory'))
+    const length = region.length ?? memory.length - offset
+    if (!isWhole(slot, 0xffff_ffff)) return err(invalidArgument('slot', 'use a whole number of 32 bits'))
+    if (!isWord(guestAddress) || BigInt(guestAddress) % BigInt(pageSize) !== 0n)
+      return err(invalidArgument('guestAddress', `use a multiple of the page size, ${pageSize}`))
+    if (!isWhole(offset) || offset % pageSize !== 0 || offset > memory.length)
+      return err(invalidArgument('offset', `use a multiple of ${pageSize} within the memory`))
+    if (!isWhole(length) || length === 0 || length % pageSize !== 0 || length > memory.length - offset)
+      return err(invalidArgument('length', `use a multiple of ${pageSize} within the memory`))
+    const flag = (name: string) => Number(tables.constants[name])
+    const { guestMemfd } = region
+    const flags =
+      (readOnly ? flag('KVM_MEM_READONLY') : 0) |
+      (logDirtyPages ? flag('KVM_MEM_LOG_DIRTY_PAGES') : 0) |
+      (guestMemfd ? flag('KVM_MEM_GUEST_MEMFD') : 0)
+    const fields = { slot, flags, guest_phys_addr: guestAddress, memory_size: length }
+    return this.#guestMemfdFields(guestMemfd)
+      .andThen((more) =>
+        this.#setSlot(
+          guestMemfd !== undefined,
+          { ...fields, ...more },
+          slot,
+          memory[ACCESS].handle,
+          offset,
+          length,
+        ),
+      )
+      .andThen(() => {
+        this.#slots.set(slot, { pages: length / pageSize })
+        return ok()
+      })
+  }
+
+  #guestMemfdFields(guestMemfd: MemoryRegion['guestMemfd']): Result<object, KvmError> {
+    if (guestMemfd === undefined) return ok({})
+    const { file, offset } = guestMemfd
+    if (!(file instanceof GuestMemfd) || !isWord(offset))
+      return err(invalidArgument('guestMemfd', 'give a file of createGuestMemfd and an offset in it'))
+    return file.fd.map((fd) => ({ guest_memfd: fd, guest_memfd_offset: offset }))
+  }
+
+  /** Takes a slot away from the guest. */
+  removeMemoryRegion(slot: number): Result<void, KvmError> {
+    if (!isWhole(slot, 0xffff_ffff)) return err(invalidArgument('slot', 'use a whole number of 32 bits'))
+    return this.#setSlot(false, { slot }, slot, 0, 0, 0).andThen(() => {
+      this.#slots.delete(slot)
+      return ok()
+    })
+  }
+
+  #setSlot(
+    second: boolean,
+    fields: object,
+    slot: number,
+    memory: number,
+    offset: number,
+    length: number,
+  ): Result<number, KvmError> {
+    const { calls, tables } = this[ACCESS].kernel
+    const structure = second ? 'kvm_userspace_memory_region2' : 'kvm_userspace_memory_region'
+    const request = second ? 'KVM_SET_USER_MEMORY_REGION2' : 'KVM_SET_USER_MEMORY_REGION'
+    const at = tables.structures[structure]!.fields['userspace_addr']!.offset
+    const number = tables.ioctls[request]!
+    return this[ACCESS].kernel
+      .make('region', structure, fields)
+      .andThen((value) =>
+        this[ACCESS].answer(
+          request,
+          calls.setSlot(this[ACCESS].handle, number, bytesOf(value), at, slot, memory, offset, length),
+          REGION_MEANINGS,
+        ),
+      )
+  }
+
+  /** KVM_CREATE_GUEST_MEMFD: memory for private pages. `flags`: GUEST_MEMFD_FLAG_… of api.rst. */
+  createGuestMemfd(length: number, flags: number | bigint = 0): Result<GuestMemfd, KvmError> {
+    if (!isWhole(length) || length === 0 || length % this[ACCESS].kernel.calls.pageSize !== 0)
+      return err(invalidArgument('length', `use a multiple of ${this[ACCESS].kernel.calls.pageSize}`))
+    return this[ACCESS].kernel
+      .make('flags', 'kvm_create_guest_memfd', { size: length, flags })
+      .andThen((value) =>
+        this[ACCESS].bytes('KVM_CREATE_GUEST_MEMFD', bytesOf(value), {
+          EINVAL: 'this machine takes no such flags',
+        }),
+      )
+      .andThen((fd) => this.#adopt('KVM_CREATE_GUEST_MEMFD', fd))
+      .map((handle) => new GuestMemfd(this[ACCESS].kernel, handle, length))
+  }
+
+  /** KVM_GET_DIRTY_LOG: what of a slot was written since the last time; clears it, unless protected manually. */
+  getDirtyLog(slot: number): Result<DirtyBitmap, KvmError> {
+    const found = this.#slots.get(slot)
+    if (found === undefined) return err(noSlot(slot))
+    const bits = new Uint8Array(bitmapBytes(found.pages))
+    const at = this[ACCESS].kernel.tables.structures['kvm_dirty_log']!.either['dirty_bitmap']!.offset
+    return this[ACCESS].kernel
+      .make('slot', 'kvm_dirty_log', { slot })
+      .andThen((value) => this[ACCESS].bytes('KVM_GET_DIRTY_LOG', bytesOf(value), DIRTY_MEANINGS, at, bits))
+      .map(() => new DirtyBitmap(bits, found.pages))
+  }
+
+  /**
+   * KVM_CLEAR_DIRTY_LOG: forgets pages that were seen, from `firstPage` on (a multiple of 64). Needs
+   * KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2.
+   */
+  clearDirtyLog(slot: number, bitmap: DirtyBitmap, firstPage = 0): Result<void, KvmError> {
+    const found = this.#slots.get(slot)
+    if (found === undefined) return err(noSlot(slot))
+    const pages = bitmap?.pages
+    if (!isWhole(pages, 0xffff_ffff) || !(bitmap.bits instanceof Uint8Array))
+      return err(invalidArgument('bitmap', 'give what getDirtyLog gave'))
+    if (!isWhole(firstPage) || firstPage + pages > found.pages)
+      return err(invalidArgument('firstPage', `the slot has ${found.pages} pages`))
+    // The kernel reads as many bits as it is told; so many there are.
+    const bits = new Uint8Array(bitmapBytes(pages))
+    bits.set(bitmap.bits.subarray(0, bits.length))
+    const at = this[ACCESS].kernel.tables.structures['kvm_clear_dirty_log']!.either['dirty_bitmap']!.offset
+    return this[ACCESS].kernel
+      .make('slot', 'kvm_clear_dirty_log', { slot, first_page: firstPage, num_pages: pages })
+      .andThen((value) => this[ACCESS].bytes('KVM_CLEAR_DIRTY_LOG', bytesOf(value), DIRTY_MEANINGS, at, bits))
+      .map(() => undefined)
+  }
+
+  /** KVM_REGISTER_COALESCED_MMIO: writes there are kept in a ring instead of exiting; see `vcpu.takeCoalesced`. */
+  registerCoalesced(address: number | bigint, size: number, pio = false): Result<void, KvmError> {
+    return this.#coalesced('KVM_REGISTER_COALESCED_MMIO', address, size, pio)
+  }
+
+  /** KVM_UNREGISTER_COALESCED_MMIO. */
+  unregisterCoalesced(address: number | bigint, size: number, pio = false): Result<void, KvmError> {
+    return this.#coalesced('KVM_UNREGISTER_COALESCED_MMIO', address, size, pio)
+  }
+
+  #coalesced(request: string, addr: number | bigint, size: number, pio: boolean): Result<void, KvmError> {
+    return this[ACCESS].kernel
+      .make('zone', 'kvm_coalesced_mmio_zone', { addr, size, pio: pio ? 1 : 0 })
+      .andThen((value) => this[ACCESS].structure(request, value))
+      .map(() => undefined)
+  }
+
+  /** KVM_IRQFD. */
+  assignIrqfd(options: Irqfd): Result<void, KvmError> {
+    return irqfd(this[ACCESS], options, false)
+  }
+
+  /** KVM_IRQFD with KVM_IRQFD_FLAG_DEASSIGN. */
+  deassignIrqfd(options: Irqfd): Result<void, KvmError> {
+    return irqfd(this[ACCESS], options, true)
+  }
+
+  /** KVM_IOEVENTFD. */
+  assignIoeventfd(options: Ioeventfd): Result<void, KvmError> {
+    return ioeventfd(this[ACCESS], options, false)
+  }
+
+  /** KVM_IOEVENTFD with KVM_IOEVENTFD_FLAG_DEASSIGN; as it was assigned. */
+  deassignIoeventfd(options: Ioeventfd): Result<void, KvmError> {
+    return ioeventfd(this[ACCESS], options, true)
+  }
+
+  /** KVM_CREATE_DEVICE: by KVM_DEV_TYPE_…. With `test` it only says whether it could be made. */
+  createDevice(type: number, test: true): Result<undefined, KvmError>
+  createDevice(type: number): Result<Device, KvmError>
+  createDevice(type: number, test = false): Result<Device | undefined, KvmError> {
+    const flags = test ? Number(this[ACCESS].kernel.tables.constants['KVM_CREATE_DEVICE_TEST']) : 0
+    const request = 'KVM_CREATE_DEVICE'
+    const made = this[ACCESS].kernel.make('type', 'kvm_create_device', { type, flags })
+    return made
+      .andThen((value) =>
+        this[ACCESS].structure(request, value, {
+          ENODEV: 'this machine knows no such device',
+          EEXIST: 'there is one already, and there can be only one',
+        }),
+      )
+      .andThen((value) =>
+        test
+          ? ok<Device | undefined, KvmError>(undefined)
+          : this.#adopt(request, (value as { fd: number }).fd).map(
+              (handle): Device | undefined => new Device(this[ACCESS].kernel, handle),
+            ),
+      )
+  }
+
+  /** KVM_ENABLE_CAP of this machine. */
+  enableCap(options: EnableCap): Result<number, KvmError> {
+    return enableCap(this[ACCESS], options)
+  }
+
+  /** KVM_HAS_DEVICE_ATTR of this machine. */
+  hasDeviceAttr(which: Attribute): Result<boolean, KvmError> {
+    return hasAttribute(this[ACCESS], which)
+  }
+
+  /** KVM_GET_DEVICE_ATTR of this machine: the first `bytes` bytes of its value. */
+  getDeviceAttr(which: Attribute, bytes: number): Result<Uint8Array, KvmError> {
+    return getAttribute(this[ACCESS], which, bytes)
+  }
+
+  /** KVM_SET_DEVICE_ATTR of this machine. */
+  setDeviceAttr(which: Attribute, value: Uint8Array): Result<void, KvmError> {
+    return setAttribute(this[ACCESS], which, value)
+  }
+
+  /** KVM_GET_STATS_FD: this machine's statistics. */
+  getStatsFd(): Result<Statistics, KvmError> {
+    return this.#descriptor('KVM_GET_STATS_FD', 0).map(
+      (handle) => new Statistics(this[ACCESS].kernel, handle),
+    )
+  }
+
+  /** KVM_X86_SET_MSR_FILTER. x86 only. What is denied exits where KVM_CAP_X86_USER_SPACE_MSR says so. */
+  setMsrFilter(ranges: readonly MsrFilterRange[], denyOthers = false): Result<void, KvmError> {
+    if (!Array.isArray(ranges) || ranges.length > MOST_FILTER_RANGES)
+      return err(invalidArgument('ranges', `give at most ${MOST_FILTER_RANGES}`))
+    const { constants, structures } = this[ACCESS].kernel.tables
+    const layout = structures['kvm_msr_filter']
+    const range = structures['kvm_msr_filter_range']
+    const list = layout?.fields['ranges']
+    if (range === undefined || list === undefined) return err(invalidArgument('ranges', 'x86 only'))
+    const places: (number | Uint8Array)[] = []
+    const fields = []
+    for (const [index, { base, count, read = true, write = true, bitmap }] of ranges.entries()) {
+      if (!isWhole(count, MOST_FILTER_BYTES * 8) || !(bitmap instanceof Uint8Array))
+        return err(invalidArgument('bitmap', `use at most ${MOST_FILTER_BYTES * 8} MSRs and a Uint8Array`))
+      const flags =
+        (read ? Number(constants['KVM_MSR_FILTER_READ']) : 0) |
+        (write ? Number(constants['KVM_MSR_FILTER_WRITE']) : 0)
+      fields.push({ flags, nmsrs: count, base })
+      // The kernel reads whole words of bits, whatever the caller's array has.
+      const bits = new Uint8Array(bitmapBytes(count))
+      bits.set(bitmap.subarray(0, bits.length))
+      places.push(list.offset + index * range.size + range.fields['bitmap']!.offset, bits)
+    }
+    const deny = denyOthers ? Number(constants['KVM_MSR_FILTER_DEFAULT_DENY']) : 0
+    return this[ACCESS].kernel
+      .make('ranges', 'kvm_msr_filter', { flags: deny, ranges: fields })
+      .andThen((value) => this[ACCESS].bytes('KVM_X86_SET_MSR_FILTER', bytesOf(value), {}, ...places))
+      .map(() => undefined)
+  }
+
+  /** KVM_SET_PMU_EVENT_FILTER: which performance events a guest may count. x86 only (arm: an attribute). */
+  setPmuEventFilter(
+    filter: Omit<StructureInit<LayoutOf<'x86_64', 'kvm_pmu_event_filter'>>, 'nevents'>,
+  ): Result<void, KvmError> {
+    const events = filter?.events ?? []
+    const made = this[ACCESS].kernel.make(
+      'events',
+      'kvm_pmu_event_filter',
+      { ...filter, nevents: events.length },
+      Math.min(Number(events.length), 4096),
+    )
+    return made
+      .andThen((value) => this[ACCESS].structure('KVM_SET_PMU_EVENT_FILTER', value))
+      .map(() => undefined)
+  }
+
+  /** KVM_XEN_HVM_CONFIG: Xen's hypercalls. Its pages come from the caller: KVM's own blobs are not offered. x86 only. */
+  xenHvmConfig(config: { readonly flags: number; readonly msr: number }): Result<void, KvmError> {
+    return this[ACCESS].kernel
+      .make('config', 'kvm_xen_hvm_config', { flags: config?.flags, msr: config?.msr })
+      .andThen((value) => this[ACCESS].structure('KVM_XEN_HVM_CONFIG', value))
+      .map(() => undefined)
+  }
+
+  /** KVM_MEMORY_ENCRYPT_OP: a command of SEV; `data` is its structure, changed in place. x86 only. */
+  memoryEncryptOp(command: {
+    readonly id: number
+    readonly sevFd: number
+    readonly data: Uint8Array
+  }): Result<number, KvmError> {
+    const layout = this[ACCESS].kernel.tables.structures['kvm_sev_cmd']
+    if (layout === undefined) return err(invalidArgument('command', 'x86 only'))
+    const { id, sevFd, data } = command ?? {}
+    if (!(data instanceof Uint8Array)) return err(invalidArgument('data', 'give a Uint8Array'))
+    // A command may be longer than the caller knows: what the kernel reads and writes has room.
+    const memory = new Uint8Array(Math.max(data.length, this[ACCESS].kernel.calls.pageSize))
+    memory.set(data)
+    return this[ACCESS].kernel
+      .make('command', 'kvm_sev_cmd', { id, sev_fd: sevFd })
+      .andThen((value) =>
+        this[ACCESS].bytes(
+          'KVM_MEMORY_ENCRYPT_OP',
+          bytesOf(value),
+          { ENOTTY: 'this machine has no encrypted memory' },
+          layout.fields['data']!.offset,
+          memory,
+        ),
+      )
+      .map((result) => {
+        data.set(memory.subarray(0, data.length))
+        return result
+      })
+  }
+
+  /** KVM_MEMORY_ENCRYPT_REG_REGION: pins guest memory that is encrypted. x86 only. */
+  memoryEncryptRegRegion(memory: GuestMemory): Result<void, KvmError> {
+    return this.#encryptedRegion('KVM_MEMORY_ENCRYPT_REG_REGION', memory)
+  }
+
+  /** KVM_MEMORY_ENCRYPT_UNREG_REGION. */
+  memoryEncryptUnregRegion(memory: GuestMemory): Result<void, KvmError> {
+    return this.#encryptedRegion('KVM_MEMORY_ENCRYPT_UNREG_REGION', memory)
+  }
+
+  #encryptedRegion(request: string, memory: GuestMemory): Result<void, KvmError> {
+    if (!(memory instanceof GuestMemoryObject)) return err(invalidArgument('memory', 'give a GuestMemory'))
+    return memory.bytes.andThen((bytes) =>
+      this[ACCESS].kernel
+        .make('memory', 'kvm_enc_region', { size: bytes.length })
+        .andThen((value) => this[ACCESS].bytes(request, bytesOf(value), {}, 0, bytes))
+        .map(() => undefined),
+    )
+  }
+
+  /** KVM_PPC_GET_HTAB_FD: the guest's hash table, to be read or written. POWER only. */
+  ppcGetHtabFd(
+    options: StructureInit<LayoutOf<'powerpc64le', 'kvm_get_htab_fd'>>,
+  ): Result<KvmFile, KvmError> {
+    return this.#structureDescriptor('KVM_PPC_GET_HTAB_FD', 'kvm_get_htab_fd', options)
+  }
+
+  /** KVM_CREATE_SPAPR_TCE: a table for the DMA of PAPR devices. POWER only. */
+  createSpaprTce(
+    options: StructureInit<LayoutOf<'powerpc64le', 'kvm_create_spapr_tce'>>,
+  ): Result<KvmFile, KvmError> {
+    return this.#structureDescriptor('KVM_CREATE_SPAPR_TCE', 'kvm_create_spapr_tce', options)
+  }
+
+  /** KVM_CREATE_SPAPR_TCE_64: the same with larger windows. POWER only. */
+  createSpaprTce64(
+    options: StructureInit<LayoutOf<'powerpc64le', 'kvm_create_spapr_tce_64'>>,
+  ): Result<KvmFile, KvmError> {
+    return this.#structureDescriptor('KVM_CREATE_SPAPR_TCE_64', 'kvm_create_spapr_tce_64', options)
+  }
+
+  /** KVM_ARM_MTE_COPY_TAGS: reads or writes tags, one byte for each 16 of guest memory. Gives how many. ARM only. */
+  armMteCopyTags(
+    guestAddress: bigint,
+    tags: Uint8Array,
+    direction: 'from-guest' | 'to-guest',
+  ): Result<number, KvmError> {
+    const layout = this[ACCESS].kernel.tables.structures['kvm_arm_copy_mte_tags']
+    if (layout === undefined) return err(invalidArgument('tags', 'aarch64 only'))
+    if (!(tags instanceof Uint8Array)) return err(invalidArgument('tags', 'give a Uint8Array'))
+    const flags =
+      direction === 'from-guest' ? Number(this[ACCESS].kernel.tables.constants['KVM_ARM_TAGS_FROM_GUEST']) : 0
+    return this[ACCESS].kernel
+      .make('guestAddress', layout === undefined ? '' : 'kvm_arm_copy_mte_tags', {
+        guest_ipa: guestAddress,
+        length: tags.length * MTE_GRANULE,
+        flags,
+      })
+      .andThen((value) =>
+        this[ACCESS].bytes('KVM_ARM_MTE_COPY_TAGS', bytesOf(value), {}, layout.fields['addr']!.offset, tags),
+      )
+  }
+
+  /** KVM_ARM_GET_REG_WRITABLE_MASKS: which bits of the feature id registers can be set. ARM only. */
+  armGetRegWritableMasks(): Result<BigUint64Array, KvmError> {
+    const layout = this[ACCESS].kernel.tables.structures['reg_mask_range']
+    if (layout === undefined) return err(invalidArgument('request', 'aarch64 only'))
+    const masks = new BigUint64Array(FEATURE_ID_REGISTERS)
+    return this[ACCESS].kernel
+      .make('range', 'reg_mask_range', {})
+      .andThen((value) =>
+        this[ACCESS].bytes(
+          'KVM_ARM_GET_REG_WRITABLE_MASKS',
+          bytesOf(value),
+          {},
+          layout.fields['addr']!.offset,
+          new Uint8Array(masks.buffer),
+        ),
+      )
+      .map(() => masks)
+  }
+
+  override share(): Result<SharedVm, KvmError> {
+    return super.share().map(({ handle }) => ({ handle, mmapBytes: this.#mmapBytes }))
+  }
+
+  /** A request that has no method: by name, or by number what is younger than the tables. */
+  ioctl(request: string | number, argument?: Uint8Array | number | bigint): Result<number, KvmError> {
+    return rawIoctl(this[ACCESS], request, argument)
+  }
+
+  #structureDescriptor(request: string, name: string, init: object): Result<KvmFile, KvmError> {
+    return this[ACCESS].kernel
+      .make('options', name, init)
+      .andThen((value) => this[ACCESS].bytes(request, bytesOf(value)))
+      .andThen((fd) => this.#adopt(request, fd))
+      .map((handle) => new KvmFile(this[ACCESS].kernel, handle))
+  }
+
+  #descriptor(
+    request: string,
+    argument: number | bigint,
+    meanings?: Readonly<Record<string, string>>,
+  ): Result<number, KvmError> {
+    return this[ACCESS].number(request, argument, meanings).andThen((fd) => this.#adopt(request, fd))
+  }
+
+  #adopt(request: string, fd: number): Result<number, KvmError> {
+    return this[ACCESS].answer(request, this[ACCESS].kernel.calls.adopt(fd, this[ACCESS].handle))
+  }
+}
+
+/** asm/kvm.h: KVM_ARM_FEATURE_ID_RANGE_SIZE, op0 3, op1 of three, crn 0, crm and op2 of eight each. */
+const FEATURE_ID_REGISTERS = 3 * 8 * 8
+/** One tag for so many bytes. */
+const MTE_GRANULE = 16
+
+const DIRTY_MEANINGS = {
+  ENOENT: 'this slot does not log: give it logDirtyPages',
+  ENXIO: 'the dirty rings are on: collect those',
+  EINVAL: 'no such slot, or pages that do not begin at a multiple of 64',
+}
+
+function noSlot(slot: number): KvmError {
+  return invalidArgument('slot', `this object has set no slot ${String(slot)}`)
+}
+
+export function checkExtension(object: Access, capability: string): Result<number, KvmError> {
+  const number = object.kernel.tables.capabilities[capability]
+  if (number === undefined) {
+    return err(invalidArgument('capability', `there is no capability ${String(capability)}`))
+  }
+  return object.number('KVM_CHECK_EXTENSION', number)
+}
+
+const classes = new Map<Architecture, typeof VmCore>()
+
+/** The class with the methods of an architecture. */
+export function vmClass(architecture: Architecture): typeof VmCore {
+  const known = classes.get(architecture)
+  if (known) return known
+  const made = class<A extends Architecture> extends VmCore<A> {}
+  addMethods(made.prototype, { ...vmMethods, ...vmMethodsOf[architecture] })
+  classes.set(architecture, made as never)
+  return made as never
+}

@@ -46,11 +46,8 @@ export class BuiltStore implements Disposable {
   }
 
   runBytes(file: string, argv: readonly string[], input?: string | Uint8Array): Buffer {
-    const store =
-      file === 'nix'
-        ? [...argv.slice(0, 2), '--store', this.root, ...argv.slice(2)]
-        : ['--store', this.root, ...argv]
-    return execFileSync(file, store, {
+    const own = argv.includes('--store') ? [] : ['--store', this.root]
+    return execFileSync(file, [...argv, ...own], {
       env: { ...process.env, NIX_CONFIG, XDG_CACHE_HOME: join(this.root, 'cache') },
       stdio: ['pipe', 'pipe', 'pipe'],
       ...(input === undefined ? {} : { input }),

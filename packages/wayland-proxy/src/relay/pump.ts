@@ -105,8 +105,11 @@ export class Pump {
   /** How many whole messages were relayed, at most `most`. */
   #relayRequests(most: number): number {
     const { input } = this.client
+    const { output } = this.compositor
+    const { compositorQueueBytes, unconfirmed } = this.#session.unit.policy.limits
     let done = 0
     while (done < most) {
+      if (output.pending > compositorQueueBytes || this.#session.unconfirmed > unconfirmed) return done
       const size = this.#wholeMessage(this.client, 'client')
       if (size === 0) break
       const at = input.start >> 2

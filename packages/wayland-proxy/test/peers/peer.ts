@@ -103,14 +103,28 @@ export class Peer {
     return { bytes, fds }
   }
 
+  readonly #queue: { bytes: Uint8Array; fds: readonly Fd[] }[] = []
+  #writing: { close(): void } | undefined
+
+  /** Sends the bytes, in order, when the other end reads. Descriptors are borrowed until they have gone. */
   raw(bytes: Uint8Array, fds: readonly Fd[] = []): void {
-    let sent = 0
-    while (sent < bytes.length) {
-      const some = this.socket.trySend(bytes.subarray(sent), sent === 0 ? fds : [])
-      if (some.isErr()) throw new Error(some.error.message)
-      if (some.value === 0) throw new Error('the other end does not read')
-      sent += some.value
+    this.#queue.push({ bytes, fds })
+    this.#write()
+  }
+
+  #write(): void {
+    while (this.#queue.length > 0) {
+      const { bytes, fds } = this.#queue[0]!
+      const some = this.socket.trySend(bytes, fds).unwrapOr(bytes.length)
+      if (some === bytes.length) this.#queue.shift()
+      else if (some > 0) this.#queue[0] = { bytes: bytes.subarray(some), fds: [] }
+      else {
+        this.#writing ??= this.socket.fd.onReady('writable', () => this.#write())._unsafeUnwrap()
+        return
+      }
     }
+    this.#writing?.close()
+    this.#writing = undefined
   }
 
   /** As much of the bytes as goes; how much that was. */

@@ -50,13 +50,16 @@ in derive "root-of-${count}" ''
   )
 }
 
-/** Builds one store path of what is hard to lay out; see the script. Its name is as long as Nix allows. */
+/**
+ * Builds one store path of what is hard to lay out; see the script. Its name is as long as one that is built can
+ * be: its derivation's has four characters more.
+ */
 export function buildHardToLayOut(directory: string): string {
   return build(
     directory,
     'hard',
     `let ${PRELUDE}
-in derive "${'hard-to-lay-out-'.padEnd(211, 'x')}" ''
+in derive "${'hard-to-lay-out-'.padEnd(207, 'x')}" ''
   mkdir -p $out/links $out/empty/empty $out/${'d'.repeat(255)}
   : > $out/empty-file
   truncate -s 4G $out/sparse

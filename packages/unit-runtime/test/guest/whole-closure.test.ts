@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import { lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { buildDemoClosures } from '../../../../examples/demo/src/closures.js'
 import { closure, compose, defineUnit, nixStore, openHost } from '../../src/index.js'
 import { addProgram, addToStore } from './real-store.js'
+import { linesInside, linesOutside } from './store-lines.js'
 
 const MIB = 1024 * 1024
 
@@ -48,19 +49,6 @@ async function writeAwkwardTree(path: string): Promise<void> {
   await symlink('y'.repeat(4000), join(path, 'long-link'))
 }
 
-/** The lines that `hash-store` prints for these store paths, computed on the host by other code. */
-async function linesOf(path: string): Promise<string[]> {
-  const stat = await lstat(path)
-  const mode = (stat.mode & 0o7777).toString(8).padStart(4, '0')
-  if (stat.isSymbolicLink()) return [`l ${await readlink(path)} ${path}`]
-  if (stat.isFile()) {
-    const bytes = await readFile(path)
-    return [`f ${mode} ${bytes.length} ${createHash('sha256').update(bytes).digest('hex')} ${path}`]
-  }
-  const below = await Promise.all((await readdir(path)).map((name) => linesOf(join(path, name))))
-  return [`d ${mode} ${path}`, ...below.flat()]
-}
-
 test('every file of a granted closure has the same bytes, mode and target inside the unit as in the host’s store', async () => {
   const demo = await buildDemoClosures()
   const hasher = await addProgram('hash-store', ['hash-store.c', 'sha256.c'])
@@ -74,15 +62,9 @@ test('every file of a granted closure has the same bytes, mode and target inside
   })._unsafeUnwrap()
   await using host = (await openHost({ store: nixStore() }))._unsafeUnwrap()
   const { reader } = (await host.start(graph))._unsafeUnwrap()
-  const run = await reader.exec([`${hasher}/bin/hash-store`, '/nix/store'], { deadlineMs: 120_000 })
-  const { outcome, stdout, stderr, truncated } = run._unsafeUnwrap()
-
-  expect(Buffer.from(stderr).toString()).toBe('')
-  expect(outcome).toEqual({ kind: 'exited', code: 0 })
-  expect(truncated).toBe(false)
-  const inside = Buffer.from(stdout).toString().trimEnd().split('\n').sort()
+  const inside = await linesInside(reader, hasher)
   const granted = reader.closure.paths.map((info) => info.path)
-  const outside = (await Promise.all(granted.map(linesOf))).flat().sort()
+  const outside = await linesOutside(granted)
   expect(granted).toEqual(expect.arrayContaining([demo.left, hasher, awkward, single]))
   expect(outside.length).toBeGreaterThan(750)
   expect(inside).toEqual(outside)

@@ -1,0 +1,78 @@
+/**
+ * A unit under crosvm, from its start to the last trace of it. Run in the lab by `crosvm-in-lab.test.ts`, where KVM is
+ * real; prints one JSON object a line. Argument: `{ binary, program, tool }`.
+ */
+import { readFileSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
+import { crosvmMonitor } from '@spectrum/unit-monitor'
+import { linuxCrosvmPowers } from '@spectrum/unit-monitor/linux'
+import { closure, compose, defineUnit, nixStore, openHostWith } from '@spectrum/unit-runtime'
+import { findGuestKernel, linuxHostPowers } from '@spectrum/unit-runtime/linux'
+
+const { binary, program, tool }: { binary: string; program: string; tool: string } = JSON.parse(
+  process.argv[2]!,
+)
+/** Two machines stand around this one, and the outer one is emulated. */
+const PATIENT = { deadlineMs: 500_000 }
+const say = (what: object) => process.stdout.write(`${JSON.stringify(what)}\n`)
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
+
+const root = await mkdtemp('/tmp/crosvm-unit-')
+const places = { state: `${root}/state`, cache: `${root}/cache` }
+const kernel = (await findGuestKernel(process.env, places.cache))._unsafeUnwrap()
+const powers = linuxHostPowers(places, kernel, 'kvm', ['injection'])
+const host = (
+  await openHostWith(
+    {
+      ...powers,
+      // It is not chosen by a trial: here a trial takes longer than anybody would wait elsewhere.
+      chooseMonitor: (given) =>
+        linuxCrosvmPowers(given)
+          .map((more) => ({
+            monitor: crosvmMonitor(more, { binary }),
+            why: 'it is the one to be tried',
+            considered: [],
+          }))
+          .asyncMap(async (chosen) => chosen),
+    },
+    places,
+    { store: nixStore(), injection: true, ...PATIENT },
+  )
+)._unsafeUnwrap()
+say({ opened: host.monitor })
+
+const graph = compose({ left: defineUnit('left', { store: closure(program) }) })._unsafeUnwrap()
+const { left: unit } = (await host.start(graph, PATIENT))._unsafeUnwrap()
+const statusOf = (pid: number) => {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1')
+  const field = (name: string) => new RegExp(`^${name}:\\s+(\\S+)$`, 'm').exec(status)?.[1]
+  return { seccomp: field('Seccomp'), capabilities: field('CapEff'), noNewPrivileges: field('NoNewPrivs') }
+}
+say({
+  started: { dax: unit.dax, injection: unit.injection, store: unit.store },
+  processes: unit.processes.map(({ pid, role }) => ({ role, ...statusOf(pid) })),
+})
+
+const run = (await unit.exec([`${program}/bin/counter`, 'from crosvm'], PATIENT))._unsafeUnwrap()
+say({ ran: run.outcome, stdout: text(run.stdout) })
+
+const running = (await unit.spawn([`${program}/bin/counter`, '--forever'], PATIENT))._unsafeUnwrap()
+let said = ''
+for await (const chunk of running.stdout) {
+  said += text(chunk)
+  if (said.includes('\n')) break
+}
+const pid = /\d+/.exec(said)![0]
+const injected = (await unit.inject(closure(tool), PATIENT))._unsafeUnwrap()
+const listing = (await unit.storeListing(PATIENT))._unsafeUnwrap()
+say({ injected, listing })
+const peek = [`${tool}/bin/peek`, pid]
+const looked = (await unit.exec(peek, PATIENT))._unsafeUnwrap()
+say({ looked: looked.outcome, stderr: text(looked.stderr) })
+const revoked = (await unit.revoke(closure(tool), PATIENT))._unsafeUnwrap()
+say({ revoked, listing: (await unit.storeListing(PATIENT))._unsafeUnwrap() })
+say({ gone: (await unit.exec(peek, PATIENT))._unsafeUnwrap().outcome })
+;(await running.signal(9))._unsafeUnwrap()
+const end = (await unit.stop({ graceMs: 120_000 }))._unsafeUnwrap()
+;(await host.stop())._unsafeUnwrap()
+say({ end, leftovers: (await host.leftovers())._unsafeUnwrap() })

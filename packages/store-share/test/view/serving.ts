@@ -34,6 +34,14 @@ export class Sample implements Disposable {
     return descriptors.openPath(join(this.root, name), 'place')._unsafeUnwrap()
   }
 
+  openFile(name: string) {
+    return descriptors.openPath(join(this.root, name), 'file')._unsafeUnwrap()
+  }
+
+  openAbsolute(path: string) {
+    return descriptors.openPath(path, 'place')._unsafeUnwrap()
+  }
+
   [Symbol.dispose](): void {
     rmSync(this.root, { recursive: true })
   }

@@ -86,7 +86,8 @@ export async function withDeadline<T>(
 ): Promise<T> {
   const controller = new AbortController()
   const deadline = clock.deadline(deadlineMs)
-  const onAbort = () => controller.abort()
+  // Whose deadline it was is still said when one operation is part of another.
+  const onAbort = () => controller.abort(signal?.reason)
   const onDeadline = () =>
     controller.abort(
       new StoreFailure({

@@ -19,7 +19,7 @@ export type { DamagedFile, Verification, VerifyOptions } from './cache/verify.js
 export type { Closure, StoreOptions, StorePathInfo, StoreSource } from './closure.js'
 export { erofsImage, type ImageDevice, metadataImage } from './erofs/erofs-image.js'
 export type { ImageMember } from './erofs/erofs-tree.js'
-export type { StoreError } from './errors.js'
+export type { CacheFailure, StoreError } from './errors.js'
 export * from './nix/index.js'
 export type {
   ByteString,
@@ -38,5 +38,21 @@ export type {
 } from './powers.js'
 export type { BlobSharing, SharingReport, SharingUnit } from './sharing/sharing.js'
 export { type SharingPowers, sharingReport } from './sharing/sharing-report.js'
+export type { BinaryCache } from './sources/binary-cache.js'
+export { CacheFailed, type CacheTransport } from './sources/cache-transport.js'
+export { COMPRESSIONS, type Compression } from './sources/decompress.js'
+export {
+  type ClosureFetch,
+  type FetchError,
+  type FetchEvents,
+  type FetchedClosure,
+  type FetchOptions,
+  type FetchPowers,
+  fetchClosure,
+  fetchEvents,
+  type NotAdmitted,
+} from './sources/fetch-closure.js'
+export type { HttpClient, HttpResponse, HttpTuning, Retry } from './sources/http-transport.js'
 export { type NixStoreOptions, type NixStorePowers, nixStore } from './sources/nix-store.js'
+export { type BinaryCacheOptions, type BinaryCachePowers, binaryCache } from './sources/open-cache.js'
 export * from './trust/index.js'

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { doing, errorCode, fail, throwIfAborted, writing } from '../failure.js'
+import { pause } from '../pause.js'
 import type { CacheFiles, Clock, Owners } from '../powers.js'
 import { quote } from '../quote.js'
 
@@ -146,7 +147,7 @@ export class Leases {
   async #untilNobodyCollects(signal: AbortSignal): Promise<void> {
     while (await this.#somebodyCollects()) {
       throwIfAborted(signal)
-      await this.#pause(signal)
+      await pause(this.clock, LOOK_AGAIN_MS, signal)
     }
   }
 
@@ -156,21 +157,6 @@ export class Leases {
       if (owner !== undefined && (await this.owners.alive(owner))) return true
     }
     return false
-  }
-
-  async #pause(signal: AbortSignal): Promise<void> {
-    const pause = this.clock.deadline(LOOK_AGAIN_MS)
-    let end = () => {}
-    try {
-      await new Promise<void>((resolve) => {
-        end = resolve
-        pause.signal.addEventListener('abort', end, { once: true })
-        signal.addEventListener('abort', end, { once: true })
-      })
-    } finally {
-      signal.removeEventListener('abort', end)
-      pause[Symbol.dispose]()
-    }
   }
 
   async #readAll(): Promise<ReadonlySet<string>> {

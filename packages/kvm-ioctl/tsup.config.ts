@@ -5,10 +5,19 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     linux: 'src/linux.ts',
+    fake: 'src/fake.ts',
+    conformance: 'src/conformance.ts',
     'probe-process': 'src/linux/probe-process.ts',
   },
   format: ['esm', 'cjs'],
-  dts: { entry: { index: 'src/index.ts', linux: 'src/linux.ts' } },
+  dts: {
+    entry: {
+      index: 'src/index.ts',
+      linux: 'src/linux.ts',
+      fake: 'src/fake.ts',
+      conformance: 'src/conformance.ts',
+    },
+  },
   sourcemap: true,
   clean: true,
   shims: true,

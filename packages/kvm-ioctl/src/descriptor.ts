@@ -20,6 +20,9 @@ export class Kernel {
   /** A structure made of what the caller gave, which may be anything. */
   make(argument: string, name: string, init: object, elements = 0): Result<object, KvmError> {
     const structure = this.tables.structures[name]
+    if (typeof init !== 'object' || init === null) {
+      return err(invalidArgument(argument, `give an object with the fields of ${name}`))
+    }
     if (structure === undefined) {
       return err(invalidArgument(argument, `${this.architecture} has no structure ${name}`))
     }

@@ -35,6 +35,7 @@ export {
   probeKvm,
 } from './probe.js'
 export type { KvmProbe } from './probe-result.js'
+export { type RealModeGuest, type RealModeOptions, realModeGuest } from './real-mode-guest.js'
 export type {
   ArmExit,
   CommonExit,

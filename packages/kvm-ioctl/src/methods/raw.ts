@@ -79,13 +79,14 @@ export function rawIoctl(
   if (!isWhole(number, 0xffff_ffff)) {
     return err(invalidArgument('request', 'use a name of linux/kvm.h or a number of 32 bits'))
   }
-  const name = typeof request === 'string' ? request : nameOf(tables.ioctls, number)
-  const method = name === undefined ? undefined : METHODS[name]
-  if (name !== undefined && method !== undefined) {
-    const message = `${name} names memory beyond its structure, or makes a descriptor: use ${method}`
-    return err({ kind: 'use-the-method', message, request: name })
+  // By number, because two requests may share one: on x86 KVM_ARM_SET_DEVICE_ADDR is KVM_GET_ONE_REG.
+  const names = Object.keys(tables.ioctls).filter((name) => tables.ioctls[name] === number)
+  const guarded = names.find((name) => name in METHODS)
+  if (guarded !== undefined) {
+    const message = `${guarded} names memory beyond its structure, or makes a descriptor: use ${METHODS[guarded]}`
+    return err({ kind: 'use-the-method', message, request: guarded })
   }
-  const shown = name ?? `ioctl 0x${number.toString(16)}`
+  const shown = names[0] ?? `ioctl 0x${number.toString(16)}`
   const size = sizeOf(number, object.kernel.architecture)
   if (argument instanceof Uint8Array) {
     if (size === 0) return err(invalidArgument('argument', `${shown} takes a number`))
@@ -100,8 +101,4 @@ export function rawIoctl(
 /** asm-generic/ioctl.h has 14 bits for the size; POWER's has 13, and three for the direction. */
 export function sizeOf(number: number, architecture: string): number {
   return (number >>> 16) & (architecture === 'powerpc64le' ? 0x1fff : 0x3fff)
-}
-
-function nameOf(ioctls: Readonly<Record<string, number>>, number: number): string | undefined {
-  return Object.entries(ioctls).find(([, value]) => value === number)?.[0]
 }

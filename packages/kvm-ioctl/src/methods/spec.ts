@@ -150,7 +150,7 @@ type Method = (object: Access, argument: never) => Answer<unknown>
 export function methodOf(spec: Spec): Method {
   const { request, meanings } = spec
   const name = spec.name ?? ''
-  const made = (object: Access, init: object) => object.kernel.make('value', name, init ?? {})
+  const made = (object: Access, init: object) => object.kernel.make('value', name, init)
   const methods: Record<MethodKind, Method> = {
     command(object) {
       return object.number(request, 0, meanings).map(() => undefined)

@@ -7,7 +7,7 @@ import { asResult, fail, withDeadline } from '../../failure.js'
 import type { Clock, TreeReader } from '../../powers.js'
 import { quote } from '../../quote.js'
 import { formatNarHash } from '../nar-hash.js'
-import { serialiseNar } from './writer.js'
+import { transientNarChunks } from './writer.js'
 
 export interface NarSummary {
   /** SHA-256, 64 lower-case hexadecimal digits. */
@@ -37,7 +37,7 @@ export function hashNar(
     withDeadline(clock, `Hashing ${quote(location)}`, deadlineMs, callerSignal, async (signal) => {
       const hash = createHash('sha256')
       let narSize = 0
-      for await (const chunk of serialiseNar(tree, toByteString(location), signal)) {
+      for await (const chunk of transientNarChunks(tree, toByteString(location), signal)) {
         hash.update(chunk)
         narSize += chunk.length
       }

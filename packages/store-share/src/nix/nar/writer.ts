@@ -3,6 +3,7 @@ import { quoteBytes } from '../../byte-string.js'
 import { doing, fail, throwIfAborted } from '../../failure.js'
 import type { ByteString, TreeReader } from '../../powers.js'
 import { type FileNode, scanTree, type TreeNode } from '../../tree.js'
+import { NAR_MAGIC, paddingAfter } from './format.js'
 
 /**
  * A piece of a NAR: bytes of its framing, or the place where the contents of a file go. The zero padding
@@ -19,30 +20,27 @@ export type NarPiece =
  * a multiple of 8.
  */
 export function* narPieces(root: TreeNode, path: ByteString): Generator<NarPiece> {
-  let framing = text('nix-archive-1')
+  let framing = word(NAR_MAGIC)
 
   function* node(at: ByteString, tree: TreeNode): Generator<NarPiece> {
-    framing += text('(') + text('type')
     if (tree.kind === 'symlink') {
-      framing += text('symlink') + text('target') + text(tree.target)
+      framing += SYMLINK + word(tree.target)
     } else if (tree.kind === 'file') {
-      framing += text('regular')
-      if (tree.executable) framing += text('executable') + text('')
-      framing += text('contents') + length(tree.sizeBytes)
+      framing += (tree.executable ? EXECUTABLE : REGULAR) + length(tree.sizeBytes)
       if (tree.sizeBytes > 0) {
         yield { kind: 'framing', bytes: Buffer.from(framing, 'latin1') }
         yield { kind: 'contents', file: tree, path: at }
         framing = padding(tree.sizeBytes)
       }
     } else {
-      framing += text('directory')
+      framing += DIRECTORY
       for (const entry of tree.entries) {
-        framing += text('entry') + text('(') + text('name') + text(entry.name) + text('node')
+        framing += ENTRY + word(entry.name) + NODE
         yield* node(`${at}/${entry.name}`, entry.node)
-        framing += text(')')
+        framing += CLOSE
       }
     }
-    framing += text(')')
+    framing += CLOSE
   }
 
   yield* node(path, root)
@@ -58,41 +56,111 @@ export function narSize(root: TreeNode): number {
   return size
 }
 
-const READ_BYTES = 1 << 20
+const CHUNK_BYTES = 1 << 20
+
+/** Files up to this size are read in one call, into the chunk that also holds what surrounds them. */
+const SMALL_FILE_BYTES = 128 << 10
 
 /**
- * Serialises an unpacked store path, a piece at a time: memory stays bounded whatever the size of a file.
- * Rejects with the failures of the reader; `TypeError`s are programmers' mistakes.
+ * Serialises an unpacked store path in chunks of about 1 MiB, which are the consumer's: memory stays bounded
+ * whatever the size of a file. Rejects with the failures of the reader; `TypeError`s are programmers' mistakes.
  */
-export async function* serialiseNar(
+export function serialiseNar(
   tree: TreeReader,
   path: ByteString,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  for (const piece of narPieces(await scanTree(tree, path, signal), path)) {
-    if (piece.kind === 'framing') yield piece.bytes
-    else yield* fileContents(tree, piece.path, piece.file.sizeBytes, signal)
-  }
+  return narChunks(tree, path, signal, () => Buffer.allocUnsafeSlow(CHUNK_BYTES))
 }
 
-/** The first `sizeBytes` bytes of a file; fails when it has become shorter. Each chunk is the consumer's. */
-export async function* fileContents(
+/**
+ * The same with chunks that are good until the next but one is asked for: the next is being read while the
+ * consumer works on this one.
+ */
+export function transientNarChunks(
+  tree: TreeReader,
+  path: ByteString,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const buffers = Array.from({ length: 3 }, () => Buffer.allocUnsafeSlow(CHUNK_BYTES))
+  let next = 0
+  return narChunks(tree, path, signal, () => buffers[next++ % buffers.length]!)
+}
+
+async function* narChunks(
+  tree: TreeReader,
+  path: ByteString,
+  signal: AbortSignal,
+  allocate: () => Buffer,
+): AsyncGenerator<Uint8Array> {
+  let chunk = allocate()
+  let used = 0
+  for (const piece of narPieces(await scanTree(tree, path, signal), path)) {
+    throwIfAborted(signal)
+    if (piece.kind === 'framing') {
+      for (let at = 0; at < piece.bytes.length; ) {
+        const part = piece.bytes.subarray(at, at + CHUNK_BYTES - used)
+        chunk.set(part, used)
+        at += part.length
+        used += part.length
+        if (used < CHUNK_BYTES) continue
+        yield chunk
+        chunk = allocate()
+        used = 0
+      }
+      continue
+    }
+    const { sizeBytes } = piece.file
+    const small = sizeBytes <= SMALL_FILE_BYTES
+    if (used > 0 && (!small || used + sizeBytes > CHUNK_BYTES)) {
+      yield chunk.subarray(0, used)
+      chunk = allocate()
+      used = 0
+    }
+    if (small) {
+      const contents = chunk.subarray(used, used + sizeBytes)
+      const count = await doing(
+        `Reading ${quoteBytes(piece.path)} failed`,
+        tree.readStart(piece.path, contents),
+      )
+      if (count < sizeBytes) failShrunk(piece.path)
+      used += sizeBytes
+    } else yield* fileContents(tree, piece.path, sizeBytes, signal, allocate)
+  }
+  if (used > 0) yield chunk.subarray(0, used)
+}
+
+/** The first `sizeBytes` bytes of a file, the next chunk being read ahead; fails when it has become shorter. */
+async function* fileContents(
   tree: TreeReader,
   path: ByteString,
   sizeBytes: number,
   signal: AbortSignal,
+  allocate: () => Buffer,
 ): AsyncGenerator<Uint8Array> {
-  const file = await doing(`Opening ${quoteBytes(path)} failed`, tree.open(path))
+  const failed = `Reading ${quoteBytes(path)} failed`
+  const file = await doing(failed, tree.open(path))
+  const startRead = async (position: number): Promise<Uint8Array> => {
+    const chunk = allocate().subarray(0, Math.min(CHUNK_BYTES, sizeBytes - position))
+    if ((await doing(failed, file.read(chunk, position))) < chunk.length) failShrunk(path)
+    return chunk
+  }
+  let reading: Promise<Uint8Array> | undefined
   try {
+    reading = startRead(0)
     for (let position = 0; position < sizeBytes; ) {
       throwIfAborted(signal)
-      const chunk = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, sizeBytes - position))
-      const count = await doing(`Reading ${quoteBytes(path)} failed`, file.read(chunk, position))
-      if (count < chunk.length) failShrunk(path)
+      const chunk = await reading
+      position += chunk.length
+      if (position < sizeBytes) {
+        reading = startRead(position)
+        // It is awaited in its turn; a failure before that is not unhandled.
+        reading.catch(() => {})
+      }
       yield chunk
-      position += count
     }
   } finally {
+    await Promise.allSettled([reading])
     await file.close()
   }
 }
@@ -104,17 +172,32 @@ export function failShrunk(path: ByteString): never {
   })
 }
 
-function text(value: ByteString): ByteString {
+function word(value: ByteString): ByteString {
   return length(value.length) + value + padding(value.length)
 }
 
-const scratch = Buffer.alloc(8)
-
-function length(value: number): ByteString {
-  scratch.writeBigUInt64LE(BigInt(value))
-  return scratch.toString('latin1')
+function words(...values: readonly string[]): ByteString {
+  return values.map(word).join('')
 }
+
+/** A little-endian u64. */
+function length(value: number): ByteString {
+  if (value < 0x10000) return `${String.fromCharCode(value & 0xff, value >> 8)}\0\0\0\0\0\0`
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64LE(BigInt(value))
+  return bytes.toString('latin1')
+}
+
+const ZEROS = Array.from({ length: 8 }, (_, count) => '\0'.repeat(count))
 
 function padding(size: number): ByteString {
-  return '\0'.repeat((8 - (size % 8)) % 8)
+  return ZEROS[paddingAfter(size)]!
 }
+
+const REGULAR = words('(', 'type', 'regular', 'contents')
+const EXECUTABLE = words('(', 'type', 'regular', 'executable', '', 'contents')
+const SYMLINK = words('(', 'type', 'symlink', 'target')
+const DIRECTORY = words('(', 'type', 'directory')
+const ENTRY = words('entry', '(', 'name')
+const NODE = words('node')
+const CLOSE = words(')')

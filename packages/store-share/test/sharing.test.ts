@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { afterAll, describe, expect, it } from 'vitest'
 import { type Blob, sharingReport } from '../src/index.js'
 import { clock, readSharing } from '../src/linux.js'
+import type { FramePowers } from '../src/sharing/frames.js'
 
 const blob = (digit: string, file: string): Blob => ({
   id: digit.repeat(64),
@@ -18,9 +19,15 @@ const mapping = (path: string, inode: number, rss: number, pss: number) =>
 const anonymous =
   'aa00-aa01 rw-p 00000000 00:00 0                          [heap]\nRss: 5000 kB\nPss: 5000 kB\n'
 
-function report(processes: Record<number, string>, units: Parameters<typeof sharingReport>[0], chunk = 7) {
+function report(
+  processes: Record<number, string>,
+  units: Parameters<typeof sharingReport>[0],
+  chunk = 7,
+  frames?: FramePowers,
+) {
   return sharingReport(units, {
     clock,
+    frames,
     async *readSmaps(pid) {
       const text = processes[pid]
       if (text === undefined) throw Object.assign(new Error('gone'), { code: 'ENOENT' })
@@ -51,12 +58,92 @@ describe('a sharing report', () => {
     })
     const { file: _, ...shownOne } = one
     const { file: __, ...shownTwo } = two
-    expect(result._unsafeUnwrap()).toEqual({
+    expect(result._unsafeUnwrap()).toMatchObject({
       ...kilo(248, 144),
       blobs: [
         { ...shownOne, units: ['left', 'right'], ...kilo(208, 104) },
         { ...shownTwo, units: ['right'], ...kilo(40, 40) },
       ],
+      units: [
+        { unit: 'left', ...kilo(108, 54), sharesWith: ['right'] },
+        { unit: 'right', ...kilo(140, 90), sharesWith: ['left'] },
+      ],
+      paths: [
+        { storePath: '/nix/store/1', id: one.id, together: [], units: ['left', 'right'], ...kilo(208, 104) },
+        { storePath: '/nix/store/2', id: two.id, together: [], units: ['right'], ...kilo(40, 40) },
+      ],
+      proof: { kind: 'not-permitted' },
+    })
+  })
+
+  it('says of paths that lie in one blob that its figures are of all of them', async () => {
+    const layer = { ...one, storePaths: ['/nix/store/b', '/nix/store/a'] }
+    const processes = { 1: mapping('/cache/one', 11, 8, 8) }
+    const { paths } = (await report(processes, [{ unit: 'u', pids: [1], blobs: [layer] }]))._unsafeUnwrap()
+    expect(paths.map(({ storePath, together }) => [storePath, together])).toEqual([
+      ['/nix/store/a', ['/nix/store/b']],
+      ['/nix/store/b', ['/nix/store/a']],
+    ])
+  })
+
+  it('names every unit, also one that holds nothing', async () => {
+    const { units } = (
+      await report({ 1: anonymous }, [{ unit: 'u', pids: [1], blobs: [one] }])
+    )._unsafeUnwrap()
+    expect(units).toEqual([{ unit: 'u', rssBytes: 0, pssBytes: 0, savedBytes: 0, sharesWith: [] }])
+  })
+
+  describe('with frame numbers', () => {
+    /** Two pages of the file from its third on, at page 16 of the process. */
+    const twoPages = (path: string) =>
+      `10000-12000 r--s 00002000 fe:00 11                     ${path}\nRss: 8 kB\nPss: 4 kB\n`
+    const present = (frame: number) => (1n << 63n) | (1n << 61n) | BigInt(frame)
+    const tables = (pagemap: Record<number, readonly bigint[]>): FramePowers => ({
+      pagemap: async (pid, page, count) => {
+        expect([page, count]).toEqual([16, 2])
+        return BigUint64Array.from(pagemap[pid] ?? [])
+      },
+      mapCounts: async (_, count) => BigUint64Array.from({ length: count }, () => 3n),
+    })
+    const units = [
+      { unit: 'left', pids: [1], blobs: [one] },
+      { unit: 'right', pids: [2], blobs: [] },
+    ]
+    const both = { 1: twoPages('/cache/one'), 2: twoPages('/cache/one') }
+    const counted = async (pagemap: Record<number, readonly bigint[]>) =>
+      (await report(both, units, 4096, tables(pagemap)))._unsafeUnwrap()
+
+    it('proves that there is one copy', async () => {
+      const { blobs, proof } = await counted({ 1: [present(700), present(9)], 2: [present(700), present(9)] })
+      expect(proof).toEqual({ kind: 'frames' })
+      expect(blobs[0]?.frames).toEqual({ filePages: 2, frames: 2, shared: 2, mappings: 6 })
+    })
+
+    it('finds a copy of a page, and pages that one unit alone has in memory', async () => {
+      const { blobs } = await counted({ 1: [present(700), 0n], 2: [present(701), present(9)] })
+      expect(blobs[0]?.frames).toEqual({ filePages: 2, frames: 3, shared: 0, mappings: 9 })
+    })
+
+    it('says so where the kernel hides them, or forbids to look', async () => {
+      const hidden = await counted({ 1: [present(0)], 2: [] })
+      expect(hidden.proof).toMatchObject({ kind: 'not-permitted' })
+      expect(hidden.blobs[0]).not.toHaveProperty('frames')
+      const forbidden: FramePowers = {
+        pagemap: () => Promise.reject(Object.assign(new Error('EACCES: no'), { code: 'EACCES' })),
+        mapCounts: async () => new BigUint64Array(),
+      }
+      const { proof, rssBytes } = (await report(both, units, 4096, forbidden))._unsafeUnwrap()
+      expect(proof.kind === 'not-permitted' && proof.message).toContain('EACCES')
+      expect(rssBytes).toBe(16 * 1024)
+    })
+
+    it('does without the kernel’s own counts where those are not told', async () => {
+      const powers = {
+        ...tables({ 1: [present(7)], 2: [present(7)] }),
+        mapCounts: () => Promise.reject(Object.assign(new Error('no'), { code: 'EPERM' })),
+      }
+      const { blobs } = (await report(both, units, 4096, powers))._unsafeUnwrap()
+      expect(blobs[0]?.frames).toEqual({ filePages: 1, frames: 1, shared: 1, mappings: undefined })
     })
   })
 
@@ -93,10 +180,16 @@ describe('a sharing report', () => {
         { unit: 'parent', pids: [process.pid], blobs: [program] },
         { unit: 'child', pids: [child.pid!], blobs: [] },
       ]
-      const { blobs } = (await readSharing(units))._unsafeUnwrap()
+      const { blobs, proof } = (await readSharing(units))._unsafeUnwrap()
       expect(blobs[0]!.units).toEqual(['child', 'parent'])
       expect(blobs[0]!.savedBytes).toBeGreaterThan(1 << 20)
       expect(blobs[0]!.pssBytes).toBeLessThan(blobs[0]!.rssBytes)
+      if (process.geteuid?.() !== 0) return void expect(proof.kind).toBe('not-permitted')
+      const { filePages, frames, shared, mappings } = blobs[0]!.frames!
+      // A page that one of them writes is its own from then on; what is only read is there once.
+      expect(shared).toBeGreaterThan(256)
+      expect(frames - filePages).toBeLessThan(filePages / 10)
+      expect(mappings).toBeGreaterThanOrEqual(frames + shared)
     })
   })
 })

@@ -108,6 +108,11 @@ export function fakeHostPowers(options: FakeHostOptions): HostPowers {
     },
     viewPower: () => fakeViewPower(guests, options.onView ?? (() => 'works')),
     openBlobCache: () => okAsync(cache),
-    measureSharing: () => okAsync({ rssBytes: 0, pssBytes: 0, savedBytes: 0, blobs: [] }),
+    measureSharing: () =>
+      okAsync({
+        ...{ rssBytes: 0, pssBytes: 0, savedBytes: 0 },
+        ...{ blobs: [], units: [], paths: [] },
+        proof: { kind: 'not-permitted', message: 'A fake unit has no memory.' },
+      }),
   }
 }

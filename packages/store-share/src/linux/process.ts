@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { lstat, readFile, readlink } from 'node:fs/promises'
 import type { Clock, Owners } from '../powers.js'
 import type { SharingPowers } from '../sharing/sharing-report.js'
+import { linuxFrames } from './frames.js'
 import { isMissing } from './tree.js'
 
 export const clock: Clock = {
@@ -54,6 +55,7 @@ async function startTime(pid: number): Promise<string | undefined> {
 export const sharingPowers: SharingPowers = {
   clock,
   readSmaps: (pid) => createReadStream(`/proc/${pid}/smaps`),
+  frames: linuxFrames,
   async identify(file) {
     try {
       const { dev, ino } = await lstat(file)

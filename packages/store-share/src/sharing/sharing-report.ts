@@ -5,7 +5,8 @@ import type { StoreError } from '../errors.js'
 import { asResult, errorCode, fail, throwIfAborted, withDeadline } from '../failure.js'
 import type { Clock } from '../powers.js'
 import { quote } from '../quote.js'
-import type { BlobSharing, SharingReport, SharingUnit } from './sharing.js'
+import { countFrames, type FramePowers, type MappedRange } from './frames.js'
+import type { BlobSharing, PathSharing, SharingReport, SharingUnit, UnitSharing } from './sharing.js'
 import { fileMappings, SmapsMalformed } from './smaps.js'
 
 export interface SharingPowers {
@@ -14,13 +15,20 @@ export interface SharingPowers {
   readSmaps(pid: number): AsyncIterable<Uint8Array>
   /** Device (`MAJOR:MINOR` in hexadecimal, two digits at least, as in smaps) and inode; undefined when gone. */
   identify(file: string): Promise<{ readonly device: string; readonly inode: number } | undefined>
+  /** Absent: the report is of sizes alone. */
+  readonly frames?: FramePowers | undefined
 }
 
 const DEFAULT_DEADLINE_MS = 30_000
 
 interface Tally {
   readonly blob: Blob
-  readonly units: Set<string>
+  /** By unit. */
+  readonly held: Map<string, Held>
+  readonly ranges: MappedRange[]
+}
+
+interface Held {
   rssBytes: number
   pssBytes: number
 }
@@ -49,12 +57,23 @@ export function sharingReport(
           await countProcess(unit, pid, find, powers, signal)
         }
       }
-      return summarise(tallies)
+      const frames = await countFrames(
+        powers.frames,
+        tallies.map(({ ranges }) => ranges),
+        signal,
+      )
+      return summarise(units, tallies, frames)
     }),
   )
 }
 
 type FindTally = (mapping: { path: string; device: string; inode: number }) => Tally | undefined
+
+const add = (held: Held, more: Held): Held => ({
+  rssBytes: held.rssBytes + more.rssBytes,
+  pssBytes: held.pssBytes + more.pssBytes,
+})
+const nothing: Held = { rssBytes: 0, pssBytes: 0 }
 
 async function tallyBlobs(
   units: readonly SharingUnit[],
@@ -66,7 +85,7 @@ async function tallyBlobs(
   for (const blob of units.flatMap((unit) => unit.blobs)) {
     const known = byId.get(blob.id)
     const storePaths = [...new Set([...(known?.blob.storePaths ?? []), ...blob.storePaths])].sort()
-    const tally = { blob: { ...blob, storePaths }, units: new Set<string>(), rssBytes: 0, pssBytes: 0 }
+    const tally: Tally = { blob: { ...blob, storePaths }, held: new Map(), ranges: [] }
     byId.set(blob.id, tally)
     byPath.set(blob.file, tally)
   }
@@ -93,9 +112,8 @@ async function countProcess(
       throwIfAborted(signal)
       const tally = find(mapping)
       if (tally === undefined) continue
-      tally.units.add(unit)
-      tally.rssBytes += mapping.rssBytes
-      tally.pssBytes += mapping.pssBytes
+      tally.held.set(unit, add(tally.held.get(unit) ?? nothing, mapping))
+      if (mapping.rssBytes > 0) tally.ranges.push({ unit, pid, ...mapping })
     }
   } catch (cause) {
     const code = errorCode(cause)
@@ -115,17 +133,59 @@ async function countProcess(
   }
 }
 
-function summarise(tallies: readonly Tally[]): SharingReport {
-  const blobs: BlobSharing[] = tallies.map(({ blob, units, rssBytes, pssBytes }) => ({
-    id: blob.id,
-    storePaths: blob.storePaths,
-    sizeBytes: blob.sizeBytes,
-    units: [...units].sort(),
-    rssBytes,
-    pssBytes,
-    savedBytes: rssBytes - pssBytes,
-  }))
-  const sum = (field: 'rssBytes' | 'pssBytes' | 'savedBytes') =>
-    blobs.reduce((total, blob) => total + blob[field], 0)
-  return { rssBytes: sum('rssBytes'), pssBytes: sum('pssBytes'), savedBytes: sum('savedBytes'), blobs }
+function summarise(
+  units: readonly SharingUnit[],
+  tallies: readonly Tally[],
+  frames: Awaited<ReturnType<typeof countFrames>>,
+): SharingReport {
+  const blobs = tallies.map(({ blob, held }, index): BlobSharing => {
+    const counted = frames.counts[index]
+    return {
+      id: blob.id,
+      storePaths: blob.storePaths,
+      sizeBytes: blob.sizeBytes,
+      units: [...held.keys()].sort(),
+      ...saved([...held.values()].reduce(add, nothing)),
+      ...(counted === undefined ? {} : { frames: counted }),
+    }
+  })
+  return {
+    ...saved(blobs.reduce(add, nothing)),
+    blobs,
+    units: unitsOf(units, tallies),
+    paths: pathsOf(blobs),
+    proof: frames.proof,
+  }
+}
+
+const saved = ({ rssBytes, pssBytes }: Held) => ({ rssBytes, pssBytes, savedBytes: rssBytes - pssBytes })
+
+function unitsOf(units: readonly SharingUnit[], tallies: readonly Tally[]): readonly UnitSharing[] {
+  const names = [...new Set(units.map(({ unit }) => unit))].sort()
+  return names.map((unit) => {
+    const own = tallies.filter(({ held }) => held.has(unit))
+    const others = new Set(own.flatMap(({ held }) => [...held.keys()]))
+    others.delete(unit)
+    return {
+      unit,
+      ...saved(own.map(({ held }) => held.get(unit) ?? nothing).reduce(add, nothing)),
+      sharesWith: [...others].sort(),
+    }
+  })
+}
+
+function pathsOf(blobs: readonly BlobSharing[]): readonly PathSharing[] {
+  return blobs
+    .flatMap(({ id, storePaths, units, rssBytes, pssBytes, savedBytes }) =>
+      storePaths.map((storePath) => ({
+        storePath,
+        id,
+        together: storePaths.filter((other) => other !== storePath),
+        units,
+        rssBytes,
+        pssBytes,
+        savedBytes,
+      })),
+    )
+    .sort((a, b) => (a.storePath < b.storePath ? -1 : 1))
 }

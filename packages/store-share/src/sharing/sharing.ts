@@ -10,13 +10,19 @@ export interface SharingUnit {
   readonly blobs: readonly Blob[]
 }
 
-/** Read from the kernel (`/proc/PID/smaps`), never computed from intentions. Bytes. */
+/** Read from the kernel (`/proc/PID/smaps`, `/proc/PID/pagemap`), never computed from intentions. Bytes. */
 export interface SharingReport {
   readonly rssBytes: number
   readonly pssBytes: number
   /** What the same units would hold more without sharing: `rssBytes - pssBytes`. */
   readonly savedBytes: number
   readonly blobs: readonly BlobSharing[]
+  /** The same by unit, sorted by name; each unit that was asked for. */
+  readonly units: readonly UnitSharing[]
+  /** The same by store path, sorted. */
+  readonly paths: readonly PathSharing[]
+  /** Whether `frames` of the blobs could be read, and why not. */
+  readonly proof: { readonly kind: 'frames' } | { readonly kind: 'not-permitted'; readonly message: string }
 }
 
 export interface BlobSharing {
@@ -24,6 +30,43 @@ export interface BlobSharing {
   readonly storePaths: readonly string[]
   readonly sizeBytes: number
   /** Names of the units whose monitor maps it, sorted. */
+  readonly units: readonly string[]
+  readonly rssBytes: number
+  readonly pssBytes: number
+  readonly savedBytes: number
+  /** Which physical memory it is; absent where that may not be read. */
+  readonly frames?: FrameCount | undefined
+}
+
+/** Physical pages (4096 bytes each) behind the mappings of one file. */
+export interface FrameCount {
+  /** Pages of the file that are in memory for at least one of the processes. */
+  readonly filePages: number
+  /** Frames of memory that hold them. As many as `filePages`: there is one copy, whoever maps it. */
+  readonly frames: number
+  /** Frames that several of the units map. */
+  readonly shared: number
+  /** Mappings of these frames that the kernel counts, of any process; undefined where it does not tell. */
+  readonly mappings: number | undefined
+}
+
+/** What one unit's processes hold of all blobs. */
+export interface UnitSharing {
+  readonly unit: string
+  readonly rssBytes: number
+  readonly pssBytes: number
+  readonly savedBytes: number
+  /** The units that hold a blob which this one holds too, sorted. */
+  readonly sharesWith: readonly string[]
+}
+
+/** What is held of one store path, as far as its blob tells. */
+export interface PathSharing {
+  readonly storePath: string
+  /** Of its blob. */
+  readonly id: string
+  /** Paths that lie in the same blob, so that the figures are of all of them together; usually none. */
+  readonly together: readonly string[]
   readonly units: readonly string[]
   readonly rssBytes: number
   readonly pssBytes: number

@@ -5,6 +5,11 @@ export interface FileMapping {
   /** `MAJOR:MINOR` in hexadecimal, as in the file: `fe:00`. */
   readonly device: string
   readonly inode: number
+  /** Addresses of its first byte and of the first byte behind it, in the process. */
+  readonly start: number
+  readonly end: number
+  /** Where in the file it begins. Bytes. */
+  readonly offset: number
   /** Bytes that are resident, and the same with each page divided by the number of processes mapping it. */
   readonly rssBytes: number
   readonly pssBytes: number
@@ -16,7 +21,7 @@ export class SmapsMalformed extends Error {}
 const MAX_LINE_LENGTH = 32_768
 const MAX_MAPPINGS = 1 << 20
 
-const HEADER = /^[0-9a-f]+-[0-9a-f]+ [-rwxsp]{4} [0-9a-f]+ ([0-9a-f]+:[0-9a-f]+) ([0-9]+) *(.*)$/
+const HEADER = /^([0-9a-f]+)-([0-9a-f]+) [-rwxsp]{4} ([0-9a-f]+) ([0-9a-f]+:[0-9a-f]+) ([0-9]+) *(.*)$/
 
 /** The mappings of files, in order. Reads as it arrives, and holds one line and one mapping at a time. */
 export async function* fileMappings(smaps: AsyncIterable<Uint8Array>): AsyncGenerator<FileMapping> {
@@ -38,11 +43,17 @@ export async function* fileMappings(smaps: AsyncIterable<Uint8Array>): AsyncGene
   if (mapping !== undefined) yield mapping
 }
 
-function beginMapping([, device = '', inode = '0', name = '']: RegExpExecArray) {
+function beginMapping(header: RegExpExecArray) {
+  const [, start = '', end = '', offset = '', device = '', inode = '0', name = ''] = header
   if (inode === '0') return undefined
   // The kernel escapes the newline only.
   const path = name.replace(/ \(deleted\)$/, '').replaceAll('\\012', '\n')
-  return { path, device, inode: Number(inode), rssBytes: 0, pssBytes: 0 }
+  const [from, to, at] = [start, end, offset].map((digits) => Number.parseInt(digits, 16)) as [
+    number,
+    number,
+    number,
+  ]
+  return { path, device, inode: Number(inode), start: from, end: to, offset: at, rssBytes: 0, pssBytes: 0 }
 }
 
 async function* lines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {

@@ -62,4 +62,17 @@ test('five units that read the same store path hold one copy of it, on the host 
   expect(Math.abs(blob.pssBytes - SIZE) / SIZE).toBeLessThan(0.05)
   expect(blob.rssBytes / blob.pssBytes).toBeGreaterThan(4.75)
   expect(blob.savedBytes).toBe(blob.rssBytes - blob.pssBytes)
+  // The proof: each page of the file lies in one frame, and several units map it.
+  expect(report.proof.kind).toBe(process.geteuid?.() === 0 ? 'frames' : 'not-permitted')
+  const pages = SIZE / 4096
+  expect(blob.frames?.filePages).toBeGreaterThanOrEqual(pages)
+  expect(blob.frames?.frames).toBe(blob.frames?.filePages)
+  expect(blob.frames?.shared).toBeGreaterThanOrEqual(pages)
+  expect(blob.frames?.mappings).toBeGreaterThanOrEqual(pages * names.length)
+  for (const name of names) {
+    const own = report.units.find(({ unit }) => unit === name)!
+    expect(own.sharesWith).toEqual(names.filter((other) => other !== name).sort())
+    expect(own.savedBytes).toBeGreaterThan(SIZE * 0.75)
+  }
+  expect(report.paths.find(({ storePath }) => storePath === big)?.units).toEqual([...names].sort())
 })

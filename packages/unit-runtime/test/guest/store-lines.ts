@@ -8,7 +8,7 @@ import type { Unit } from '../../src/index.js'
 /** A line for everything in the unit's store: kind, mode, size, hash, path, by the program at `hasher`; sorted. */
 export async function linesInside(unit: Unit, hasher: string, deadlineMs = 120_000): Promise<string[]> {
   const argv = [`${hasher}/bin/hash-store`, '/nix/store']
-  const run = await unit.exec(argv, { deadlineMs, maxOutputBytes: 64 << 20 })
+  const run = await unit.exec(argv, { deadlineMs, maxBytes: 64 << 20 })
   const { outcome, stdout, stderr, truncated } = run._unsafeUnwrap()
   expect(Buffer.from(stderr).toString()).toBe('')
   expect(outcome).toEqual({ kind: 'exited', code: 0 })

@@ -1,0 +1,66 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { Findings } from './lab/report.js'
+import { expectedLayouts, runInLab } from './lab/run-in-lab.js'
+
+describe('KVM on aarch64 at EL2, in its lab', () => {
+  let found: Findings
+
+  beforeAll(async () => {
+    found = await runInLab('aarch64', './aarch64-program.ts')
+  })
+
+  test('says what it can', () => {
+    expect(found).toMatchObject({ pageSize: 4096, version: 12, KVM_CAP_ARM_PSCI_0_2: 1, KVM_CAP_ONE_REG: 1 })
+    expect(found['KVM_CAP_ARM_VM_IPA_SIZE']).toBeGreaterThanOrEqual(40)
+  })
+
+  test('wants a vCPU to be initialised before it runs', () => {
+    expect(found['a vCPU that is not initialised']).toMatch(/^refused (ENOEXEC|.*-8)$/)
+  })
+
+  test('has an interrupt controller that is made of attributes', () => {
+    expect(found).toMatchObject({ 'the distributor': '0x8000000', 'an attribute that there is not': false })
+  })
+
+  test('keeps registers of 32 and 64 bits under the ids that follow from the tables, and lists them', () => {
+    expect(found).toMatchObject({
+      'registers listed': true,
+      'pc is listed': true,
+      pc: true,
+      sp_el1: true,
+      fpcr: true,
+    })
+    expect(found['MIDR_EL1 is a Cortex-A72’s']).toBe(true)
+  })
+
+  test('refuses slots over others, registers that there are not and requests of other architectures', () => {
+    expect(found).toMatchObject({
+      'a slot over another': 'refused EEXIST',
+      'a register that there is not': 'refused ENOENT',
+      'registers that belong to x86': 'refused EINVAL',
+    })
+  })
+
+  test('runs a guest through a load and a store at a device to the call that powers it off', () => {
+    expect(found['exits']).toEqual([
+      { kind: 'mmio-write', address: '0x10000000', data: [0x53] },
+      { kind: 'mmio-read', address: '0x10000004', length: 1 },
+      { kind: 'system-event', type: 1 },
+    ])
+    expect(found['what the guest stored']).toBe(0x21)
+  })
+
+  test('knows which page the guest wrote', () => {
+    expect(found['dirty pages']).toEqual([3])
+  })
+
+  test('ends an endless loop at a kick', () => {
+    expect(found['a kick ends an endless loop']).toBe('kicked')
+  })
+
+  test('has the layouts of the tables, size by size and offset by offset', () => {
+    const expected = expectedLayouts('aarch64')
+    expect(Object.keys(expected).length).toBeGreaterThan(500)
+    expect(found['layouts']).toEqual(expected)
+  })
+})

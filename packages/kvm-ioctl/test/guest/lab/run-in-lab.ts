@@ -1,0 +1,102 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import * as aarch64 from '../../../src/generated/aarch64.js'
+import type { StructureField } from '../../../src/generated/layout.js'
+import * as powerpc64le from '../../../src/generated/powerpc64le.js'
+import type { Findings } from './report.js'
+
+const checkout = fileURLToPath(new URL('../../../../../', import.meta.url))
+const packages = join(checkout, 'packages')
+const ours = join(packages, 'kvm-ioctl')
+
+/** What the lab's architecture is called elsewhere. */
+const NAMES = {
+  aarch64: { node: 'arm64', triplet: 'aarch64-linux-gnu', architecture: 'aarch64', tables: aarch64 },
+  ppc64le: {
+    node: 'ppc64',
+    triplet: 'powerpc64le-linux-gnu',
+    architecture: 'powerpc64le',
+    tables: powerpc64le,
+  },
+} as const
+export type Lab = keyof typeof NAMES
+
+/** The addon for an architecture that is not this machine's; gives its path. */
+export function crossBuildAddon(node: string, compiler: string): string {
+  const env = { ...process.env, CC: compiler, npm_config_arch: node }
+  return execFileSync(process.execPath, [join(ours, 'native/build.mjs')], { encoding: 'utf8', env }).trim()
+}
+
+/** A program as one file of JavaScript, two folders below the package, where it finds the addon. */
+export async function bundle(entry: string, into: string): Promise<string> {
+  const outfile = join(into, 'program.mjs')
+  await build({
+    ...{ entryPoints: [entry], outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20' },
+    alias: {
+      '@spectrum/kvm-ioctl/linux': join(ours, 'src/linux.ts'),
+      '@spectrum/kvm-ioctl': join(ours, 'src/index.ts'),
+    },
+    logLevel: 'silent',
+  })
+  return outfile
+}
+
+/** A folder in which a bundled program finds the package; the caller removes it. */
+export function programFolder(): string {
+  mkdirSync(join(ours, 'build'), { recursive: true })
+  return mkdtempSync(join(ours, 'build/lab-'))
+}
+
+/**
+ * Runs a program of this folder with the real addon in a lab, and gives what it reports. A second program, compiled
+ * for the lab with the compiler's own idea of the header, says what its layouts are.
+ */
+export async function runInLab(lab: Lab, program: string): Promise<Findings> {
+  const { node, triplet, architecture, tables } = NAMES[lab]
+  crossBuildAddon(node, `${triplet}-gcc`)
+  const folder = programFolder()
+  try {
+    const script = await bundle(fileURLToPath(new URL(program, import.meta.url)), folder)
+    const layouts = join(folder, 'layouts')
+    execFileSync(process.execPath, [join(ours, 'generate/native-layouts.mjs'), architecture, layouts], {
+      input: JSON.stringify(tables.layouts),
+    })
+    return JSON.parse(await outputOf(lab, ['node', script, layouts])) as Findings
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** What a command in the lab prints; it is an error if that ends otherwise than well. */
+export async function outputOf(lab: string, command: readonly string[]): Promise<string> {
+  const size = ['--memory', '1024', '--vcpus', '1']
+  const argv = [join(packages, 'unit-monitor/lab/lab.mjs'), lab, ...size, '--', ...command]
+  const child = spawn(process.execPath, argv, { cwd: checkout, stdio: ['ignore', 'pipe', 'pipe'] })
+  const output = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text
+    })
+  const [code] = await once(child, 'close')
+  if (code !== 0) throw new Error(`the lab ended with ${code}:\n${output.stderr}`)
+  return output.stdout
+}
+
+/** What the program that `native-layouts.mjs` makes should print. */
+export function expectedLayouts(lab: Lab): Record<string, [offset: number, size: number]> {
+  const layouts = Object.entries<{ size: number; fields: Record<string, StructureField> }>(
+    NAMES[lab].tables.layouts,
+  )
+  return Object.fromEntries(
+    layouts.flatMap(([name, { size, fields }]) => [
+      [name, [0, size]],
+      ...Object.entries(fields)
+        .filter(([, { type }]) => type !== 'bits')
+        .map(([path, field]) => [`${name} ${path}`, [field.offset, field.size]]),
+    ]),
+  )
+}

@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import type { UnixFdError } from '@spectrum/unix-fd'
 import { unixFd } from '@spectrum/unix-fd/linux'
 import type { Result } from 'neverthrow'
+import { linuxPipes } from './linux/pipes.js'
 import type { RelayPowers } from './relay/unit-context.js'
 
 const INBOX_BYTES = 32 * 1024
@@ -21,6 +22,7 @@ export function linuxRelayPowers(): Result<RelayPowers, UnixFdError> {
           setTimeout(callback, milliseconds)
         },
         inspect: (fd) => descriptors.inspect(fd),
+        pipes: linuxPipes(descriptors),
         inbox,
       }),
     ),

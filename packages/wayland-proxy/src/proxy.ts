@@ -1,5 +1,6 @@
 import type { UnixSocket } from '@spectrum/unix-fd'
 import { createAnswerers } from './answers/answerers.js'
+import { stopTransfers } from './clipboard/transfer.js'
 import { type Counters, Recorder } from './diagnostics/recorder.js'
 import { policyHooks } from './policy/hooks.js'
 import type { Policy } from './policy/policy.js'
@@ -149,6 +150,7 @@ export class WaylandProxy implements Disposable {
 
   /** Cuts every client off. Idempotent. */
   close(): void {
+    stopTransfers(this.#context)
     for (const session of [...this.#sessions]) {
       session.end({ kind: 'stopped', message: 'the proxy was stopped' })
     }

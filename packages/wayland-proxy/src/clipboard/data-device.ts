@@ -2,8 +2,10 @@ import { behave } from '../answers/behave.js'
 import type { ProtocolObject } from '../objects/protocol-object.js'
 import type { Answerer } from '../relay/globals.js'
 import type { RelayedMessage } from '../relay/hooks.js'
+import type { Session } from '../relay/session.js'
 import type { UnitContext } from '../relay/unit-context.js'
 import { CLIPBOARD, type Dialect, PRIMARY } from './dialect.js'
+import { HostClipboard, mayCopy, mayPaste } from './host-clipboard.js'
 import { Selection } from './selection.js'
 import { Source } from './source.js'
 
@@ -15,31 +17,54 @@ export function dataDevices(unit: UnitContext): readonly Answerer[] {
 function dataDeviceManager(unit: UnitContext, dialect: Dialect): Answerer {
   const selection = new Selection(unit, dialect)
   const sources = new WeakMap<ProtocolObject, Source>()
-  let current: Source | undefined
+  const hosts = new WeakMap<Session, HostClipboard>()
+  let current: { readonly source: Source; readonly host: HostClipboard | undefined } | undefined
 
-  const replace = (source: Source | undefined) => {
+  const replace = (source: Source | undefined, host?: HostClipboard) => {
     const before = current
-    if (before === source) return
-    current = source
+    if (before?.source === source) return
+    current = source && { source, host }
     selection.set(source)
     if (before !== undefined) {
-      before.onGone = undefined
-      before.cancel()
+      before.source.onGone = undefined
+      before.host?.withdraw()
+      before.source.cancel()
     }
     if (source !== undefined) source.onGone = () => replace(undefined)
   }
 
-  const setSelection = (relayed: RelayedMessage) => {
+  const hostOf = (session: Session): HostClipboard => {
+    const known = hosts.get(session)
+    if (known !== undefined) return known
+    const host = new HostClipboard(session, (content) => selection.setFor(session, content))
+    host.onMirrorCancelled = () => {
+      // Somebody at the desktop copied something. Where the unit may paste that, it replaces the unit's own.
+      if (current?.host === host && mayPaste(unit.policy.clipboard)) replace(undefined)
+    }
+    hosts.set(session, host)
+    return host
+  }
+
+  const setSelection = (relayed: RelayedMessage, seat: ProtocolObject | undefined) => {
     const { session } = relayed
     const object = session.clientObjects.get(relayed.id(0))
     const source = object && sources.get(object)
+    const warn = (message: string) => unit.warn({ code: 'W-CLIPBOARD', session: session.number, message })
     const off =
       dialect.kind === 'clipboard'
         ? unit.policy.clipboard.mode === 'off'
         : unit.policy.primarySelection === 'off'
-    if (!off) return replace(source)
-    source?.cancel()
-    unit.warn({ code: 'W-CLIPBOARD', session: session.number, message: `the ${dialect.kind} is off` })
+    if (off) {
+      source?.cancel()
+      warn(`the ${dialect.kind} is off`)
+      return
+    }
+    const host = dialect.kind === 'clipboard' && seat?.alive ? hosts.get(session) : undefined
+    replace(source, host)
+    if (source === undefined || host === undefined || !mayCopy(unit.policy.clipboard)) return
+    if (!host.copy(source, seat!, relayed.number(1))) {
+      warn('what was copied stays in the unit: no gesture of the user, or no type that may leave')
+    }
   }
 
   return {
@@ -49,9 +74,18 @@ function dataDeviceManager(unit: UnitContext, dialect: Dialect): Answerer {
         [dialect.createSource]: ({ created: [object] }) => {
           sources.set(object!, new Source(session, object!))
         },
-        [dialect.getDevice]: ({ created: [device] }) => {
-          const remove = selection.addDevice(session, device!)
-          behave(device!, { set_selection: setSelection, start_drag: refuseDrag(sources) }, remove)
+        [dialect.getDevice]: (relayed) => {
+          const device = relayed.created[0]!
+          const seat = session.clientObjects.get(relayed.id(1))
+          const remove = selection.addDevice(session, device)
+          const { clipboard } = unit.policy
+          const crosses = dialect.kind === 'clipboard' && (mayPaste(clipboard) || mayCopy(clipboard))
+          if (crosses && seat !== undefined) hostOf(session).attach(seat)
+          const handlers = {
+            set_selection: (message: RelayedMessage) => setSelection(message, seat),
+            start_drag: refuseDrag(sources),
+          }
+          behave(device, handlers, remove)
         },
       })
     },

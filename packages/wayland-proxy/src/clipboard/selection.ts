@@ -16,6 +16,8 @@ export interface Content {
 interface Device {
   readonly session: Session
   readonly object: ProtocolObject
+  /** What this client alone may paste instead: the desktop's. */
+  own: Content | undefined
 }
 
 /** Longest name of a type that a program may offer. */
@@ -38,7 +40,7 @@ export class Selection {
   }
 
   addDevice(session: Session, object: ProtocolObject): () => void {
-    const device = { session, object }
+    const device: Device = { session, object, own: undefined }
     this.#devices.add(device)
     if (this.#content !== undefined) this.#show(device)
     return () => this.#devices.delete(device)
@@ -48,11 +50,23 @@ export class Selection {
   set(content: Content | undefined): void {
     if (this.#content === content) return
     this.#content = content
-    for (const device of this.#devices) this.#show(device)
+    for (const device of this.#devices) {
+      device.own = undefined
+      this.#show(device)
+    }
   }
 
-  #show({ session, object }: Device): void {
-    const content = this.#content
+  /** From now on this is what one client pastes, until somebody in the unit copies something. */
+  setFor(session: Session, content: Content | undefined): void {
+    for (const device of this.#devices) {
+      if (device.session !== session || device.own === content) continue
+      device.own = content
+      this.#show(device)
+    }
+  }
+
+  #show({ session, object, own }: Device): void {
+    const content = own ?? this.#content
     const type = this.#unit.interfaceNamed(this.#dialect.offer)
     const offer = content && session.createForClient(type, object.version)
     if (offer !== undefined) {

@@ -1,3 +1,4 @@
+import { gestureHooks } from '../clipboard/gestures.js'
 import { titleHooks } from '../identity/titles.js'
 import type { Hooks } from '../relay/hooks.js'
 import { boundHooks } from './bounds.js'
@@ -8,6 +9,7 @@ import { windowHooks } from './windows.js'
 /** Every part that has a say, in order: first what is impossible, then what is forbidden, then what is changed. */
 export const policyHooks: readonly Hooks[] = [
   boundHooks,
+  gestureHooks,
   memoryHooks,
   windowHooks,
   redactionHooks,

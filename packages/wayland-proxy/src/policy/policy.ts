@@ -24,6 +24,8 @@ export interface ClipboardPolicy {
    * becomes the desktop's. `both`.
    */
   readonly mode: 'off' | 'internal' | 'paste-in' | 'copy-out' | 'both'
+  /** Whether each crossing of the unit's border is asked about. */
+  readonly confirm: boolean
   /** Of one transfer across the unit's border. */
   readonly maxBytes: number
   readonly maxMimeTypes: number
@@ -68,6 +70,7 @@ export const DEFAULT_POLICY: Policy = {
   seatName: 'seat0',
   clipboard: {
     mode: 'internal',
+    confirm: false,
     maxBytes: 4 * 2 ** 20,
     maxMimeTypes: 32,
     mimeTypes: ['text/*', 'UTF8_STRING', 'STRING', 'TEXT', 'COMPOUND_TEXT', 'image/png'],
@@ -116,6 +119,7 @@ const policyShape: Shape<Policy> = fields<Policy>(
     clipboard: fields<ClipboardPolicy>(
       {
         mode: oneOf('off', 'internal', 'paste-in', 'copy-out', 'both'),
+        confirm: boolean,
         maxBytes: integer(1, 2 ** 32),
         maxMimeTypes: integer(1, 1_024),
         mimeTypes: list(text(128, '^[!-~]+$', 'a media type or TYPE/*'), 256),

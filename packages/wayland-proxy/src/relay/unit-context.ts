@@ -23,8 +23,20 @@ export interface RelayPowers {
   later(milliseconds: number, callback: () => void): void
   /** What a descriptor is: fstat(2) and friends. */
   inspect(fd: Fd): Result<Inspection, UnixFdError>
+  readonly pipes: PipePowers
   /** Where received bytes arrive first, for all sessions: each takes its own out at once. */
   readonly inbox: Inbox
+}
+
+/** For what crosses the unit's border through the proxy's hands. Nothing here ever waits. */
+export interface PipePowers {
+  /** Reading from `reader` never blocks; `writer` is for somebody else, who may. */
+  open(): Result<{ readonly reader: Fd; readonly writer: Fd }, UnixFdError>
+  /** The same pipe, opened so that writing never blocks whatever others set. Owns `fd`. */
+  forWriting(fd: Fd): Result<Fd, UnixFdError>
+  /** How many bytes came; 0 at the end. `again`: nothing now. */
+  read(fd: Fd, bytes: Uint8Array): number | 'again' | 'failed'
+  write(fd: Fd, bytes: Uint8Array): number | 'again' | 'failed'
 }
 
 /** What the sessions of one unit share. */

@@ -1,12 +1,15 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
+  closeSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  readSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -79,7 +82,7 @@ export function inventory(path: string, canonical = false): Map<string, string> 
     const owner = canonical ? ` ${uid}:${gid} ${mtimeMs}` : ''
     if (kind === 0o120000) found.set(name, `link ${readlinkSync(at, 'latin1')}${owner}`)
     else if (kind === 0o100000) {
-      found.set(name, `file ${(mode & 0o7777).toString(8)} ${size} ${digest(readFileSync(at))}${owner}`)
+      found.set(name, `file ${(mode & 0o7777).toString(8)} ${size} ${digest(at)}${owner}`)
     } else {
       found.set(name, `directory ${(mode & 0o7777).toString(8)}${owner}`)
       for (const entry of readdirSync(at, { encoding: 'buffer' })) {
@@ -91,8 +94,18 @@ export function inventory(path: string, canonical = false): Map<string, string> 
   return found
 }
 
-function digest(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex')
+/** In pieces: a file may be larger than a buffer. */
+function digest(path: Buffer): string {
+  const hash = createHash('sha256')
+  const piece = Buffer.allocUnsafe(1 << 20)
+  const fd = openSync(path, 'r')
+  try {
+    for (let got = readSync(fd, piece); got > 0; got = readSync(fd, piece))
+      hash.update(piece.subarray(0, got))
+  } finally {
+    closeSync(fd)
+  }
+  return hash.digest('hex')
 }
 
 /** Extracts with erofs-utils, the format's own implementation. */

@@ -8,7 +8,7 @@ import { FakeGuests } from './fake/fake-guest.js'
 import { fakeViewPower } from './fake/fake-view.js'
 import { type ManualClock, manualClock } from './fake/manual-clock.js'
 import { type MemoryFiles, memoryFiles } from './fake/memory-files.js'
-import { type FakeStorePaths, memoryBlobCache, memoryStore } from './fake/memory-store.js'
+import { type FakeStorePaths, memoryBlobCache, memoryStore, memoryStoreFiles } from './fake/memory-store.js'
 import type { Host } from './host.js'
 import { type HostOptions, openHostWith } from './open-host.js'
 import type { HostPowers } from './powers.js'
@@ -30,6 +30,8 @@ export interface FakeHostOptions extends Omit<HostOptions, 'store'> {
   readonly startup?: FakeScript['startup']
   /** What becomes of a device that is added; `works` by default. */
   readonly hotplug?: FakeScript['hotplug']
+  /** Contents of files in the store, by absolute path; only what looks into them sees them. */
+  readonly storeFiles?: Readonly<Record<string, Uint8Array>> | undefined
   /** What a view's server answers when it is told to show or to hide a name; it obeys by default. */
   readonly onView?: ((request: 'open' | 'grant' | 'revoke', name: string) => 'works' | 'fails') | undefined
   /** What a unit does about a request to change its store; it obeys by default. */
@@ -106,6 +108,7 @@ export function fakeHostPowers(options: FakeHostOptions): HostPowers {
       ] as const
       return okAsync({ monitor, why: 'a fake host has no other', considered })
     },
+    storeFiles: memoryStoreFiles(options.storeFiles ?? {}),
     viewPower: () => fakeViewPower(guests, options.onView ?? (() => 'works')),
     openBlobCache: () => okAsync(cache),
     measureSharing: () =>

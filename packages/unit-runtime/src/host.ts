@@ -106,6 +106,7 @@ export class OpenHost implements Host {
         clock: powers.clock,
         store: parts.store,
         cache: parts.cache,
+        storeFiles: powers.storeFiles,
         measureSharing: powers.measureSharing,
       },
       directory,

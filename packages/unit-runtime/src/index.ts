@@ -23,6 +23,8 @@ export {
 export type { Accelerator, Considered, MachineExit, MonitorError } from '@spectrum/unit-monitor'
 export { escapeAndCut, escapeText } from '@spectrum/unit-monitor'
 export type { ExecResult } from './collect.js'
+export type { DebugOutput, DebugTarget } from './debug/debug-output.js'
+export { type ElfRefusal, type RandomAccess, readBuildId } from './debug/elf-build-id.js'
 export type { HostError } from './errors.js'
 export { type HostEmitter, type HostEvents, newHostEmitter, type Step } from './events.js'
 export type { Host, HostMonitor, Units } from './host.js'
@@ -41,10 +43,16 @@ export type {
   HostPowers,
   ProcessIdentity,
   ProcessTable,
+  StoreFiles,
   TrialPlace,
   UnitMappings,
+  ViewFailure,
+  ViewPower,
+  ViewServer,
 } from './powers.js'
 export type { ReconciledHost } from './reconcile.js'
+export type { RevokeReport } from './revoke.js'
+export type { InjectionWay, InjectionWish, StoreAccess, StoreTransport } from './store-access.js'
 export type {
   ExecOptions,
   SpawnOptions,

@@ -22,6 +22,7 @@ import { findGuestKernel, type GuestKernelFiles } from './linux/find-guest-kerne
 import { linuxHostFiles } from './linux/host-files.js'
 import { defaultPlaces } from './linux/places.js'
 import { linuxProcessTable } from './linux/process-table.js'
+import { linuxStoreFiles } from './linux/store-files.js'
 import { verdictFiles } from './linux/verdict-files.js'
 import { type HostOptions, openHostWith } from './open-host.js'
 import type { GuestBoot, HostPowers, TrialPlace } from './powers.js'
@@ -88,6 +89,7 @@ export function linuxHostPowers(
       ResultAsync.fromSafePromise(findMonitors(place)).andThen((found) =>
         choose(powers, place, signal, places, found, accelerator, requires),
       ),
+    storeFiles: linuxStoreFiles,
     viewPower: (processes) => (request) => openView({ ...request, processes }),
     openBlobCache: (store, temporaryDirectory) =>
       openBlobCache(`${places.cache}/blobs`, { temporaryDirectory, locate: (path) => store.locate(path) }),

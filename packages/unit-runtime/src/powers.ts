@@ -2,6 +2,7 @@ import type { ConnectAgent, UnitNeeds } from '@spectrum/guest-agent'
 import type { Blob, BlobCache, SharingReport, StoreError, StoreSource } from '@spectrum/store-share'
 import type { ChosenMonitor, Clock, MonitorError, MonitorPowers, Processes } from '@spectrum/unit-monitor'
 import type { ResultAsync } from 'neverthrow'
+import type { RandomAccess } from './debug/elf-build-id.js'
 import type { HostError } from './errors.js'
 
 /** The directories of the host itself. Nothing here follows a symbolic link out of them. */
@@ -95,6 +96,17 @@ export interface UnitMappings {
   readonly blobs: readonly Blob[]
 }
 
+/** Files of the local store, for looking into them. */
+export interface StoreFiles {
+  /** Base names. */
+  list(directory: string): Promise<readonly string[]>
+  /**
+   * A regular file below `root`, which symbolic links may name but not leave. Undefined when there is none. Whoever
+   * opens it closes it.
+   */
+  open(root: string, relative: string): Promise<(RandomAccess & AsyncDisposable) | undefined>
+}
+
 /** Why a view could not be started, or could not be told something. */
 export interface ViewFailure {
   readonly kind: string
@@ -144,6 +156,7 @@ export interface HostPowers {
     place: TrialPlace,
     signal: AbortSignal,
   ): ResultAsync<ChosenMonitor, MonitorError>
+  readonly storeFiles: StoreFiles
   /** Makes what starts views, with the journalled `processes`. Absent: units of this host have no view. */
   viewPower?(processes: Processes): ViewPower
   /** Every unfinished file of the cache is written to `temporaryDirectory`, which is on the cache's file system. */

@@ -1,11 +1,12 @@
 import { EventEmitter } from 'node:events'
 import type { Agent, AgentHello, GuestProcess } from '@spectrum/guest-agent'
 import type { Attachment, Blob, Closure, DeviceFile, SharingReport } from '@spectrum/store-share'
-import type { ClosureReference } from '@spectrum/unit-graph'
+import { type ClosureReference, closure } from '@spectrum/unit-graph'
 import type { Machine, MachineExit, MachineProcess } from '@spectrum/unit-monitor'
 import { err, errAsync, ok, type Result, ResultAsync } from 'neverthrow'
 import type TypedEmitter from 'typed-emitter'
 import { collectCommand, type ExecResult } from './collect.js'
+import { buildIdOf, type DebugOutput, type DebugTarget, findDebugOutput } from './debug/debug-output.js'
 import { heldBlobs } from './devices.js'
 import { agentFailed, type HostError, monitorFailed, stateFailed, unitDied } from './errors.js'
 import { emit, type Step } from './events.js'
@@ -144,6 +145,22 @@ export class RunningUnit implements Unit {
     return this.#changeStore('revocation from', options, (unit, wait) =>
       revokeClosure(this.#changePowers(), unit, reference, wait),
     )
+  }
+
+  injectDebug(
+    target: DebugTarget,
+    options: WaitOptions = {},
+  ): ResultAsync<InjectReport & DebugOutput, HostError> {
+    return this.#changeStore('injection into', options, async (unit, wait) => {
+      const { store, storeFiles: files } = this.#context.powers
+      const id = await buildIdOf({ store, files }, { name: this.name, closure: unit.closure() }, target)
+      if (id.isErr()) return err(id.error)
+      const output = await findDebugOutput({ store, files }, this.name, id.value, wait)
+      if (output.isErr()) return err(output.error)
+      const reference = closure(output.value.storePath)
+      const injected = await injectClosure(this.#changePowers(), unit, reference, wait)
+      return injected.map((report) => ({ ...report, ...output.value }))
+    })
   }
 
   storeListing(options: WaitOptions = {}): ResultAsync<readonly string[], HostError> {

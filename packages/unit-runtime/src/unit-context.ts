@@ -23,6 +23,7 @@ export interface UnitPowers {
   readonly clock: Clock
   readonly store: StoreSource
   readonly cache: BlobCache
+  readonly storeFiles: HostPowers['storeFiles']
   readonly measureSharing: HostPowers['measureSharing']
 }
 

@@ -5,6 +5,7 @@ import type { MachineExit, MachineProcess } from '@spectrum/unit-monitor'
 import type { ResultAsync } from 'neverthrow'
 import type TypedEmitter from 'typed-emitter'
 import type { ExecResult } from './collect.js'
+import type { DebugOutput, DebugTarget } from './debug/debug-output.js'
 import type { HostError } from './errors.js'
 import type { InjectReport } from './inject.js'
 import type { RevokeReport } from './revoke.js'
@@ -89,6 +90,11 @@ export interface Unit<Name extends string = string> extends AsyncDisposable {
    * Paths the unit has are left alone, so doing it again is harmless. After a failure the unit sees what it saw before.
    */
   inject(reference: ClosureReference, options?: WaitOptions): ResultAsync<InjectReport, HostError>
+  /**
+   * Finds the debug output of a program or a build in the local store, and injects it. `invalid-request`
+   * when the target is none of the unit's, `no-debug-output` when no store path has it.
+   */
+  injectDebug(target: DebugTarget, options?: WaitOptions): ResultAsync<InjectReport & DebugOutput, HostError>
   /**
    * Takes roots away that the unit was started or injected with, and whatever only they needed. The report says what
    * cannot be taken back from a unit that runs. After a failure the unit sees what it saw before.

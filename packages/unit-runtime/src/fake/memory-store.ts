@@ -9,6 +9,7 @@ import type {
   StoreSource,
 } from '@spectrum/store-share'
 import { errAsync, okAsync, type ResultAsync } from 'neverthrow'
+import type { StoreFiles } from '../powers.js'
 
 /** Store paths by name, with what they reference. */
 export type FakeStorePaths = Readonly<Record<string, { readonly references?: readonly string[] }>>
@@ -99,4 +100,23 @@ function blobSized({ path, narHash }: StorePathInfo, sizeBytes: number): Blob {
 
 function digest(text: string): string {
   return createHash('sha256').update(text).digest('hex')
+}
+
+/** The contents of files, by absolute path. */
+export function memoryStoreFiles(files: Readonly<Record<string, Uint8Array>>): StoreFiles {
+  return {
+    async list(directory) {
+      const below = Object.keys(files).filter((path) => path.startsWith(`${directory}/`))
+      return [...new Set(below.map((path) => path.slice(directory.length + 1).split('/')[0]!))]
+    },
+    async open(root, relative) {
+      const bytes = files[`${root}/${relative}`]
+      if (bytes === undefined) return undefined
+      return {
+        sizeBytes: bytes.length,
+        read: async (offset, length) => bytes.subarray(offset, offset + length),
+        async [Symbol.asyncDispose]() {},
+      }
+    },
+  }
 }

@@ -1,0 +1,114 @@
+/**
+ * From the call of `unit.inject()` to the moment at which the unit has bound the new path, by devices and by the view,
+ * on stores of 1, 60 and 600 paths beside what is injected. The peer is the hot-plug itself: what the monitor takes to
+ * add the same devices, in the same call; a view needs none, so its peer is the same hot-plug. Medians.
+ *
+ *   npm run bench -- inject [--json] [--rounds N]
+ */
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs, promisify } from 'node:util'
+import { closure, compose, defineUnit, nixStore, openHost } from '../src/index.js'
+
+const { values } = parseArgs({
+  options: { json: { type: 'boolean', default: false }, rounds: { type: 'string', default: '6' } },
+})
+const rounds = Number(values.rounds)
+const SIZES = [1, 60, 600] as const
+const WAYS = ['devices', 'view'] as const
+
+const run = promisify(execFile)
+const env = { ...process.env, NIX_CONFIG: 'build-users-group =\nsandbox = false\nsubstituters =' }
+const median = (samples: readonly number[]) => [...samples].sort((a, b) => a - b)[samples.length >> 1]!
+const directory = await mkdtemp(join(tmpdir(), 'spectrum-bench-inject-'))
+
+/** A store below a root of its own with so many paths of one file each. */
+async function makeStore(root: string, count: number): Promise<string[]> {
+  const names = Array.from({ length: count }, (_, index) => join(root, 'sources', `path-${index}`))
+  for (const [index, name] of names.entries()) {
+    await mkdir(name, { recursive: true })
+    await writeFile(join(name, 'content'), `${index}`.padEnd(4096, '.'))
+  }
+  const { stdout } = await run('nix-store', ['--store', root, '--add', ...names], { env, maxBuffer: 1 << 24 })
+  return stdout.trim().split('\n')
+}
+
+interface Sample {
+  /** All of the call. */
+  readonly whole: number
+  /** What the monitor took to add devices. */
+  readonly plugging: number
+}
+
+async function measure(size: number, way: (typeof WAYS)[number]) {
+  const root = join(directory, `${way}-${size}`)
+  const paths = await makeStore(root, size + rounds + 1)
+  const [first = '', ...later] = paths
+  await using host = (
+    await openHost({
+      store: nixStore({ root }),
+      injection: way,
+      stateDirectory: join(root, 'state'),
+      cacheDirectory: join(root, 'cache'),
+    })
+  )._unsafeUnwrap()
+  const graph = compose({
+    unit: defineUnit('unit', { store: closure(first), hotplugSlots: 2 * rounds + 2 }),
+  })._unsafeUnwrap()
+  const { unit } = (await host.start(graph))._unsafeUnwrap()
+  let began = Number.NaN
+  let plugged = Number.NaN
+  host.events.on('step', ({ step }) => {
+    if (step === 'inject-begun') began = performance.now()
+    if (step === 'inject-plugged') plugged = performance.now()
+  })
+  const samples: Sample[] = []
+  for (const path of later.slice(0, rounds + 1)) {
+    const start = performance.now()
+    const report = (await unit.inject(closure(path)))._unsafeUnwrap()
+    const whole = performance.now() - start
+    if (report.way !== way || report.added.length !== 1) throw new Error(`injected ${JSON.stringify(report)}`)
+    samples.push({ whole, plugging: way === 'devices' ? plugged - began : 0 })
+  }
+  const accelerator = host.monitor.accelerator
+  // The first one makes what all later ones find.
+  return { samples: samples.slice(1), accelerator }
+}
+
+const byDevices: number[] = []
+for (const size of SIZES) {
+  for (const way of WAYS) {
+    const { samples, accelerator } = await measure(size, way)
+    const whole = median(samples.map((sample) => sample.whole))
+    const plugging = median(samples.map((sample) => sample.plugging))
+    if (way === 'devices') byDevices.push(plugging)
+    const peer = way === 'devices' ? plugging : byDevices.at(-1)!
+    print(`inject: by ${way}, store of ${size} paths, against the hot-plug`, whole, peer, accelerator)
+    const beyond = median(samples.map((sample) => sample.whole - sample.plugging))
+    print(
+      `inject: by ${way}, store of ${size} paths, beyond the hot-plug, against 50 ms`,
+      beyond,
+      50,
+      accelerator,
+    )
+  }
+}
+await rm(directory, { recursive: true })
+
+function print(name: string, ours: number, peer: number, accelerator: string): void {
+  const figure = {
+    name,
+    ours: Math.round(ours * 10) / 10,
+    peer: Math.round(peer * 10) / 10,
+    ratio: Math.round((ours / peer) * 1000) / 1000,
+    unit: 'ms',
+    accelerator,
+  }
+  process.stdout.write(
+    values.json
+      ? `${JSON.stringify(figure)}\n`
+      : `${name}: ${figure.ours} ms, ${figure.peer} ms, ratio ${figure.ratio} (${accelerator})\n`,
+  )
+}

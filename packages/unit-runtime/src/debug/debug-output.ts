@@ -1,0 +1,105 @@
+import type { Closure, StoreSource } from '@spectrum/store-share'
+import { escapeAndCut } from '@spectrum/unit-monitor'
+import { err, ok, type Result } from 'neverthrow'
+import type { HostError } from '../errors.js'
+import type { StoreFiles } from '../powers.js'
+import type { Wait } from '../wait.js'
+import { readBuildId } from './elf-build-id.js'
+
+/** What is to be debugged: a build by its id, or a program or library of the unit by its path in there. */
+export type DebugTarget = { readonly buildId: string } | { readonly program: string }
+
+/** A store path that holds debug information of one build. */
+export interface DebugOutput {
+  readonly buildId: string
+  /** `/nix/store/HASH-NAME-debug`. */
+  readonly storePath: string
+  /** The very file, as the unit will see it. */
+  readonly file: string
+  /** For `set debug-file-directory` of gdb. */
+  readonly directory: string
+}
+
+/** What nixpkgs' `separateDebugInfo` makes: an output of this name, and files by build id in it. */
+const OUTPUT = /^[0-9a-df-np-sv-z]{32}-[0-9a-zA-Z+._?=-]{1,205}-debug$/
+const MOST_NAMES = 4_000_000
+const BUILD_ID = /^(?:[0-9a-f]{2}){2,64}$/
+
+interface Powers {
+  readonly store: StoreSource
+  readonly files: StoreFiles
+}
+
+/** Which build a target is. */
+export async function buildIdOf(
+  { store, files }: Powers,
+  unit: { readonly name: string; readonly closure: Closure },
+  target: DebugTarget,
+): Promise<Result<string, HostError>> {
+  if ('buildId' in target) {
+    const id = target.buildId.toLowerCase()
+    if (BUILD_ID.test(id)) return ok(id)
+    const message = `${JSON.stringify(escapeAndCut(target.buildId, 80))} is no build id: 4 to 128 hexadecimal digits.`
+    return err({ kind: 'invalid-request', message, field: 'buildId' })
+  }
+  const { program } = target
+  const [, , , name = '', ...rest] = program.split('/')
+  const storePath = `/nix/store/${name}`
+  if (rest.length === 0 || rest.some((part) => part === '' || part === '.' || part === '..'))
+    return err(invalidProgram('it must be the whole path of a file below /nix/store'))
+  if (!unit.closure.paths.some(({ path }) => path === storePath))
+    return err(invalidProgram(`unit "${unit.name}" does not hold ${escapeAndCut(storePath, 240)}`))
+  await using file = await files.open(store.locate(storePath), rest.join('/'))
+  if (file === undefined) return err(invalidProgram('there is no such file'))
+  return (await readBuildId(file)).mapErr((refusal) => invalidProgram(refusal.message))
+}
+
+/**
+ * The store path with debug information of a build, by the file that bears its id in name and content. Looks at
+ * `-debug` outputs of the local store alone, and of several that fit, takes the first by name that is whole.
+ */
+export async function findDebugOutput(
+  { store, files }: Powers,
+  unit: string,
+  buildId: string,
+  wait: Wait,
+): Promise<Result<DebugOutput, HostError>> {
+  const below = `lib/debug/.build-id/${buildId.slice(0, 2)}/${buildId.slice(2)}.debug`
+  const names = await files.list(store.locate('/nix/store'))
+  let passed = 0
+  for (const name of names
+    .slice(0, MOST_NAMES)
+    .filter((each) => OUTPUT.test(each))
+    .sort()) {
+    if (wait.signal.aborted) return err({ kind: 'aborted', message: 'The search was aborted.', unit })
+    const storePath = `/nix/store/${name}`
+    await using file = await files.open(store.locate(storePath), below)
+    if (file === undefined) continue
+    passed += 1
+    const found = await readBuildId(file)
+    if (found.isErr() || found.value !== buildId) continue
+    // What the store does not know as valid nobody may be given.
+    const known = await store.closure([storePath], { signal: wait.signal, deadlineMs: wait.leftMs() })
+    if (known.isErr()) continue
+    return ok({
+      buildId,
+      storePath,
+      file: `${storePath}/${below}`,
+      directory: `${storePath}/lib/debug`,
+    })
+  }
+  const others =
+    passed === 0 ? '' : ` (${passed} files of that name hold something else, or are in no valid path)`
+  const message =
+    `No store path has debug information for build ${buildId}${others}: build or fetch the "debug" output of what it ` +
+    'belongs to (separateDebugInfo in nixpkgs).'
+  return err({ kind: 'no-debug-output', message, unit })
+}
+
+function invalidProgram(why: string): HostError {
+  return {
+    kind: 'invalid-request',
+    message: `The program’s build id is not known: ${why}.`,
+    field: 'program',
+  }
+}

@@ -156,7 +156,8 @@ class ProcessView implements View {
   readonly #control: ControlClient
   readonly #process: ViewProcess
   readonly #closing = new AbortController()
-  #gone: ((gone: FrontEndGone) => void) | undefined
+  /** Ends the wait for the front end that is being served. */
+  #letGo: (() => void) | undefined
   #closed: Promise<void> | undefined
 
   constructor(
@@ -174,7 +175,7 @@ class ProcessView implements View {
     this.socket = frontDoor.path
     this.pid = process.pid
     control.onFrontEndGone((gone) => {
-      this.#gone?.(gone)
+      this.#letGo?.()
       onFrontEndGone?.(gone)
     })
     this.ended = control.ended.then(async (why) => {
@@ -195,8 +196,7 @@ class ProcessView implements View {
       const peer = await this.#frontDoor.accept(signal)
       if (peer.isErr()) return
       const gone = new Promise<void>((resolve) => {
-        this.#gone = () => resolve()
-        signal.addEventListener('abort', () => resolve(), { once: true })
+        this.#letGo = resolve
       })
       // The program has its own duplicate from then on.
       const attached = await this.#control.ask({ do: 'attach' }, [peer.value.fd], { signal })
@@ -250,6 +250,7 @@ class ProcessView implements View {
 
   async #close(): Promise<void> {
     this.#closing.abort()
+    this.#letGo?.()
     this.#frontDoor.close()
     // The program ends when its channel does.
     this.#control.close()

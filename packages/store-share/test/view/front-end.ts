@@ -100,6 +100,13 @@ export class DriverRing {
     this.view.setUint16(at + 14, next, true)
   }
 
+  /** As if so many requests had been served before. */
+  beginAt(index: number): void {
+    this.setAvailableIndex(index)
+    this.usedIndex = index
+    this.view.setUint16(this.used + 2, index, true)
+  }
+
   /** Makes a head available without a kick. */
   offer(head: number): void {
     this.view.setUint16(this.available + 4 + (this.availableIndex % this.size) * 2, head, true)

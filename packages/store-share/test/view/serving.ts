@@ -43,7 +43,7 @@ export class Sample implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    rmSync(this.root, { recursive: true })
+    rmSync(this.root, { recursive: true, force: true })
   }
 }
 

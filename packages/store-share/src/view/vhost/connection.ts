@@ -172,7 +172,10 @@ function endOf(cause: UnixFdError): ConnectionEnd {
   }
 }
 
-const late = (what: string): ConnectionEnd => ({ kind: 'timed-out', message: `the front end ${what} in time` })
+const late = (what: string): ConnectionEnd => ({
+  kind: 'timed-out',
+  message: `the front end ${what} in time`,
+})
 
 const broken = (what: string): ConnectionEnd => ({
   kind: 'protocol-error',

@@ -108,13 +108,14 @@ export class Guest implements AsyncDisposable {
   }
 
   async #until(pattern: RegExp): Promise<[string]> {
-    for (const deadline = AbortSignal.timeout(110_000); ; ) {
+    const deadline = AbortSignal.timeout(110_000)
+    deadline.addEventListener('abort', () => this.#wake(), { once: true })
+    for (;;) {
       const found = pattern.exec(this.#output)
       if (found) return [this.#output.slice(0, found.index + found[0].length)]
       if (this.#dead || deadline.aborted) throw new Error(`the guest said:\n${this.#output.slice(-2000)}`)
       await new Promise<void>((resolve) => {
         this.#wake = resolve
-        deadline.addEventListener('abort', () => resolve(), { once: true })
       })
     }
   }

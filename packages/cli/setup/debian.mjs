@@ -57,7 +57,55 @@ export const pieces = [
     why: "the core protocol's XML, for the same tests",
     present: () => existsSync('/usr/share/wayland/wayland.xml'),
   },
+  {
+    package: 'sway',
+    why: "a real compositor, without a screen, for the proxy's tests",
+    present: () => has('sway') && has('swaymsg'),
+  },
+  {
+    package: 'weston',
+    why: 'another one, and its terminal and other programs, for the same tests',
+    present: () => has('weston') && has('weston-simple-shm'),
+  },
+  {
+    package: 'wayland-utils',
+    why: 'wayland-info, which lists what a compositor offers',
+    present: () => has('wayland-info'),
+  },
+  { package: 'foot', why: 'a terminal, as a program behind the proxy', present: () => has('foot') },
+  { package: 'gtk-3-examples', why: 'a GTK 3 program behind the proxy', present: () => has('gtk3-demo') },
+  { package: 'gtk-4-examples', why: 'a GTK 4 program behind the proxy', present: () => has('gtk4-demo') },
+  { package: 'xwayland', why: 'an X server as a program behind the proxy', present: () => has('Xwayland') },
+  { package: 'wl-clipboard', why: 'copies and pastes behind the proxy', present: () => has('wl-copy') },
+  {
+    package: 'grim',
+    why: 'takes pictures of the screen, which the proxy must prevent',
+    present: () => has('grim'),
+  },
+  { package: 'wtype', why: 'types for the user, which the proxy must prevent', present: () => has('wtype') },
+  {
+    package: 'wlr-randr',
+    why: 'arranges monitors, which the proxy must prevent',
+    present: () => has('wlr-randr'),
+  },
+  {
+    package: 'swaylock',
+    why: 'locks the screen, which the proxy must prevent',
+    present: () => has('swaylock'),
+  },
+  {
+    package: 'kanshi',
+    why: 'arranges monitors by itself, which the proxy must prevent',
+    present: () => has('kanshi'),
+  },
   { package: 'xz-utils', why: 'unpacks compressed kernel modules and packages', present: () => has('xz') },
+  { package: 'zstd', why: 'compresses as binary caches do, for the tests', present: () => has('zstd') },
+  { package: 'bzip2', why: 'compresses as old binary caches do, for the tests', present: () => has('bzip2') },
+  {
+    package: 'fsverity',
+    why: 'lets the kernel check cached blobs where the file system can',
+    present: () => has('fsverity'),
+  },
 ]
 
 /** What only the tests need. */

@@ -16,6 +16,7 @@ export { type BlobCacheOptions, type BlobCachePowers, openBlobCache } from './ca
 export type { Collection, CollectOptions } from './cache/collect.js'
 export { type LayerPlan, type PlannedLayer, planLayers } from './cache/layers.js'
 export type { DamagedFile, Verification, VerifyOptions } from './cache/verify.js'
+export type { FileVerity, VerityState } from './cache/verity.js'
 export type { Closure, StoreOptions, StorePathInfo, StoreSource } from './closure.js'
 export { erofsImage, type ImageDevice, metadataImage } from './erofs/erofs-image.js'
 export type { ImageMember } from './erofs/erofs-tree.js'
@@ -36,7 +37,15 @@ export type {
   RunCommand,
   TreeReader,
 } from './powers.js'
-export type { BlobSharing, SharingReport, SharingUnit } from './sharing/sharing.js'
+export type { FramePowers } from './sharing/frames.js'
+export type {
+  BlobSharing,
+  FrameCount,
+  PathSharing,
+  SharingReport,
+  SharingUnit,
+  UnitSharing,
+} from './sharing/sharing.js'
 export { type SharingPowers, sharingReport } from './sharing/sharing-report.js'
 export type { BinaryCache } from './sources/binary-cache.js'
 export { CacheFailed, type CacheTransport } from './sources/cache-transport.js'

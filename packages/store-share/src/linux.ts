@@ -9,6 +9,7 @@ import { runCommand } from './linux/command.js'
 import { openFiles } from './linux/open-files.js'
 import { clock, processOwners, sharingPowers } from './linux/process.js'
 import { treeReader } from './linux/tree.js'
+import { fileVerity } from './linux/verity.js'
 import { serialiseNar as serialiseWith } from './nix/nar/writer.js'
 import type { SharingReport, SharingUnit } from './sharing/sharing.js'
 import { sharingReport } from './sharing/sharing-report.js'
@@ -30,7 +31,11 @@ export function openBlobCache(
   return ResultAsync.fromSafePromise<Awaited<ReturnType<typeof processOwners>>, StoreError>(
     processOwners(),
   ).andThen((owners) =>
-    openWith({ clock, tree: treeReader, files: cacheFiles, owners, openFiles }, directory, options),
+    openWith(
+      { clock, tree: treeReader, files: cacheFiles, owners, openFiles, verity: fileVerity },
+      directory,
+      options,
+    ),
   )
 }
 

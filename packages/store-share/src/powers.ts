@@ -47,6 +47,11 @@ export interface TreeReader {
   readLink(path: ByteString): Promise<ByteString>
   /** Fills `buffer` from the start of a file; returns fewer bytes than asked for only at the end of the file. */
   readStart(path: ByteString, buffer: Uint8Array): Promise<number>
+  /** `fileInfo` and `readStart` in one, of one and the same file. */
+  readFile(
+    path: ByteString,
+    buffer: Uint8Array,
+  ): Promise<{ readonly sizeBytes: number; readonly executable: boolean; readonly count: number }>
   open(path: ByteString): Promise<ReadableFile>
 }
 
@@ -61,8 +66,6 @@ export interface OutputFile {
   write(bytes: Uint8Array, position: number): Promise<void>
   /** Data and metadata are on the disk when this resolves. */
   sync(): Promise<void>
-  /** Mode 0444. */
-  makeReadOnly(): Promise<void>
   /** Idempotent. */
   close(): Promise<void>
 }
@@ -82,8 +85,10 @@ export interface CacheFiles {
   open(path: string): Promise<ReadableFile>
   /** Undefined when it does not exist or is no regular file. */
   identify(path: string): Promise<FileIdentity | undefined>
-  /** Fails when the file exists. */
+  /** Fails when the file exists. Writable by its owner alone. */
   create(path: string): Promise<OutputFile>
+  /** Mode 0444, of a file that this process has created. */
+  makeReadOnly(path: string): Promise<void>
   rename(from: string, to: string): Promise<void>
   /** A second name for a file: `EEXIST` when somebody has it, `EPERM` and its like where there are no hard links. */
   link(from: string, to: string): Promise<void>

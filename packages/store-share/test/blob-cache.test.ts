@@ -244,7 +244,6 @@ describe('a build that fails leaves nothing', () => {
             write: (bytes, position) =>
               method === 'write' && bytes.length > 1000 ? full() : output.write(bytes, position),
             sync: full,
-            makeReadOnly: () => output.makeReadOnly(),
             close: () => output.close(),
           }
         },

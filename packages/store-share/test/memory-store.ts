@@ -44,6 +44,10 @@ export function memoryTree(paths: Record<string, MemoryNode>): TreeReader {
     },
     readLink: async (path) => get(path, 'symlink').target,
     readStart: async (path, buffer) => get(path, 'file').contents.copy(buffer),
+    readFile: async (path, buffer) => {
+      const { contents, executable } = get(path, 'file')
+      return { sizeBytes: contents.length, executable, count: contents.copy(buffer) }
+    },
     open: async (path) => {
       const { contents } = get(path, 'file')
       return {
@@ -119,7 +123,6 @@ export function memoryOutput(): OutputFile & { bytes(): Buffer } {
       contents.set(bytes, position)
     },
     sync: async () => {},
-    makeReadOnly: async () => {},
     close: async () => {},
     bytes: () => contents,
   }

@@ -29,6 +29,7 @@ import { type PlannedLayer, planLayers } from './layers.js'
 import { PathSources } from './path-sources.js'
 import { SharedWork } from './shared-work.js'
 import { type Verification, type VerifyOptions, verifyCache } from './verify.js'
+import { CacheVerity, type FileVerity } from './verity.js'
 
 export interface BlobCachePowers {
   readonly clock: Clock
@@ -36,6 +37,8 @@ export interface BlobCachePowers {
   readonly files: CacheFiles
   readonly owners: Owners
   readonly openFiles: OpenFiles
+  /** Absent: blobs are not protected by fs-verity. */
+  readonly verity?: FileVerity | undefined
 }
 
 export interface BlobCacheOptions extends StoreOptions {
@@ -46,6 +49,12 @@ export interface BlobCacheOptions extends StoreOptions {
    * renamed into place. Default: `temporary` in the cache's directory, shared by all who open the cache.
    */
   readonly temporaryDirectory?: string | undefined
+  /**
+   * Whether the kernel is to check blobs whenever it reads them from the disk: where it finds damage, a unit that
+   * maps the page ends (SIGBUS) instead of running something else. Default: where the file system supports it; what
+   * became of it, `verify` says.
+   */
+  readonly verity?: 'where-supported' | 'off' | undefined
 }
 
 const DEFAULT_DEADLINE_MS = 600_000
@@ -66,8 +75,9 @@ export function openBlobCache(
   return asResult(() =>
     within(powers.clock, 'Opening the blob cache', options, async () => {
       const { files, owners, clock } = powers
+      const verity = new CacheVerity(options.verity === 'off' ? undefined : powers.verity)
       const root = directory.replace(/(.)\/+$/, '$1')
-      const cache = new CacheDirectory(root, files, owners, clock, options.temporaryDirectory)
+      const cache = new CacheDirectory(root, files, owners, clock, options.temporaryDirectory, verity)
       await cache.prepare()
       const locate = options.locate ?? ((storePath: string) => storePath)
       return new DirectoryBlobCache(powers, cache, new PathSources(powers.tree, locate, files, cache.shared))

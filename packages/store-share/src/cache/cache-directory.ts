@@ -4,6 +4,7 @@ import { doing, writing } from '../failure.js'
 import type { CacheFiles, Clock, Owners } from '../powers.js'
 import { DeviceDirectory, namesIn } from './device-directory.js'
 import { Leases } from './leases.js'
+import { CacheVerity } from './verity.js'
 
 /**
  * A blob cache on the disk: a device directory for what all may share (the root itself), one for each owner
@@ -23,6 +24,7 @@ export class CacheDirectory {
     readonly clock: Clock,
     /** On the same file system. */
     readonly temporary: string = `${root}/temporary`,
+    readonly verity: CacheVerity = new CacheVerity(undefined),
   ) {
     this.shared = this.#devices(root)
     this.leases = new Leases(`${root}/leases`, temporary, files, owners, clock)
@@ -89,6 +91,6 @@ export class CacheDirectory {
   }
 
   #devices(root: string): DeviceDirectory {
-    return new DeviceDirectory(root, this.files, this.owners, this.temporary)
+    return new DeviceDirectory(root, this.files, this.owners, this.temporary, this.verity)
   }
 }

@@ -5,6 +5,7 @@ import type { MetadataImage } from '../erofs/erofs-image.js'
 import { doing, errorCode, throwIfAborted, writing } from '../failure.js'
 import type { CacheFiles, OutputFile, Owners } from '../powers.js'
 import { quote } from '../quote.js'
+import type { CacheVerity } from './verity.js'
 
 const MAX_INDEX_BYTES = 256 << 20
 
@@ -34,6 +35,7 @@ export class DeviceDirectory {
     readonly owners: Owners,
     /** On the same file system. */
     readonly temporary: string,
+    readonly verity: CacheVerity,
   ) {}
 
   get #blobs(): string {
@@ -178,8 +180,10 @@ export class DeviceDirectory {
       const blob = await fill(output)
       throwIfAborted(signal)
       if (blob !== undefined) await output.sync()
-      await output.makeReadOnly()
       await output.close()
+      // While it is still writable by its owner, without which fs-verity needs privileges.
+      if (blob !== undefined) await this.verity.enable(temporary, signal)
+      await writing(file, this.files.makeReadOnly(temporary))
       throwIfAborted(signal)
       if (blob === undefined || !(await this.#nameFirst(temporary, file, blob))) {
         await writing(file, this.files.rename(temporary, file))
@@ -238,7 +242,6 @@ function reportingWrites(file: string, output: OutputFile): OutputFile {
   return {
     write: (bytes, position) => writing(file, output.write(bytes, position)),
     sync: () => writing(file, output.sync()),
-    makeReadOnly: () => writing(file, output.makeReadOnly()),
     close: () => writing(file, output.close()),
   }
 }

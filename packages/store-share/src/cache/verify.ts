@@ -24,6 +24,8 @@ export interface Verification {
   readonly checkedFiles: number
   readonly checkedBytes: number
   readonly damaged: readonly DamagedFile[]
+  /** How many of the checked blobs the kernel checks by itself (fs-verity), or why it is not used. */
+  readonly verity: { readonly protectedBlobs: number; readonly unsupported?: string }
 }
 
 export interface DamagedFile {
@@ -48,6 +50,7 @@ export async function verifyCache(
   const damaged: DamagedFile[] = []
   let checkedFiles = 0
   let checkedBytes = 0
+  let protectedBlobs = 0
   for (const devices of await cache.all()) {
     for (const file of await devices.list()) {
       if (file.kind === 'index' || (only !== undefined && !only.has(file.id))) continue
@@ -59,12 +62,15 @@ export async function verifyCache(
       const damage = await damageOf(cache, devices, file, size, signal)
       checkedFiles++
       checkedBytes += size
+      if (file.kind === 'blob' && (await cache.verity.isEnabled(path, signal))) protectedBlobs++
       if (damage === undefined) continue
       damaged.push({ id: file.id, file: path, damage })
       if (options.removeDamaged === true) await devices.remove(file.name)
     }
   }
-  return { checkedFiles, checkedBytes, damaged }
+  const { unsupported } = cache.verity
+  const verity = { protectedBlobs, ...(unsupported === undefined ? {} : { unsupported }) }
+  return { checkedFiles, checkedBytes, damaged, verity }
 }
 
 async function damageOf(

@@ -1,5 +1,17 @@
 import { constants } from 'node:fs'
-import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
+import {
+  chmod,
+  type FileHandle,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  rmdir,
+  stat,
+} from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { CacheFiles, OutputFile } from '../powers.js'
 import { fileKey } from './open-files.js'
@@ -51,6 +63,7 @@ export const cacheFiles: CacheFiles = {
   async create(path) {
     return new NewFile(await open(path, 'wx', 0o600))
   },
+  makeReadOnly: (path) => chmod(path, 0o444),
   rename,
   link,
   async remove(path) {
@@ -121,10 +134,6 @@ class NewFile implements OutputFile {
 
   sync(): Promise<void> {
     return this.handle.sync()
-  }
-
-  makeReadOnly(): Promise<void> {
-    return this.handle.chmod(0o444)
   }
 
   close(): Promise<void> {

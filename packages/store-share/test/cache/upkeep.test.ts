@@ -19,6 +19,7 @@ import {
   type BlobCacheOptions,
   type BlobCachePowers,
   type Closure,
+  type FileVerity,
   type OpenBlobCache,
   type OutputFile,
   openBlobCache,
@@ -419,6 +420,36 @@ describe('verifying', () => {
     expect((await cache.verify())._unsafeUnwrap().damaged).toEqual([])
   })
 
+  it('says how many blobs the kernel protects, tries that once where it is refused, and can leave it', async () => {
+    const enabled: string[] = []
+    const verity = (supported: boolean): FileVerity => ({
+      enable: async (path) => {
+        // Complete, unnamed and not yet read-only, as the kernel wants it.
+        expect(path.startsWith(join(root, 'temporary/'))).toBe(true)
+        expect(statSync(path).mode & 0o200).not.toBe(0)
+        enabled.push(path)
+        return supported
+          ? { kind: 'enabled', digest: 'sha256:00' }
+          : { kind: 'unsupported', message: 'not here' }
+      },
+      measure: async () => 'sha256:00',
+    })
+    const attached = async (powers: Partial<BlobCachePowers>, options = {}) => {
+      const cache = await open(powers, options)
+      ;(await cache.attach(closureOf(...infos)))._unsafeUnwrap()
+      const { verity } = (await cache.verify())._unsafeUnwrap()
+      rmSync(join(root, 'blobs'), { recursive: true })
+      return { verity, tried: enabled.splice(0).length }
+    }
+    expect(await attached({ verity: verity(true) })).toEqual({ verity: { protectedBlobs: 3 }, tried: 3 })
+    const refused = { protectedBlobs: 0, unsupported: 'not here' }
+    const { verity: found, tried } = await attached({ verity: verity(false) })
+    expect(found).toEqual(refused)
+    expect(tried).toBeLessThanOrEqual(3)
+    const off = await attached({ verity: verity(true) }, { verity: 'off' })
+    expect(off).toMatchObject({ verity: { protectedBlobs: 0 }, tried: 0 })
+  })
+
   it('says that the disk refuses', async () => {
     ;(await (await open()).blob(program))._unsafeUnwrap()
     const files = {
@@ -458,10 +489,10 @@ describe('a host that is killed at any step', () => {
         return {
           write: step((bytes: Uint8Array, position: number) => output.write(bytes, position)),
           sync: step(() => output.sync()),
-          makeReadOnly: step(() => output.makeReadOnly()),
           close: () => output.close(),
         }
       }),
+      makeReadOnly: step(cacheFiles.makeReadOnly),
       rename: step(cacheFiles.rename),
       link: step(cacheFiles.link),
       remove: step(cacheFiles.remove),

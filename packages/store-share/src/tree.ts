@@ -37,27 +37,31 @@ export async function scanTree(tree: TreeReader, path: ByteString, signal: Abort
   const scan = async (at: ByteString, kind: EntryKind): Promise<TreeNode> => {
     if (kind === 'symlink') return { kind, target: await call(at, () => tree.readLink(at)) }
     if (kind === 'file') return { kind, ...(await call(at, () => tree.fileInfo(at))) }
-    if (kind === 'other') {
-      return fail({
-        kind: 'unsupported-file',
-        path: showBytes(at),
-        message: `${quoteBytes(at)} is neither a regular file, a directory nor a symbolic link; a store path holds nothing else. Check the store with nix-store --verify --check-contents.`,
-      })
-    }
+    if (kind === 'other') return failUnsupported(at)
     const listed = [...(await call(at, () => tree.list(at)))].sort((a, b) => (a.name < b.name ? -1 : 1))
     const nodes = await settleAll(listed.map((entry) => scan(`${at}/${entry.name}`, entry.kind)))
     return { kind, entries: listed.map(({ name }, index) => ({ name, node: nodes[index] as TreeNode })) }
   }
 
   const kind = await call(path, () => tree.kindOf(path))
-  if (kind === undefined) {
-    return fail({
-      kind: 'missing-reference',
-      path: showBytes(path),
-      message: `The data of ${quoteBytes(path)} is gone from the disk although the store knows the path; repair it with nix-store --repair-path.`,
-    })
-  }
+  if (kind === undefined) return failGone(path)
   return scan(path, kind)
+}
+
+export function failUnsupported(path: ByteString): never {
+  return fail({
+    kind: 'unsupported-file',
+    path: showBytes(path),
+    message: `${quoteBytes(path)} is neither a regular file, a directory nor a symbolic link; a store path holds nothing else. Check the store with nix-store --verify --check-contents.`,
+  })
+}
+
+export function failGone(path: ByteString): never {
+  return fail({
+    kind: 'missing-reference',
+    path: showBytes(path),
+    message: `The data of ${quoteBytes(path)} is gone from the disk although the store knows the path; repair it with nix-store --repair-path.`,
+  })
 }
 
 /** Like Promise.all, but nothing is still running when it rejects. */

@@ -26,6 +26,11 @@ export function storedTree(root: ByteString, tree: StoredNode, blob: ReadableFil
     fileInfo: async (path) => get(path, 'file'),
     readLink: async (path) => get(path, 'symlink').target,
     readStart: async (path, buffer) => readFrom(blob, get(path, 'file'), buffer, 0),
+    readFile: async (path, buffer) => {
+      const file = get(path, 'file')
+      const { sizeBytes, executable } = file
+      return { sizeBytes, executable, count: await readFrom(blob, file, buffer, 0) }
+    },
     open: async (path) => {
       const file = get(path, 'file')
       return { read: (buffer, position) => readFrom(blob, file, buffer, position), close: async () => {} }

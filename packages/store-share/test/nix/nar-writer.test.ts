@@ -75,7 +75,7 @@ describe('a NAR', () => {
 
   it('ends with a failure when a file becomes shorter meanwhile', async () => {
     const tree = memoryTree({ '/x': file('abc') })
-    const shrinking = { ...tree, fileInfo: async () => ({ sizeBytes: 9, executable: false }) }
+    const shrinking = { ...tree, readFile: async () => ({ sizeBytes: 9, executable: false, count: 3 }) }
     const reading = async () => {
       for await (const _ of serialiseNar(shrinking, '/x', signal));
     }

@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { quoteBytes } from '../../byte-string.js'
 import { doing, fail, throwIfAborted } from '../../failure.js'
-import type { ByteString, TreeReader } from '../../powers.js'
-import { type FileNode, scanTree, type TreeNode } from '../../tree.js'
+import type { ByteString, EntryKind, TreeReader } from '../../powers.js'
+import { type FileNode, failGone, failUnsupported, type TreeNode } from '../../tree.js'
 import { NAR_MAGIC, paddingAfter } from './format.js'
 
 /**
@@ -58,8 +58,13 @@ export function narSize(root: TreeNode): number {
 
 const CHUNK_BYTES = 1 << 20
 
-/** Files up to this size are read in one call, into the chunk that also holds what surrounds them. */
+/** So much of a file is read in one call, into the chunk that also holds what surrounds it. */
 const SMALL_FILE_BYTES = 128 << 10
+
+const MAX_FRAMING_BYTES = 256 << 10
+
+/** More than what comes between the framing before a file and its contents. */
+const FILE_FRAMING_BYTES = 256
 
 /**
  * Serialises an unpacked store path in chunks of about 1 MiB, which are the consumer's: memory stays bounded
@@ -87,80 +92,122 @@ export function transientNarChunks(
   return narChunks(tree, path, signal, () => buffers[next++ % buffers.length]!)
 }
 
+interface OpenDirectory {
+  readonly path: ByteString
+  readonly entries: readonly { readonly name: ByteString; readonly kind: EntryKind }[]
+  next: number
+}
+
+/** Walks the tree as it goes: of names, only those of the open directories are held. */
 async function* narChunks(
   tree: TreeReader,
-  path: ByteString,
+  root: ByteString,
   signal: AbortSignal,
   allocate: () => Buffer,
 ): AsyncGenerator<Uint8Array> {
+  const directories: OpenDirectory[] = []
   let chunk = allocate()
   let used = 0
-  for (const piece of narPieces(await scanTree(tree, path, signal), path)) {
+  let framing = word(NAR_MAGIC)
+  let path = root
+  let kind = await reading(root, tree.kindOf(root))
+  if (kind === undefined) return failGone(root)
+  for (;;) {
     throwIfAborted(signal)
-    if (piece.kind === 'framing') {
-      for (let at = 0; at < piece.bytes.length; ) {
-        const part = piece.bytes.subarray(at, at + CHUNK_BYTES - used)
-        chunk.set(part, used)
-        at += part.length
-        used += part.length
-        if (used < CHUNK_BYTES) continue
-        yield chunk
+    if (kind === 'other') failUnsupported(path)
+    if (kind === 'directory') {
+      const entries = [...(await reading(path, tree.list(path)))]
+      directories.push({ path, entries: entries.sort((a, b) => (a.name < b.name ? -1 : 1)), next: 0 })
+      framing += DIRECTORY
+    } else if (kind === 'symlink') {
+      framing += SYMLINK + word(await reading(path, tree.readLink(path))) + CLOSE
+    } else {
+      if (used + framing.length + SMALL_FILE_BYTES + FILE_FRAMING_BYTES > CHUNK_BYTES) {
+        if (used > 0) yield chunk.subarray(0, used)
         chunk = allocate()
         used = 0
       }
-      continue
+      used += chunk.write(framing, used, 'latin1')
+      // Where the contents go is known but for the mark of an executable file, which is rarer.
+      const at = used + REGULAR.length + 8
+      const start = chunk.subarray(at, at + SMALL_FILE_BYTES)
+      const { sizeBytes, executable, count } = await reading(path, tree.readFile(path, start))
+      if (count < Math.min(sizeBytes, SMALL_FILE_BYTES)) failShrunk(path)
+      const head = (executable ? EXECUTABLE : REGULAR) + length(sizeBytes)
+      if (executable) chunk.copyWithin(used + head.length, at, at + count)
+      used += chunk.write(head, used, 'latin1') + count
+      if (count < sizeBytes) {
+        yield chunk.subarray(0, used)
+        yield* restOfFile(tree, path, count, sizeBytes, signal, allocate)
+        chunk = allocate()
+        used = 0
+      }
+      framing = padding(sizeBytes) + CLOSE
     }
-    const { sizeBytes } = piece.file
-    const small = sizeBytes <= SMALL_FILE_BYTES
-    if (used > 0 && (!small || used + sizeBytes > CHUNK_BYTES)) {
-      yield chunk.subarray(0, used)
-      chunk = allocate()
-      used = 0
+    let directory = directories.at(-1)
+    if (kind !== 'directory' && directory !== undefined) framing += CLOSE
+    while (directory !== undefined && directory.next === directory.entries.length) {
+      directories.pop()
+      directory = directories.at(-1)
+      framing += directory === undefined ? CLOSE : CLOSE + CLOSE
     }
-    if (small) {
-      const contents = chunk.subarray(used, used + sizeBytes)
-      const count = await doing(
-        `Reading ${quoteBytes(piece.path)} failed`,
-        tree.readStart(piece.path, contents),
-      )
-      if (count < sizeBytes) failShrunk(piece.path)
-      used += sizeBytes
-    } else yield* fileContents(tree, piece.path, sizeBytes, signal, allocate)
+    if (directory === undefined) break
+    const entry = directory.entries[directory.next++]!
+    framing += ENTRY + word(entry.name) + NODE
+    path = `${directory.path}/${entry.name}`
+    kind = entry.kind
+    if (framing.length < MAX_FRAMING_BYTES) continue
+    // Nothing but directories and links for a while.
+    if (used > 0) yield chunk.subarray(0, used)
+    yield Buffer.from(framing, 'latin1')
+    chunk = allocate()
+    used = 0
+    framing = ''
   }
   if (used > 0) yield chunk.subarray(0, used)
+  yield Buffer.from(framing, 'latin1')
 }
 
-/** The first `sizeBytes` bytes of a file, the next chunk being read ahead; fails when it has become shorter. */
-async function* fileContents(
+/** The words for a failure cost more than reading a small file does, so they wait until there is one. */
+async function reading<T>(path: ByteString, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (thrown) {
+    return doing(`Reading ${quoteBytes(path)} failed`, Promise.reject(thrown))
+  }
+}
+
+/** The bytes of a file from `start` on, the next chunk being read ahead; fails when it has become shorter. */
+async function* restOfFile(
   tree: TreeReader,
   path: ByteString,
+  start: number,
   sizeBytes: number,
   signal: AbortSignal,
   allocate: () => Buffer,
 ): AsyncGenerator<Uint8Array> {
-  const failed = `Reading ${quoteBytes(path)} failed`
-  const file = await doing(failed, tree.open(path))
-  const startRead = async (position: number): Promise<Uint8Array> => {
+  const file = await reading(path, tree.open(path))
+  const read = async (position: number): Promise<Uint8Array> => {
     const chunk = allocate().subarray(0, Math.min(CHUNK_BYTES, sizeBytes - position))
-    if ((await doing(failed, file.read(chunk, position))) < chunk.length) failShrunk(path)
+    if ((await reading(path, file.read(chunk, position))) < chunk.length) failShrunk(path)
     return chunk
   }
-  let reading: Promise<Uint8Array> | undefined
+  let ahead: Promise<Uint8Array> | undefined
   try {
-    reading = startRead(0)
-    for (let position = 0; position < sizeBytes; ) {
+    ahead = read(start)
+    for (let position = start; position < sizeBytes; ) {
       throwIfAborted(signal)
-      const chunk = await reading
+      const chunk = await ahead
       position += chunk.length
       if (position < sizeBytes) {
-        reading = startRead(position)
+        ahead = read(position)
         // It is awaited in its turn; a failure before that is not unhandled.
-        reading.catch(() => {})
+        ahead.catch(() => {})
       }
       yield chunk
     }
   } finally {
-    await Promise.allSettled([reading])
+    await Promise.allSettled([ahead])
     await file.close()
   }
 }

@@ -9,14 +9,12 @@ const HV = 1
 const KIB64 = 0x10000
 const MEMORY = 16 * KIB64
 const CODE_AT = 0x1000
-/** Where no memory is. */
-const DEVICE_AT = 0x10_0000
 const MSR_SF_LE = 0x8000_0000_0000_0001n
 const H_PUT_TERM_CHAR = 0x58n
 
 // Power ISA 3.0B. The guest stores a byte to a device, loads one back, dirties a page, and asks its hypervisor twice.
 const PROGRAM = [
-  0x3d000010, // lis r8, 0x10        the device
+  0x3d000010, // lis r8, 0x10        an address where no memory is
   0x38600053, // li r3, 'S'
   0x98680000, // stb r3, 0(r8)       mmio-write
   0x88880004, // lbz r4, 4(r8)       mmio-read

@@ -72,7 +72,7 @@ export async function runInLab(lab: Lab, program: string): Promise<Findings> {
 }
 
 /** What a command in the lab prints; it is an error if that ends otherwise than well. */
-export async function outputOf(lab: string, command: readonly string[]): Promise<string> {
+export async function outputOf(lab: Lab | 'x86_64', command: readonly string[]): Promise<string> {
   const size = ['--memory', '1024', '--vcpus', '1']
   const argv = [join(packages, 'unit-monitor/lab/lab.mjs'), lab, ...size, '--', ...command]
   const child = spawn(process.execPath, argv, { cwd: checkout, stdio: ['ignore', 'pipe', 'pipe'] })

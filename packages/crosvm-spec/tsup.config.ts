@@ -8,6 +8,7 @@ export default defineConfig({
     'fake-crosvm': 'src/linux/fake-crosvm.ts',
     grammar: 'src/grammar.ts',
     linux: 'src/linux.ts',
+    spawn: 'src/spawn.ts',
   },
   format: ['esm', 'cjs'],
   dts: true,

@@ -1,11 +1,6 @@
 /** The control socket of a running crosvm, and the allow-list of its file server. */
 export { type AllowListOptions, decodeAllowListReply, FsAllowList } from './control/allow-list.js'
-export {
-  type ControlOptions,
-  type ControlPowers,
-  CrosvmControl,
-  type RequestOptions,
-} from './control/client.js'
+export { CrosvmControl } from './control/client.js'
 export type { Clock, PacketSocket, PacketSockets } from './control/connection.js'
 export type { ControlError } from './control/errors.js'
 export { type ExactJson, type JsonError, parseExactJson, printExactJson } from './control/exact-json.js'
@@ -27,4 +22,5 @@ export {
   encodeRequest,
   type RegisteredEvent,
 } from './control/request.js'
+export type { ControlOptions, ControlPowers, RequestOptions } from './control/requester.js'
 export { type ControlFeature, pointless } from './control/unsupported.js'

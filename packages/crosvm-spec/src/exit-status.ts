@@ -1,3 +1,5 @@
+import type { LogLine } from './log.js'
+
 /** How crosvm ended: what its exit status means when it was started with `--extended-status`. */
 export type CrosvmExit =
   /** The guest powered off, or `stop` was asked for. */
@@ -48,6 +50,33 @@ const SIGNALS: Readonly<Record<string, string>> = {
   SIGINT: 'interrupted: crosvm has no handler, so its socket file may be left',
   SIGBUS: 'a mapped file was truncated',
   SIGSEGV: 'crosvm crashed',
+}
+
+/** A process of a device that ended before its machine. crosvm then ends too, with status 33. */
+export interface DeadChild {
+  /** What it was: `pcivirtio-block`; undefined where crosvm did not know it. */
+  readonly device: string | undefined
+  readonly pid: number
+  /** The number of the signal that killed it. 31 is SIGSYS: a system call that its filter forbids. */
+  readonly signal: number | undefined
+  /** The status it exited with, where it was not killed. 101 is a Rust panic. */
+  readonly status: number | undefined
+}
+
+const KILLED = /^child (?:(.{1,200}) \()?pid ([0-9]{1,10})\)? killed by signal ([0-9]{1,3})\b/
+const EXITED = /^child (?:(.{1,200}) \()?pid ([0-9]{1,10})\)? exited: signo [0-9]+, status ([0-9]{1,10}),/
+
+/** Reads the line with which crosvm says that one of its processes died. Source: `Token::ChildSignal` in linux.rs. */
+export function deadChild(line: LogLine): DeadChild | undefined {
+  if (line.kind !== 'record' || line.level !== 'error') return undefined
+  const killed = KILLED.exec(line.message)
+  const found = killed ?? EXITED.exec(line.message)
+  if (!found) return undefined
+  const [, device, pid, number] = found
+  const cause = killed
+    ? { signal: Number(number), status: undefined }
+    : { signal: undefined, status: Number(number) }
+  return { device, pid: Number(pid), ...cause }
 }
 
 /** Decodes the end of a `crosvm --extended-status run`. */

@@ -10,6 +10,8 @@ import { options } from './options/table.js'
 import type { CrosvmSpec } from './spec.js'
 
 export { type FakeBehaviour, fakeBehaviour } from './fake/behaviour.js'
+export { fakeHost } from './fake/host.js'
+export { fakeProcesses } from './fake/processes.js'
 
 export interface FakePowers {
   readonly sockets: UnixFd

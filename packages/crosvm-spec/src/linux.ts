@@ -4,7 +4,10 @@ import type { UnixFdError } from '@spectrum/unix-fd'
 import { unixFd } from '@spectrum/unix-fd/linux'
 import type { Result } from 'neverthrow'
 import type { ControlPowers } from './control.js'
+import { hostInspection } from './linux/host.js'
+import { crosvmProcesses } from './linux/process.js'
 import { type CrosvmProbe, createProbe } from './probe.js'
+import type { SpawnPowers } from './spawn.js'
 
 /** A probe of real binaries. Keep one: it remembers what it asked. */
 export function linuxProbe(): CrosvmProbe {
@@ -19,6 +22,21 @@ export function linuxProbe(): CrosvmProbe {
         })
       }),
   })
+}
+
+/**
+ * All that `spawnCrosvm` takes of this machine. `searchPath` is where `setpriv` (util-linux) is looked for; default
+ * this program's PATH. Keep one: its probe remembers what it asked. `native-missing` when unix-fd is not built.
+ */
+export function linuxSpawnPowers(
+  searchPath: string = process.env['PATH'] ?? '/usr/bin:/bin',
+): Result<SpawnPowers, UnixFdError> {
+  return linuxControlPowers().map((control) => ({
+    ...control,
+    processes: crosvmProcesses(searchPath),
+    host: hostInspection,
+    probe: linuxProbe(),
+  }))
 }
 
 /** The sockets and the clock of this machine. `native-missing` when unix-fd is not built for it. */

@@ -65,6 +65,7 @@ const everything: Partial<CrosvmMachine> = {
   sound: [{ backend: 'null' }],
   swapDirectory: '/swap',
   pciHotplugSlots: 1,
+  rtCpus: [0],
   delayRt: true,
 }
 
@@ -96,7 +97,6 @@ describe('the control client', () => {
       await control.removeTap(1),
       await control.addDisplays([{ windowed: [800, 600] }]),
       await control.removeDisplays([0]),
-      await control.setMouseMode(0, 'touchscreen'),
       await control.changeBattery({ kind: 'capacity', percent: 50 }),
       await control.muteSound(true),
       await control.enableSwap(),
@@ -256,6 +256,7 @@ describe('the control client', () => {
       control.muteSound(true),
       control.swapStatus(),
       control.makeRealTime(),
+      control.setMouseMode(0, 'touchscreen'),
       control.registerListener('/l', 'VirtioBalloonResize'),
     ])
     for (const result of refused) expect(result._unsafeUnwrapErr().kind).toBe('unsupported')
@@ -279,6 +280,7 @@ describe('the control client', () => {
       control.resizeDisk(0, 1n << 64n),
       control.resizeDisk(7, 1n),
       control.detachUsb(1.5),
+      control.raiseGpe(256),
       control.throttle(2, 1),
       control.throttle(0, Number.NaN),
       control.removeDisplays([-1]),

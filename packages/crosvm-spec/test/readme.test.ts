@@ -16,17 +16,22 @@ test('the example of the README runs as it stands, against the fake', { timeout:
   const here = example
     .replaceAll('/usr/bin/crosvm', writeFakeProgram(directory))
     .replaceAll('/run/unit', join(directory, 'unit'))
+    // What the host must have is another test's matter; the fake needs nothing of it.
+    .replace(
+      'linuxSpawnPowers()._unsafeUnwrap()',
+      '{ ...linuxSpawnPowers()._unsafeUnwrap(), host: fakeHost(spec) }',
+    )
     .replace("'@spectrum/crosvm-spec'", `'${source}/index.js'`)
     .replace(/'@spectrum\/crosvm-spec\/(\w+)'/g, `'${source}/$1.js'`)
     // The target of the tests' transformer has no `using`.
-    .replace('using control', 'const control')
-    .concat('control.close()\n')
+    .replace('await using', 'const')
+    .concat(`import { fakeHost } from '${source}/fake.js'\n`)
   const log = vi.spyOn(console, 'log').mockImplementation(() => {})
   try {
     writeFileSync(file, here)
     await import(file)
     const printed = log.mock.calls.map(([value]) => value)
-    expect(printed[0]).toEqual([])
+    expect(printed[0]).toContain(`--pmem=path="/var/cache/hello, it's a blob",ro=true`)
     expect(printed[1]).toContain('pmem_device')
     expect(printed[2]).toEqual({ kind: 'stopped' })
   } finally {

@@ -38,7 +38,7 @@ export type ControlRequest<D> =
   | { readonly kind: 'exit' }
   | { readonly kind: 'power-button' }
   | { readonly kind: 'sleep-button' }
-  /** `clearEvent`: an eventfd that is signalled when the guest has seen it. */
+  /** `clearEvent`: an eventfd; the event stays raised until the sender has signalled it. */
   | { readonly kind: 'gpe'; readonly gpe: number; readonly clearEvent?: D | undefined }
   | { readonly kind: 'pci-pme'; readonly requesterId: number }
   | { readonly kind: 'rtc'; readonly clearEvent: D }
@@ -62,7 +62,7 @@ export type ControlRequest<D> =
   | { readonly kind: 'add-displays'; readonly displays: readonly DisplaySettings[] }
   | { readonly kind: 'list-displays' }
   | { readonly kind: 'remove-displays'; readonly ids: readonly number[] }
-  | { readonly kind: 'set-mouse-mode'; readonly display: number; readonly mode: 'touchscreen' | 'relative' }
+  | { readonly kind: 'set-mouse-mode'; readonly display: number; readonly mode: 'touchscreen' }
   | { readonly kind: 'battery'; readonly change: BatteryChange }
   | { readonly kind: 'mute-sound'; readonly muted: boolean }
   | { readonly kind: 'swap-enable' | 'swap-trim' | 'swap-out' | 'swap-status' }

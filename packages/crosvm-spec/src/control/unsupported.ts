@@ -3,6 +3,9 @@ import type { CrosvmMachine } from '../machine.js'
 import type { ControlError } from './errors.js'
 import type { ControlRequest } from './request.js'
 
+/** ACPIPM_GPE_MAX of devices/src/acpi.rs. */
+const LAST_GPE = 255
+
 /** Cargo features of the binary that decide whether a request does something. */
 export type ControlFeature = 'registered_events'
 
@@ -28,9 +31,10 @@ export function pointless<D>(
     case 'gpe':
     case 'pci-pme':
     case 'rtc':
-      return x86
-        ? undefined
-        : unsupported(`${machine.architecture} has no device for it: ask an agent in the guest`)
+      if (!x86) return unsupported(`${machine.architecture} has no device for it: ask an agent in the guest`)
+      return request.kind === 'gpe' && request.gpe > LAST_GPE
+        ? wrong('gpe', `is at most ${LAST_GPE}: crosvm answers Ok to others and does nothing`)
+        : undefined
     case 'suspend':
     case 'resume': {
       const found = cannotSleep(machine)
@@ -76,8 +80,9 @@ export function pointless<D>(
     case 'add-displays':
     case 'list-displays':
     case 'remove-displays':
-    case 'set-mouse-mode':
       return machine.gpu === undefined ? unsupported('this machine has no gpu') : undefined
+    case 'set-mouse-mode':
+      return unsupported('on Linux crosvm answers that it is done and does nothing')
     case 'battery':
       return machine.battery === undefined ? unsupported('this machine has no battery') : undefined
     case 'mute-sound':
@@ -89,7 +94,9 @@ export function pointless<D>(
     case 'swap-status':
       return machine.swapDirectory === undefined ? unsupported('describe a swapDirectory') : undefined
     case 'make-rt':
-      return machine.delayRt ? undefined : unsupported('describe delayRt, or the vCPUs are as they will be')
+      return machine.delayRt && machine.rtCpus
+        ? undefined
+        : unsupported('describe rtCpus and delayRt, or the vCPUs are as they will be')
     case 'register-listener':
     case 'unregister-listener':
     case 'unregister':

@@ -3,6 +3,7 @@ import { Cursor } from '../grammar/cursor.js'
 import { refuse } from '../grammar/refusal.js'
 import { choice, count, flag, u32 } from '../grammar/scalar.js'
 import {
+  decimal,
   part,
   printParts,
   readParts,
@@ -11,7 +12,7 @@ import {
   without,
 } from '../grammar/separated.js'
 import { readWhole, type Shape } from '../grammar/shape.js'
-import { checkPath, checkText, resolvePath, text } from '../grammar/text.js'
+import { checkPath, checkText, quote, readText, resolvePath, text } from '../grammar/text.js'
 import { type OwnerMapping, ownerParts } from './owner.js'
 
 /** A host directory over virtio-fs: `--shared-dir …:type=fs`. There is no read-only mode. */
@@ -38,6 +39,22 @@ export interface FsShare extends OwnerMapping {
   /** Needs the feature `arc_quota`. */
   readonly privilegedQuotaUids?: readonly number[] | undefined
   readonly unmapGuestMemoryOnFork?: boolean | undefined
+  /**
+   * Whose files they are, below each path. Needs the feature `fs_runtime_ugid_map`, which the binary's help does not
+   * tell, and counts only where no root is pivoted.
+   */
+  readonly ugidMap?: readonly UgidRule[] | undefined
+}
+
+/** What the guest's owner becomes on the host below one path of a share. */
+export interface UgidRule {
+  readonly guestUid: number
+  readonly guestGid: number
+  readonly hostUid: number
+  readonly hostGid: number
+  readonly umask: number
+  /** Within the share, from `/`; without spaces, `;`, `:` and `'`, which separate here. */
+  readonly path: string
 }
 
 /** A host directory over 9P: `--shared-dir …:type=p9`. */
@@ -76,6 +93,35 @@ const quotaUids: Shape<readonly number[]> = {
       .map((uid) => u32.read(new Cursor(uid))),
 }
 
+const UGID_NUMBERS = ['guestUid', 'guestGid', 'hostUid', 'hostGid', 'umask'] as const
+
+/** `guestUid guestGid hostUid hostGid umask path;…`, in one text that crosvm borrows from its argument. */
+const ugidMap: Shape<readonly UgidRule[]> = {
+  print: (rules) => {
+    if (!Array.isArray(rules) || rules.length === 0 || rules.length > 64) refuse('expected 1 to 64 rules')
+    return quote(rules.map(printUgid).join(';'), 'borrowed')
+  },
+  read: (cursor) => readText(cursor, 'borrowed').split(';').map(readUgid),
+}
+
+function printUgid(rule: UgidRule): string {
+  for (const property of Object.keys(rule)) {
+    if (property !== 'path' && !UGID_NUMBERS.some((known) => known === property))
+      refuse(`unknown property '${property}'`)
+  }
+  const place = checkPath(rule.path, 'path')
+  if (/[ ;:']/.test(place)) refuse("a path here can hold no space, ';', ':' or quote: use a symbolic link")
+  return [...UGID_NUMBERS.map((property) => u32.print(rule[property])), place].join(' ')
+}
+
+function readUgid(text: string): UgidRule {
+  const words = text.trim().split(' ')
+  if (words.length !== 6) refuse(`'${text}' is not of the form UID GID UID GID UMASK PATH`)
+  const numbers = words.slice(0, 5).map((word) => u32.read(new Cursor(String(decimal(word)))))
+  const [guestUid, guestGid, hostUid, hostGid, umask] = numbers as [number, number, number, number, number]
+  return { guestUid, guestGid, hostUid, hostGid, umask, path: checkPath(words[5], 'path') }
+}
+
 type FsParts = Omit<FsShare, 'type' | 'path' | 'tag'>
 const fsParts: SeparatedFields<FsParts> = {
   cache: inner('cache_policy', choice(['never', 'auto', 'always']), 'cache'),
@@ -91,6 +137,7 @@ const fsParts: SeparatedFields<FsParts> = {
   maxDynamicXattrs: inner('max_dynamic_xattr', count),
   privilegedQuotaUids: inner('privileged_quota_uids', quotaUids),
   unmapGuestMemoryOnFork: inner('unmap_guest_memory_on_fork', flag),
+  ugidMap: inner('ugid_map', ugidMap),
   ...ownerParts,
 }
 

@@ -22,7 +22,7 @@ const WAYS = ['devices', 'view'] as const
 const run = promisify(execFile)
 const env = { ...process.env, NIX_CONFIG: 'build-users-group =\nsandbox = false\nsubstituters =' }
 const median = (samples: readonly number[]) => [...samples].sort((a, b) => a - b)[samples.length >> 1]!
-const directory = await mkdtemp(join(tmpdir(), 'spectrum-bench-inject-'))
+const directory = await mkdtemp(join(tmpdir(), 'inj-'))
 
 /** A store below a root of its own with so many paths of one file each. */
 async function makeStore(root: string, count: number): Promise<string[]> {
@@ -43,7 +43,7 @@ interface Sample {
 }
 
 async function measure(size: number, way: (typeof WAYS)[number]) {
-  const root = join(directory, `${way}-${size}`)
+  const root = join(directory, `${way[0]}${size}`)
   const paths = await makeStore(root, size + rounds + 1)
   const [first = '', ...later] = paths
   await using host = (

@@ -3,10 +3,17 @@
  * real; prints one JSON object a line. Argument: `{ binary, program, tool }`.
  */
 import { readFileSync } from 'node:fs'
-import { mkdtemp } from 'node:fs/promises'
+import { cp, mkdtemp } from 'node:fs/promises'
 import { crosvmMonitor } from '@spectrum/unit-monitor'
 import { linuxCrosvmPowers } from '@spectrum/unit-monitor/linux'
-import { closure, compose, defineUnit, nixStore, openHostWith } from '@spectrum/unit-runtime'
+import {
+  closure,
+  compose,
+  defineUnit,
+  nixStore,
+  openHostWith,
+  type StoreSource,
+} from '@spectrum/unit-runtime'
 import { findGuestKernel, linuxHostPowers } from '@spectrum/unit-runtime/linux'
 
 const { binary, program, tool }: { binary: string; program: string; tool: string } = JSON.parse(
@@ -16,6 +23,14 @@ const { binary, program, tool }: { binary: string; program: string; tool: string
 const PATIENT = { deadlineMs: 500_000 }
 const say = (what: object) => process.stdout.write(`${JSON.stringify(what)}\n`)
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
+
+/**
+ * The store's files on one file system, as in a store that is used. The lab's root is an overlay, where a file and its
+ * directory are on different ones, and a view shows nothing that is elsewhere.
+ */
+const store: StoreSource = { ...nixStore(), locate: (path) => `/dev/shm${path}` }
+for (const { path } of (await store.closure([program, tool], PATIENT))._unsafeUnwrap().paths)
+  await cp(path, store.locate(path), { recursive: true, verbatimSymlinks: true })
 
 const root = await mkdtemp('/tmp/crosvm-unit-')
 const places = { state: `${root}/state`, cache: `${root}/cache` }
@@ -36,7 +51,7 @@ const host = (
           .asyncMap(async (chosen) => chosen),
     },
     places,
-    { store: nixStore(), injection: true, ...PATIENT },
+    { store, injection: true, ...PATIENT },
   )
 )._unsafeUnwrap()
 say({ opened: host.monitor })

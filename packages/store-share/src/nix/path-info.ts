@@ -145,7 +145,8 @@ function readSignatures(signatures: unknown, path: string): Signature[] {
   if (!Array.isArray(signatures)) throw new Malformed(`the signatures of ${path} are no list`)
   return signatures.map((each: unknown) => {
     const { keyName, sig } = isRecord(each) ? each : {}
-    const parsed = parseSignature(typeof each === 'string' ? each : `${String(keyName)}:${String(sig)}`)
+    const structured = typeof keyName === 'string' && typeof sig === 'string' ? `${keyName}:${sig}` : ''
+    const parsed = parseSignature(typeof each === 'string' ? each : structured)
     if (parsed.isErr()) throw new Malformed(`a signature of ${path}: ${parsed.error.reason}`)
     return parsed.value
   })

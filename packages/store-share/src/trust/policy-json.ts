@@ -114,7 +114,8 @@ class PolicyReader {
     const none: PublicKey = { name: '', key: '' }
     if (members === undefined) return { publicKey: none }
     const parsed = parsePublicKey(this.#string(members, 'publicKey', at))
-    if (parsed.isErr()) this.#refuse(members.get('publicKey')!, `${at}.publicKey`, parsed.error.reason)
+    const text = members.get('publicKey')
+    if (text !== undefined && parsed.isErr()) this.#refuse(text, `${at}.publicKey`, parsed.error.reason)
     return {
       publicKey: parsed.unwrapOr(none),
       ...this.#instant(members, 'notBefore', at),

@@ -23,6 +23,7 @@ describe('a policy in JSON', () => {
     ['a field that is not known', /"need": 2/, '"need": 2, "neeed": 1', '', 3, /`neeed` is not known/],
     ['a field twice', /"need": 2/, '"need": 2, "need": 1', '', 3, /`need` comes twice/],
     ['a field missing', /"need": 2,/, '', '', 1, /need is missing/],
+    ['a key missing', /"publicKey": "alpha[^"]*",/, '', 'builders[0].keys[0]', 9, /publicKey is missing/],
     ['another version', /"version": 1/, '"version": 2', 'version', 2, /version 1 only/],
     ['a need in quotes', /"need": 2/, '"need": "2"', 'need', 3, /no number/],
     ['a need of zero', /"need": 2/, '"need": 0', 'need', 3, /from 1 on/],

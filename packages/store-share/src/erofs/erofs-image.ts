@@ -19,7 +19,7 @@ interface Placement {
   readonly extended: boolean
   readonly layout: number
   /** First block of the contents that do not lie behind the inode. */
-  readonly firstBlock: number
+  firstBlock: number
 }
 
 export interface MetadataImage {
@@ -82,40 +82,41 @@ function checkDevices(members: readonly ImageMember[], devices: readonly ImageDe
 
 function layOut(inodes: readonly Inode[], start: number): { placements: Placement[]; blocks: number } {
   let at = start
-  const planned = inodes.map((inode) => {
+  const placements: Placement[] = []
+  for (const inode of inodes) {
     const extended = inode.sizeBytes > 0xffff_ffff || inode.links > 0xffff
     const inodeBytes = extended ? format.EXTENDED_INODE_BYTES : format.COMPACT_INODE_BYTES
-    const { layout, tail } = chooseLayout(inode)
+    const layout = chooseLayout(inode)
+    const tail = tailBytes(inode, layout)
     at = roundUp(at, format.SLOT_BYTES)
     // Neither an inode with its tail nor an inode alone may cross into another block.
     if ((at % BLOCK_BYTES) + inodeBytes + tail > BLOCK_BYTES) at = roundUp(at, BLOCK_BYTES)
     inode.nid = at / format.SLOT_BYTES
-    const planned = { inode, at, extended, layout }
+    placements.push({ inode, at, extended, layout, firstBlock: 0 })
     at += inodeBytes + tail
-    return planned
-  })
+  }
   let block = Math.ceil(at / BLOCK_BYTES)
-  const placements = planned.map((plan) => {
-    const firstBlock = block
-    const own = ownBlocks(plan.inode, plan.layout)
+  for (const placement of placements) {
+    const own = ownBlocks(placement.inode, placement.layout)
+    if (own > 0) placement.firstBlock = block
     block += own
-    return { ...plan, firstBlock: own > 0 ? firstBlock : 0 }
-  })
+  }
   return { placements, blocks: block }
 }
 
-/** `tail` is what lies directly behind the inode. */
-function chooseLayout(inode: Inode): { layout: number; tail: number } {
-  if (inode.kind === 'file') {
-    return inode.sizeBytes === 0
-      ? { layout: format.FLAT_PLAIN, tail: 0 }
-      : { layout: format.CHUNK_BASED, tail: format.CHUNK_INDEX_BYTES }
-  }
+function chooseLayout(inode: Inode): number {
+  if (inode.kind === 'file') return inode.sizeBytes === 0 ? format.FLAT_PLAIN : format.CHUNK_BASED
   const tail = inode.sizeBytes % BLOCK_BYTES
   // A long tail would leave most of a block unused more often than it saves one.
   const inline =
     tail > 0 && tail <= BLOCK_BYTES / 2 && (inode.kind === 'directory' || tail === inode.sizeBytes)
-  return inline ? { layout: format.FLAT_INLINE, tail } : { layout: format.FLAT_PLAIN, tail: 0 }
+  return inline ? format.FLAT_INLINE : format.FLAT_PLAIN
+}
+
+/** What lies directly behind the inode. */
+function tailBytes(inode: Inode, layout: number): number {
+  if (layout === format.CHUNK_BASED) return format.CHUNK_INDEX_BYTES
+  return layout === format.FLAT_INLINE ? inode.sizeBytes % BLOCK_BYTES : 0
 }
 
 function ownBlocks(inode: Inode, layout: number): number {

@@ -21,15 +21,15 @@ interface InodeBase {
   readonly number: number
   links: number
   /** Bytes: what `stat` calls the size. */
-  readonly sizeBytes: number
+  sizeBytes: number
   /** Set when inodes are laid out. In units of 32 bytes. */
   nid: number
 }
 
 export interface DirectoryInode extends InodeBase {
   readonly kind: 'directory'
-  /** `.` and `..` included, sorted by bytes, cut into blocks of 4096 bytes. */
-  readonly blocks: readonly (readonly Dirent[])[]
+  /** `.` and `..` included, sorted by bytes, cut into blocks of 4096 bytes. Known when all entries are. */
+  blocks: readonly (readonly Dirent[])[]
 }
 
 export interface FileInode extends InodeBase {
@@ -51,94 +51,128 @@ export interface Dirent {
 
 /** Flattens the trees of the members below one root directory. The root comes first. */
 export function collectInodes(members: readonly ImageMember[]): readonly Inode[] {
-  const inodes: Inode[] = []
-  /** Files that share their data are hard links: one inode, as DAX wants one owner for each page. */
-  const byData = new Map<string, FileInode>()
+  const collection = new InodeCollection()
+  const root = collection.startDirectory()
+  const entries = startEntries(root, root)
+  for (const { name, tree, device } of members) collection.addEntry(entries, root, name, tree, device)
+  // The members come in any order; the entries of a directory come in that of the NAR.
+  endDirectory(
+    root,
+    entries.sort((a, b) => (a.name < b.name ? -1 : 1)),
+  )
+  return collection.inodes
+}
 
-  const addFile = (node: StoredNode & { kind: 'file' }, device: number): FileInode => {
-    const key = `${device}:${node.offset}:${node.executable}`
-    const linked = node.sizeBytes > 0 ? byData.get(key) : undefined
+/** One place makes each kind of inode, always with the same fields in the same order: there are many of them. */
+class InodeCollection {
+  readonly inodes: Inode[] = []
+  /**
+   * By device, then by place and mode. Files that share their data are hard links: one inode, as DAX wants one owner
+   * for each page.
+   */
+  readonly #byData = new Map<number, Map<number, FileInode>>()
+
+  startDirectory(): DirectoryInode {
+    const inode: DirectoryInode = {
+      kind: 'directory',
+      number: this.inodes.length + 1,
+      links: 2,
+      nid: 0,
+      sizeBytes: 0,
+      blocks: [],
+    }
+    this.inodes.push(inode)
+    return inode
+  }
+
+  addEntry(
+    entries: Dirent[],
+    parent: DirectoryInode,
+    name: ByteString,
+    node: StoredNode,
+    device: number,
+  ): void {
+    if (!isEntryName(name)) throw new TypeError('not a name of a directory entry')
+    const inode = this.#add(node, device, parent)
+    if (inode.kind === 'directory') parent.links++
+    entries.push({ name, inode })
+  }
+
+  #add(node: StoredNode, device: number, parent: DirectoryInode): Inode {
+    if (node.kind === 'file') return this.#addFile(node, device)
+    if (node.kind === 'symlink') return this.#addLink(node.target)
+    const directory = this.startDirectory()
+    const entries = startEntries(directory, parent)
+    for (const entry of node.entries) this.addEntry(entries, directory, entry.name, entry.node, device)
+    endDirectory(directory, putInOrder(entries))
+    return directory
+  }
+
+  #addFile({ executable, sizeBytes, offset }: StoredNode & { kind: 'file' }, device: number): FileInode {
+    let places = this.#byData.get(device)
+    if (places === undefined) {
+      places = new Map()
+      this.#byData.set(device, places)
+    }
+    // An offset is a multiple of the block size, so the last bit is free.
+    const place = executable ? offset + 1 : offset
+    const linked = sizeBytes > 0 ? places.get(place) : undefined
     if (linked !== undefined) {
-      if (linked.sizeBytes !== node.sizeBytes) throw new TypeError('two files overlap in a blob')
+      if (linked.sizeBytes !== sizeBytes) throw new TypeError('two files overlap in a blob')
       linked.links++
       return linked
     }
-    const { executable, sizeBytes, offset } = node
-    const inode: FileInode = {
-      ...base(inodes),
-      kind: 'file',
-      executable,
-      sizeBytes,
-      device,
-      offset,
-    }
-    inodes.push(inode)
-    if (sizeBytes > 0) byData.set(key, inode)
+    const number = this.inodes.length + 1
+    const inode: FileInode = { kind: 'file', number, links: 1, nid: 0, sizeBytes, executable, device, offset }
+    this.inodes.push(inode)
+    if (sizeBytes > 0) places.set(place, inode)
     return inode
   }
 
-  const add = (node: StoredNode, device: number, parent: Inode | undefined): Inode => {
-    if (node.kind === 'file') return addFile(node, device)
-    if (node.kind === 'symlink') {
-      const inode: SymlinkInode = { ...base(inodes), ...node, sizeBytes: node.target.length }
-      inodes.push(inode)
-      return inode
+  #addLink(target: ByteString): SymlinkInode {
+    const number = this.inodes.length + 1
+    const inode: SymlinkInode = {
+      kind: 'symlink',
+      number,
+      links: 1,
+      nid: 0,
+      sizeBytes: target.length,
+      target,
     }
-    return addDirectory(
-      node.entries.map((entry) => ({ ...entry, device })),
-      parent,
-    )
-  }
-
-  const addDirectory = (
-    children: readonly { name: ByteString; node: StoredNode; device: number }[],
-    parent: Inode | undefined,
-  ): DirectoryInode => {
-    const blocks: Dirent[][] = []
-    const inode: DirectoryInode = {
-      ...base(inodes),
-      kind: 'directory',
-      links: 2,
-      blocks,
-      sizeBytes: 0,
-    }
-    inodes.push(inode)
-    const entries: Dirent[] = [
-      { name: '.', inode },
-      { name: '..', inode: parent ?? inode },
-    ]
-    for (const { name, node, device } of children) {
-      if (!isEntryName(name)) throw new TypeError('not a name of a directory entry')
-      const child = add(node, device, inode)
-      if (child.kind === 'directory') inode.links++
-      entries.push({ name, inode: child })
-    }
-    blocks.push(...cutIntoBlocks(entries))
-    ;(inode as { sizeBytes: number }).sizeBytes =
-      (blocks.length - 1) * BLOCK_BYTES + direntBytes(blocks.at(-1) ?? [])
+    this.inodes.push(inode)
     return inode
   }
-
-  addDirectory(
-    members.map(({ name, tree, device }) => ({ name, node: tree, device })),
-    undefined,
-  )
-  return inodes
 }
 
-function base(inodes: readonly Inode[]) {
-  return { number: inodes.length + 1, links: 1, nid: 0 }
+function startEntries(directory: DirectoryInode, parent: DirectoryInode): Dirent[] {
+  return [
+    { name: '.', inode: directory },
+    { name: '..', inode: parent },
+  ]
+}
+
+/** The entries after the first two are in order already; names before `.` and `..` are rare. */
+function putInOrder(entries: Dirent[]): Dirent[] {
+  const third = entries[2]
+  return third === undefined || third.name > '..'
+    ? entries
+    : entries.sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+function endDirectory(directory: DirectoryInode, entries: readonly Dirent[]): void {
+  directory.blocks = cutIntoBlocks(entries)
+  directory.sizeBytes =
+    (directory.blocks.length - 1) * BLOCK_BYTES + direntBytes(directory.blocks.at(-1) ?? [])
 }
 
 /** The kernel searches by halves over all blocks, then within one: one name out of order hides others. */
-function cutIntoBlocks(entries: Dirent[]): Dirent[][] {
-  entries.sort((a, b) => (a.name < b.name ? -1 : 1))
+function cutIntoBlocks(entries: readonly Dirent[]): Dirent[][] {
   const blocks: Dirent[][] = []
   let block: Dirent[] = []
   let used = 0
   let previous = ''
   for (const entry of entries) {
-    if (entry.name === previous) throw new TypeError('a name occurs twice in a directory')
+    if (entry.name <= previous) throw new TypeError('a name occurs twice in a directory, or out of order')
     previous = entry.name
     const bytes = DIRENT_BYTES + entry.name.length
     if (used + bytes > BLOCK_BYTES) {

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   mkdirSync,
@@ -10,6 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   ContentAddressHasher,
@@ -324,6 +326,48 @@ describe('a binary cache that is written here', () => {
     const alpha = parseSecretKey(readFileSync(secretKeyFile, 'utf8'))._unsafeUnwrap()
     expect(`${formatPublicKey(alpha.publicKey)}`).toBe(readFileSync(publicKeyFile, 'utf8').trim())
     expect(alpha.reveal()).toBe(readFileSync(secretKeyFile, 'utf8').trim())
+  })
+})
+
+describe('the example of the README about trust', () => {
+  it('admits what two builders agree on, and says who disagrees', () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+    const example = /## Trust\n[\s\S]*?```ts\n([\s\S]*?)```/.exec(readme)![1]!
+    const script = join(scratch, 'example.mts')
+    writeFileSync(script, example)
+    const caches = ['one', 'two'].map((name) => join(scratch, `example-${name}`))
+    const secrets = caches.map((cache, index) => {
+      const [secret, open] = [`${cache}.secret`, `${cache}.public`]
+      store.run('nix-store', '--generate-binary-cache-key', `key-${index}`, secret, open)
+      store.run('nix', 'copy', '--to', `file://${cache}?compression=none&secret-key=${secret}`, several)
+      return readFileSync(open, 'utf8').trim()
+    })
+    const policyFile = join(scratch, 'policy.json')
+    const builders = secrets.map((publicKey, index) => ({ name: `builder-${index}`, keys: [{ publicKey }] }))
+    writeFileSync(policyFile, JSON.stringify({ version: 1, need: 2, contentAddressed: 'never', builders }))
+    const workspace = fileURLToPath(new URL('../../../../', import.meta.url))
+    const execute = () =>
+      spawnSync(process.execPath, ['--import', 'tsx', script, policyFile, ...caches], {
+        cwd: workspace,
+        env: { ...process.env, TSX_TSCONFIG_PATH: join(workspace, 'tsconfig.base.json') },
+        encoding: 'utf8',
+      })
+    const agreed = execute()
+    expect(agreed.stdout).toContain('admitted: 3 paths')
+    expect(agreed.status).toBe(0)
+
+    // The second builder builds something else, and signs that.
+    const { digest } = parseStorePath(several)._unsafeUnwrap()
+    const narinfo = join(caches[1]!, `${digest}.narinfo`)
+    const info = parseNarInfo(readFileSync(narinfo))._unsafeUnwrap()
+    const other = { ...info, narHash: 'ab'.repeat(32) }
+    const secret = parseSecretKey(readFileSync(`${caches[1]}.secret`, 'utf8'))._unsafeUnwrap()
+    writeFileSync(narinfo, formatNarInfo({ ...other, signatures: [secret.sign(other)] }))
+    const disputed = execute()
+    expect(disputed.stdout).toContain('refused: 1 of 3 paths')
+    expect(disputed.stdout).toMatch(/DISAGREEMENT .*-several: builders vouch for 2 different values/)
+    expect(disputed.stdout).toContain(`by builder-1, from ${caches[1]}`)
+    expect(disputed.status).toBe(1)
   })
 })
 

@@ -1,5 +1,5 @@
 import { err, ok, type Result } from 'neverthrow'
-import { type Access, isWhole, isWord } from './descriptor.js'
+import { type Access, isObject, isWhole, isWord, shown } from './descriptor.js'
 import { invalidArgument, type KvmError } from './errors.js'
 import { bytesOf } from './structures/accessors.js'
 
@@ -10,12 +10,11 @@ export interface EnableCap {
   readonly args?: readonly (number | bigint)[]
 }
 
-export function enableCap(
-  object: Access,
-  { cap, flags = 0, args = [] }: EnableCap,
-): Result<number, KvmError> {
-  const number = object.kernel.tables.capabilities[cap]
-  if (number === undefined) return err(invalidArgument('cap', `there is no capability ${String(cap)}`))
+export function enableCap(object: Access, options: EnableCap): Result<number, KvmError> {
+  if (!isObject(options)) return err(invalidArgument('options', 'name a capability'))
+  const { cap, flags = 0, args = [] } = options
+  const number = capabilityNumber(object, cap)
+  if (number === undefined) return err(invalidArgument('cap', `there is no capability ${shown(cap)}`))
   return object.kernel.make('args', 'kvm_enable_cap', { cap: number, flags, args }).andThen((value) =>
     object.bytes('KVM_ENABLE_CAP', bytesOf(value), {
       EINVAL: `KVM does not know ${cap} here, or takes other arguments or flags`,
@@ -41,9 +40,11 @@ const ATTRIBUTE_MEANINGS = {
 function attribute(
   object: Access,
   request: string,
-  { group, attr }: Attribute,
+  which: Attribute,
   memory: Uint8Array,
 ): Result<void, KvmError> {
+  if (!isObject(which)) return err(invalidArgument('which', 'give a group and an attribute'))
+  const { group, attr } = which
   if (!isWhole(group, 0xffff_ffff)) return err(invalidArgument('group', 'use a number of 32 bits'))
   if (!isWord(attr)) return err(invalidArgument('attr', 'use a number of 64 bits'))
   const layout = object.kernel.tables.structures['kvm_device_attr']!
@@ -80,3 +81,9 @@ export function setAttribute(object: Access, which: Attribute, value: Uint8Array
   memory.set(value)
   return attribute(object, 'KVM_SET_DEVICE_ATTR', which, memory)
 }
+
+/** undefined for what is no name of a capability. */
+export const capabilityNumber = (object: Access, name: unknown): number | undefined =>
+  typeof name === 'string' && Object.hasOwn(object.kernel.tables.capabilities, name)
+    ? object.kernel.tables.capabilities[name]
+    : undefined

@@ -20,7 +20,7 @@ export class Kernel {
   /** A structure made of what the caller gave, which may be anything. */
   make(argument: string, name: string, init: object, elements = 0): Result<object, KvmError> {
     const structure = this.tables.structures[name]
-    if (typeof init !== 'object' || init === null) {
+    if (!isObject(init)) {
       return err(invalidArgument(argument, `give an object with the fields of ${name}`))
     }
     if (structure === undefined) {
@@ -165,6 +165,16 @@ export const isWord = (value: unknown): value is number | bigint =>
   typeof value === 'bigint'
     ? value >= 0n && value < 1n << 64n
     : Number.isSafeInteger(value) && (value as number) >= 0
+
+/** A token that `share` or `kicker` gave; whether it still means something, the native part knows. */
+export const isHandle = (value: unknown): value is Handle => isWhole(value, 2 ** 52 - 1)
+
+/** What a caller without types may leave out: everything. */
+export const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+
+/** A value for a message, whatever it is. */
+export const shown = (value: unknown): string =>
+  ['number', 'bigint', 'string'].includes(typeof value) ? String(value).slice(0, 64) : `a ${typeof value}`
 
 /** A whole number of 0 to `most`: what every count, slot and index is. */
 export const isWhole = (value: unknown, most = Number.MAX_SAFE_INTEGER): value is number =>

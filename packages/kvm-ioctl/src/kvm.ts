@@ -1,8 +1,17 @@
 import { err, ok, type Result } from 'neverthrow'
 import { type Architecture, type CapabilityName, isArchitecture } from './architecture.js'
 import { type Attribute, getAttribute, hasAttribute } from './attributes.js'
-import { ACCESS, ADOPTION_MEANINGS, isWord, Kernel, KvmObject } from './descriptor.js'
-import { failure, type KvmError, notOpened, refused } from './errors.js'
+import {
+  ACCESS,
+  ADOPTION_MEANINGS,
+  isHandle,
+  isWhole,
+  isWord,
+  Kernel,
+  KvmObject,
+  type SharedObject,
+} from './descriptor.js'
+import { failure, invalidArgument, type KvmError, notOpened } from './errors.js'
 import type { KvmCalls } from './kvm-calls.js'
 import {
   adoptMemory,
@@ -16,7 +25,7 @@ import { getMsrs } from './methods/msrs.js'
 import { rawIoctl } from './methods/raw.js'
 import { addMethods, type MethodsOf } from './methods/spec.js'
 import { type Kicker, makeVcpu, type SharedVcpu, type Vcpu } from './vcpu.js'
-import { checkExtension, type SharedVm, type Vm, vmClass } from './vm.js'
+import { checkExtension, type Vm, vmClass } from './vm.js'
 
 export const kvmMethodsOf = {
   x86_64: kvmMethodsX86,
@@ -41,7 +50,7 @@ export class KvmCore<A extends Architecture = 'x86_64'> extends KvmObject {
   /** KVM_CREATE_VM. `type` is of the architecture: 0 is right on x86; on arm the width of addresses; 1 is HV on POWER. */
   createVm(type: number | bigint = 0): Result<Vm<A>, KvmError> {
     const { calls, architecture } = this[ACCESS].kernel
-    if (!isWord(type)) return err(refused('KVM_CREATE_VM', -22))
+    if (!isWord(type)) return err(invalidArgument('type', 'use a whole number'))
     return this.#mmapSize().andThen((mmapBytes) =>
       this[ACCESS]
         .number('KVM_CREATE_VM', type, {
@@ -79,21 +88,30 @@ export class KvmCore<A extends Architecture = 'x86_64'> extends KvmObject {
   }
 
   /** A machine that another JavaScript thread shared. */
-  adoptVm(shared: SharedVm): Result<Vm<A>, KvmError> {
-    return this.#take('adoptVm', shared.handle).map(
-      () =>
-        new (vmClass(this[ACCESS].kernel.architecture))(
-          this[ACCESS].kernel,
-          shared.handle,
-          shared.mmapBytes,
-        ) as unknown as Vm<A>,
+  adoptVm(shared: SharedObject): Result<Vm<A>, KvmError> {
+    const { kernel } = this[ACCESS]
+    return this.#mmapSize().andThen((mmapBytes) =>
+      this.#take('adoptVm', shared?.handle).map(
+        () => new (vmClass(kernel.architecture))(kernel, shared.handle, mmapBytes) as unknown as Vm<A>,
+      ),
     )
   }
 
   /** A vCPU that another JavaScript thread shared: from then on it runs here. */
   adoptVcpu(shared: SharedVcpu): Result<Vcpu<A>, KvmError> {
-    return this.#take('adoptVcpu', shared.handle).andThen(() =>
-      makeVcpu<A>(this[ACCESS].kernel, shared.handle, shared.id, shared.facts),
+    const { facts, id } = shared ?? {}
+    if (
+      !isWhole(id) ||
+      !isWhole(facts?.mmapBytes) ||
+      !isWhole(facts.coalescedPage) ||
+      !isWhole(facts.xsaveBytes)
+    ) {
+      return err(invalidArgument('shared', 'give what share() gave'))
+    }
+    return this.#mmapSize().andThen((mmapBytes) =>
+      this.#take('adoptVcpu', shared?.handle).andThen(() =>
+        makeVcpu<A>(this[ACCESS].kernel, shared.handle, id, { ...facts, mmapBytes }),
+      ),
     )
   }
 
@@ -102,12 +120,14 @@ export class KvmCore<A extends Architecture = 'x86_64'> extends KvmObject {
     return adoptMemory(this[ACCESS].kernel, shared)
   }
 
-  #take(request: string, handle: number): Result<number, KvmError> {
+  #take(request: string, handle: unknown): Result<number, KvmError> {
+    if (!isHandle(handle)) return err(invalidArgument('shared', 'give what share() gave'))
     return this[ACCESS].answer(request, this[ACCESS].kernel.calls.take(handle), ADOPTION_MEANINGS)
   }
 
   /** Kicks a vCPU of any JavaScript thread; see `vcpu.kicker`. */
   kick(kicker: Kicker): Result<void, KvmError> {
+    if (!isHandle(kicker?.handle)) return err(invalidArgument('kicker', "give a vCPU's kicker"))
     return this[ACCESS].answer('kick', this[ACCESS].kernel.calls.kick(kicker.handle)).map(() => undefined)
   }
 

@@ -2,6 +2,7 @@ import { err, ok, type Result } from 'neverthrow'
 import type { Architecture, CapabilityName, LayoutOf } from './architecture.js'
 import {
   type Attribute,
+  capabilityNumber,
   type EnableCap,
   enableCap,
   getAttribute,
@@ -11,11 +12,12 @@ import {
 import {
   ACCESS,
   type Access,
+  isObject,
   isWhole,
   isWord,
   type Kernel,
   KvmObject,
-  type SharedObject,
+  shown,
 } from './descriptor.js'
 import { Device, KvmFile } from './device.js'
 import { invalidArgument, type KvmError } from './errors.js'
@@ -50,10 +52,6 @@ export const vmMethodsOf = {
 export type Vm<A extends Architecture = 'x86_64'> = VmCore<A> &
   MethodsOf<typeof vmMethods, A> &
   MethodsOf<(typeof vmMethodsOf)[A], A>
-
-export interface SharedVm extends SharedObject {
-  readonly mmapBytes: number
-}
 
 /** Memory as the guest sees it. */
 export interface MemoryRegion {
@@ -374,7 +372,9 @@ export class VmCore<A extends Architecture = 'x86_64'> extends KvmObject {
     if (range === undefined || list === undefined) return err(invalidArgument('ranges', 'x86 only'))
     const places: (number | Uint8Array)[] = []
     const fields = []
-    for (const [index, { base, count, read = true, write = true, bitmap }] of ranges.entries()) {
+    for (const [index, wanted] of ranges.entries()) {
+      if (!isObject(wanted)) return err(invalidArgument('ranges', 'give a list of ranges'))
+      const { base, count, read = true, write = true, bitmap } = wanted as MsrFilterRange
       if (!isWhole(count, MOST_FILTER_BYTES * 8) || !(bitmap instanceof Uint8Array))
         return err(invalidArgument('bitmap', `use at most ${MOST_FILTER_BYTES * 8} MSRs and a Uint8Array`))
       const flags =
@@ -529,10 +529,6 @@ export class VmCore<A extends Architecture = 'x86_64'> extends KvmObject {
       .map(() => masks)
   }
 
-  override share(): Result<SharedVm, KvmError> {
-    return super.share().map(({ handle }) => ({ handle, mmapBytes: this.#mmapBytes }))
-  }
-
   /** A request that has no method: by name, or by number what is younger than the tables. */
   ioctl(request: string | number, argument?: Uint8Array | number | bigint): Result<number, KvmError> {
     return rawIoctl(this[ACCESS], request, argument)
@@ -571,13 +567,13 @@ const DIRTY_MEANINGS = {
 }
 
 function noSlot(slot: number): KvmError {
-  return invalidArgument('slot', `this object has set no slot ${String(slot)}`)
+  return invalidArgument('slot', `this object has set no slot ${shown(slot)}`)
 }
 
 export function checkExtension(object: Access, capability: string): Result<number, KvmError> {
-  const number = object.kernel.tables.capabilities[capability]
+  const number = capabilityNumber(object, capability)
   if (number === undefined) {
-    return err(invalidArgument('capability', `there is no capability ${String(capability)}`))
+    return err(invalidArgument('capability', `there is no capability ${shown(capability)}`))
   }
   return object.number('KVM_CHECK_EXTENSION', number)
 }

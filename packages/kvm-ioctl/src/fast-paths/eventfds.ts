@@ -1,5 +1,5 @@
 import { err, type Result } from 'neverthrow'
-import { type Access, type Descriptor, isWhole, isWord } from '../descriptor.js'
+import { type Access, type Descriptor, isObject, isWhole, isWord } from '../descriptor.js'
 import { invalidArgument, type KvmError } from '../errors.js'
 
 /** KVM_IRQFD: whoever adds to the eventfd raises the interrupt, without this program. */
@@ -27,6 +27,7 @@ export interface Ioeventfd {
 const isDescriptor = (fd: Descriptor | undefined): fd is Descriptor => isWhole(fd?.number, 2 ** 31 - 1)
 
 export function irqfd(object: Access, options: Irqfd, deassign: boolean): Result<void, KvmError> {
+  if (!isObject(options)) return err(invalidArgument('options', 'give an eventfd and an interrupt'))
   const { fd, gsi, resample } = options
   const flag = (name: string) => Number(object.kernel.tables.constants[name])
   if (!isDescriptor(fd)) return err(invalidArgument('fd', 'give an open eventfd'))
@@ -49,6 +50,7 @@ export function irqfd(object: Access, options: Irqfd, deassign: boolean): Result
 }
 
 export function ioeventfd(object: Access, options: Ioeventfd, deassign: boolean): Result<void, KvmError> {
+  if (!isObject(options)) return err(invalidArgument('options', 'give an eventfd and an address'))
   const { fd, address, length, datamatch, pio = false } = options
   const flag = (name: string) => Number(object.kernel.tables.constants[name])
   if (!isDescriptor(fd)) return err(invalidArgument('fd', 'give an open eventfd'))

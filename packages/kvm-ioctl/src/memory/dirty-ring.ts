@@ -25,7 +25,7 @@ export class DirtyRing {
     this.#reset = Number(tables.constants['KVM_DIRTY_GFN_F_RESET'])
   }
 
-  /** Takes what KVM noted since the last time. In order; each page once until it is reset. */
+  /** Takes what KVM noted since the last time, in order. A page may come more than once. */
   collect(): DirtyPage[] {
     const pages: DirtyPage[] = []
     while (pages.length < this.#entries) {

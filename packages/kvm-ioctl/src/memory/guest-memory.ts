@@ -3,10 +3,12 @@ import {
   ACCESS,
   ADOPTION_MEANINGS,
   type Descriptor,
+  isHandle,
   isWhole,
   type Kernel,
   KvmObject,
   type SharedObject,
+  shown,
 } from '../descriptor.js'
 import { closedError, failure, invalidArgument, type KvmError, refused } from '../errors.js'
 
@@ -86,6 +88,7 @@ export class GuestMemory extends KvmObject {
 
   /** Writes at an offset. */
   write(offset: number, bytes: Uint8Array): Result<void, KvmError> {
+    if (!(bytes instanceof Uint8Array)) return err(invalidArgument('bytes', 'give a Uint8Array'))
     return this.bytes.andThen((all) => {
       if (!isWhole(offset) || offset + bytes.length > all.length)
         return err(outside(offset, bytes.length, this.length))
@@ -126,7 +129,10 @@ export interface SharedMemory extends SharedObject {
 }
 
 function outside(offset: number, length: number, end: number): KvmError {
-  return invalidArgument('offset', `${length} bytes at ${offset} are not within the ${end} of this memory`)
+  return invalidArgument(
+    'offset',
+    `${shown(length)} bytes at ${shown(offset)} are not within the ${end} of this memory`,
+  )
 }
 
 export function createMemory(
@@ -169,6 +175,7 @@ export function createMemory(
 
 /** In the thread that takes it over. */
 export function adoptMemory(kernel: Kernel, shared: SharedMemory): Result<GuestMemory, KvmError> {
+  if (!isHandle(shared?.handle)) return err(invalidArgument('shared', 'give what share() gave'))
   const taken = kernel.calls.take(shared.handle)
   if (taken < 0) return err(failure(kernel.calls, 'adoptMemory', taken, ADOPTION_MEANINGS))
   return ok(new GuestMemory(kernel, shared.handle, shared.length, shared.backing, shared.visible))

@@ -236,10 +236,8 @@ export function bytesOf(value: object): Uint8Array {
 function assign(value: object, from: unknown): void {
   if (typeof from !== 'object' || from === null)
     throw new FieldRangeError('a structure is made from an object')
-  if (isValue(from)) {
-    bytesOf(value).set(bytesOf(from).subarray(0, bytesOf(value).length))
-    return
-  }
+  // Also of `{ ...regs, rip: 0n }`: a spread takes the bytes along, and what it names comes on top.
+  if (isValue(from)) bytesOf(value).set(from[BYTES].subarray(0, bytesOf(value).length))
   for (const [name, to] of Object.entries(from)) {
     if (to === undefined) continue
     if (!(name in value)) throw new FieldRangeError(`there is no field ${name}`)

@@ -1,0 +1,113 @@
+import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
+import { Worker } from 'node:worker_threads'
+import { expect, type TestContext, test } from 'vitest'
+import type { RealModeGuest } from '../../src/index.js'
+import { withGuest } from '../selftests/guest.js'
+
+/** `add al, 1; mov [0x2000], al; out 0x80, al; again`, and one that never exits. */
+const COUNTING = [0x04, 1, 0xa2, 0, 0x20, 0xe6, 0x80, 0xeb, 0xf7]
+const SPINNING = [0xb0, 77, 0xa2, 0, 0x20, 0xeb, 0xfe]
+
+interface Message {
+  readonly kind: string
+  readonly kicks: number
+  readonly outs: number
+  readonly seen: number
+}
+
+function start(guest: RealModeGuest, options: object): { worker: Worker; next: () => Promise<Message> } {
+  const workerData = {
+    program: './vcpu-worker.ts',
+    vcpu: guest.vcpu.share()._unsafeUnwrap(),
+    memory: guest.memory.share()._unsafeUnwrap(),
+    ...options,
+  }
+  const worker = new Worker(new URL('../programs/with-loader.mjs', import.meta.url), { workerData })
+  const messages: Message[] = []
+  worker.on('message', (message: Message) => messages.push(message))
+  const failed = once(worker, 'error').then(([error]) => Promise.reject(error))
+  failed.catch(() => undefined)
+  const next = async () => {
+    if (messages.length === 0) await Promise.race([failed, once(worker, 'message')])
+    return messages.shift()!
+  }
+  return { worker, next }
+}
+
+const guest = (context: TestContext, code: number[], use: (guest: RealModeGuest) => Promise<void>) =>
+  withGuest(context, code, {}, use)
+
+test('a worker runs a vCPU of this thread, and no kick of hundreds is lost', (context) =>
+  guest(context, SPINNING, async (made) => {
+    const { worker, next } = start(made, { kicks: 300 })
+    expect(await next()).toMatchObject({ kind: 'ready' })
+    // Each is told of before the next, so that one swallowed would hang this test.
+    let last = 0
+    for (let kicks = 1; kicks <= 300; kicks += 1) {
+      made.vcpu.kick()._unsafeUnwrap()
+      const told = await next()
+      expect(told).toMatchObject({ kind: 'kicked', kicks, outs: 0 })
+      last = told.seen
+    }
+    expect(last).toBe(77)
+    await once(worker, 'exit')
+  }))
+
+test('kicks that come between exits end one run each, and the exits all come', (context) =>
+  guest(context, COUNTING, async (made) => {
+    const { worker, next } = start(made, { kicks: 100 })
+    await next()
+    let before = 0
+    for (let kicks = 1; kicks <= 100; kicks += 1) {
+      made.vcpu.kick()._unsafeUnwrap()
+      const { outs, seen } = await next()
+      expect(outs).toBeGreaterThanOrEqual(before)
+      // The guest has written what it told of, or the one after that.
+      expect([outs & 0xff, (outs + 1) & 0xff]).toContain(seen)
+      before = outs
+    }
+    await once(worker, 'exit')
+  }))
+
+test('a worker that is terminated in a guest that never exits ends, and leaves no descriptor', (context) =>
+  guest(context, SPINNING, async (made) => {
+    const before = readdirSync('/proc/self/fd').length
+    for (let round = 0; round < 2; round += 1) {
+      const { worker, next } = start(made, { kicks: 1 })
+      await next()
+      await worker.terminate()
+    }
+    await expect.poll(() => readdirSync('/proc/self/fd').length).toBe(before)
+    made.vcpu.kick()._unsafeUnwrap()
+    expect(made.vcpu.run()._unsafeUnwrap().kind).toBe('kicked')
+  }))
+
+test('a worker that ends with everything open leaves nothing behind, and this thread goes on', (context) =>
+  guest(context, COUNTING, async (made) => {
+    const before = readdirSync('/proc/self/fd').length
+    const { worker, next } = start(made, { kicks: 1, leavesItOpen: true })
+    await next()
+    made.vcpu.kick()._unsafeUnwrap()
+    await next()
+    await once(worker, 'exit')
+    await expect.poll(() => readdirSync('/proc/self/fd').length).toBe(before)
+    expect(made.vcpu.run()._unsafeUnwrap().kind).toBe('io-out')
+  }))
+
+test('what another thread owns is refused here, and a token is taken once', (context) =>
+  withGuest(context, [0xf4], {}, ({ vm, vcpu, memory }, kvm) => {
+    const shared = vcpu.share()._unsafeUnwrap()
+    using here = kvm.adoptVcpu(shared)._unsafeUnwrap()
+    expect(here.id).toBe(0)
+    expect(kvm.adoptVcpu(shared)._unsafeUnwrapErr()).toMatchObject({ errno: 'EBUSY' })
+    expect(kvm.adoptVm({ handle: 0 })._unsafeUnwrapErr().kind).toBe('closed')
+    using machine = kvm.adoptVm(vm.share()._unsafeUnwrap())._unsafeUnwrap()
+    using second = machine.createVcpu(1)._unsafeUnwrap()
+    expect(second.id).toBe(1)
+    using same = kvm.adoptMemory(memory.share()._unsafeUnwrap())._unsafeUnwrap()
+    expect(same.length).toBe(memory.length)
+    // Two handles of one vCPU: a second run meets the first's registers.
+    expect(here.run()._unsafeUnwrap().kind).toBe('hlt')
+    expect(vcpu.getRegs()._unsafeUnwrap().rip).toBe(0x1001n)
+  }))

@@ -1,4 +1,4 @@
-import type { Fd, UnixSocket } from '@spectrum/unix-fd'
+import { Fd, type UnixSocket } from '@spectrum/unix-fd'
 import { unixFd } from '@spectrum/unix-fd/linux'
 import type { CompiledInterface, CompiledMessage } from '../../src/protocol/compile.js'
 import { extendedTable, type ProtocolTable } from '../../src/protocol/table.js'
@@ -168,6 +168,7 @@ export class Peer {
   close(): void {
     this.stall()
     for (const fd of this.fds.splice(0)) fd.close()
+    for (const { args } of this.seen) for (const arg of args) if (arg instanceof Fd) arg.close()
     this.socket.close()
     this.ended = true
   }

@@ -77,7 +77,10 @@ export async function collectGarbage(
           kept.leased++
           continue
         }
-        if (options.dryRun !== true) taken.push(await takeAway(candidate))
+        const free = options.dryRun === true ? async () => {} : await takeAway(candidate)
+        // Another collection may have been first.
+        if (free === undefined) continue
+        taken.push(free)
         removed.push(candidate)
       }
     })
@@ -97,7 +100,7 @@ function isHeld(cache: CacheDirectory, { path }: Candidate, held: ReadonlySet<st
 }
 
 /** The index first: a blob without one is only indexed again, whenever this is interrupted. */
-async function takeAway({ devices, file }: Candidate): Promise<() => Promise<void>> {
+async function takeAway({ devices, file }: Candidate): Promise<(() => Promise<void>) | undefined> {
   if (file.kind === 'blob') await devices.remove(file.name.replace(/blob$/, 'json'))
   return devices.takeAway(file.name)
 }

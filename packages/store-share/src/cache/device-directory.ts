@@ -94,12 +94,22 @@ export class DeviceDirectory {
     await doing(`Removing ${quote(name)} failed`, this.files.remove(`${this.root}/${name}`))
   }
 
-  /** Takes the name away at once; the space is free when the returned function has run, which may take a while. */
-  async takeAway(name: string): Promise<() => Promise<void>> {
+  /**
+   * Takes the name away at once; the space is free when the returned function has run, which may take a while.
+   * Undefined when somebody else has taken it.
+   */
+  async takeAway(name: string): Promise<(() => Promise<void>) | undefined> {
     const { temporary, output } = await this.#create(name)
     await output.close()
-    await doing(`Removing ${quote(name)} failed`, this.files.rename(`${this.root}/${name}`, temporary))
-    return () => doing(`Removing ${quote(name)} failed`, this.files.remove(temporary))
+    const free = () => doing(`Removing ${quote(name)} failed`, this.files.remove(temporary))
+    try {
+      await this.files.rename(`${this.root}/${name}`, temporary)
+      return free
+    } catch (thrown) {
+      await free()
+      if (errorCode(thrown) === 'ENOENT') return undefined
+      return doing(`Removing ${quote(name)} failed`, Promise.reject(thrown))
+    }
   }
 
   /** Removes the directories, if nothing is left in them. */

@@ -1,15 +1,22 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
+import type { Blob } from '../../src/index.js'
 import { nixStore, openBlobCache } from '../../src/linux.js'
 import { RealStore, run } from './real-store.js'
 
 const scratch = mkdtempSync(join(tmpdir(), 'blob-cache-'))
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+/** The hosts find the packages' sources. */
+const env = {
+  ...process.env,
+  TSX_TSCONFIG_PATH: fileURLToPath(new URL('../../../../tsconfig.base.json', import.meta.url)),
+}
 
 const filesIn = (directory: string) =>
   readdirSync(directory, { recursive: true, withFileTypes: true }).filter(
@@ -47,6 +54,7 @@ describe('a blob cache', () => {
     const script = fileURLToPath(new URL('build-slowly.mts', import.meta.url))
     const builder = spawn(process.execPath, ['--import', 'tsx', script, directory, source], {
       stdio: 'inherit',
+      env,
     })
     const exited = once(builder, 'exit')
     try {
@@ -63,4 +71,70 @@ describe('a blob cache', () => {
     ;(await openBlobCache(directory))._unsafeUnwrap()
     expect(filesIn(directory)).toEqual([])
   })
+
+  it('is shared by hosts that build, attach and collect at the same time, and none misses what it was given', async () => {
+    const real = new RealStore()
+    try {
+      const path = real.add('shared', (path) => writeFileSync(path, Buffer.alloc(1 << 20, 'shared')))
+      const directory = join(scratch, 'several-hosts')
+      const hosts = Array.from({ length: 3 }, () => shareCache(real.root, directory, path, '30'))
+      const ends = await Promise.all(hosts.map((host) => once(host, 'exit')))
+      expect(ends).toEqual(hosts.map(() => [0, null]))
+      const cache = (await openBlobCache(directory))._unsafeUnwrap()
+      expect((await cache.verify())._unsafeUnwrap().damaged).toEqual([])
+      ;(await cache.collect())._unsafeUnwrap()
+      expect(filesIn(directory)).toEqual([])
+      expect(readdirSync(join(directory, 'leases'))).toEqual([])
+    } finally {
+      real[Symbol.dispose]()
+    }
+  })
+
+  it('keeps what a host that was killed has left mapped, until that ends too', async () => {
+    const real = new RealStore()
+    const path = real.add('held', (path) => writeFileSync(path, Buffer.alloc(1 << 20, 'held')))
+    const directory = join(scratch, 'killed-host')
+    const host = shareCache(real.root, directory, path)
+    let orphan: ReturnType<typeof spawn> | undefined
+    try {
+      const [line] = await once(host.stdout!, 'data')
+      const blob: Blob = JSON.parse(String(line))
+      const cache = (await openBlobCache(directory))._unsafeUnwrap()
+      const collect = async () => (await cache.collect())._unsafeUnwrap()
+      expect(await collect()).toMatchObject({ removed: [], kept: { leased: 2 } })
+      // What a monitor is to its host: a process that goes on having the file.
+      orphan = spawn('tail', ['--follow', blob.file], { stdio: 'ignore' })
+      const opened = () =>
+        readdirSync(`/proc/${orphan!.pid}/fd`).some((fd) => linkOf(orphan!.pid!, fd) === blob.file)
+      await expect.poll(opened).toBe(true)
+      host.kill('SIGKILL')
+      await once(host, 'exit')
+      expect((await collect()).kept).toMatchObject({ leased: 0, open: 1 })
+      expect(statSync(blob.file).size).toBe(blob.sizeBytes)
+      orphan.kill('SIGKILL')
+      await once(orphan, 'exit')
+      expect((await collect()).removed.map(({ file }) => file)).toEqual([blob.file])
+      expect(filesIn(directory)).toEqual([])
+    } finally {
+      host.kill('SIGKILL')
+      orphan?.kill('SIGKILL')
+      real[Symbol.dispose]()
+    }
+  })
 })
+
+function shareCache(...argv: readonly string[]) {
+  const script = fileURLToPath(new URL('share-cache.mts', import.meta.url))
+  return spawn(process.execPath, ['--import', 'tsx', script, ...argv], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env,
+  })
+}
+
+function linkOf(pid: number, fd: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${fd}`)
+  } catch {
+    return undefined
+  }
+}

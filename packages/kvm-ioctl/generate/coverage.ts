@@ -11,7 +11,9 @@ const root = fileURLToPath(new URL('../../../', import.meta.url))
 export const pagePath = join(root, 'docs/kvm-coverage.md')
 
 /** Where methods are called on purpose, and what the reader finds there. */
-const TESTED_IN = ['packages/kvm-ioctl/test', 'examples/kvm-linux/src', 'examples/kvm-power/src']
+const TESTED_IN = ['packages/kvm-ioctl', 'examples/kvm-linux', 'examples/kvm-power']
+/** Tests, the promises that the fake and the real KVM keep, and what the examples do. */
+const IS_TEST = /^(packages\/kvm-ioctl\/(test|src\/conformance)|examples\/[^/]+\/src)\b/
 
 const tables = { x86_64, aarch64, powerpc64le, riscv64 } as const
 type Architecture = keyof typeof tables
@@ -83,9 +85,10 @@ function sourcesOfTests(): { path: string; text: string }[] {
   const files = TESTED_IN.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
-      .map((entry) => join(entry.parentPath ?? entry.path, entry.name)),
+      .map((entry) => relative(root, join(entry.parentPath ?? entry.path, entry.name))),
   )
-  return files.sort().map((file) => ({ path: relative(root, file), text: readFileSync(file, 'utf8') }))
+  const tests = files.filter((path) => IS_TEST.test(path)).sort()
+  return tests.map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
 }
 
 /** The text of the page. */
@@ -124,6 +127,6 @@ function rowOf({ name, architectures: where, isDocumented, methods, reason, test
 
 /** Paths without what they have in common. */
 const short = (path: string) =>
-  path.replace(/^packages\/kvm-ioctl\/test\//, '').replace(/^examples\/([^/]+)\/.*/, 'example $1')
+  path.replace(/^packages\/kvm-ioctl\/(test\/)?/, '').replace(/^examples\/([^/]+)\/.*/, 'example $1')
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) writeFileSync(pagePath, page())

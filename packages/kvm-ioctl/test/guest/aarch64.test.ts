@@ -41,6 +41,44 @@ describe('KVM on aarch64 at EL2, in its lab', () => {
     })
   })
 
+  test('makes ARM’s other requests as the kernel wants them', () => {
+    const outcomes = found['outcomes'] as Record<string, string>
+    const taken = Object.keys(outcomes).filter((name) => outcomes[name] === 'ok')
+    expect(taken).toEqual([
+      'KVM_GET_VCPU_MMAP_SIZE',
+      'KVM_GET_VCPU_EVENTS',
+      'KVM_SET_VCPU_EVENTS',
+      'KVM_GET_MP_STATE',
+      'KVM_SET_MP_STATE',
+      'KVM_SET_GUEST_DEBUG',
+      'KVM_IRQ_LINE',
+      'KVM_IRQ_LINE_STATUS',
+      'KVM_SET_GSI_ROUTING',
+      'KVM_REGISTER_COALESCED_MMIO',
+      'KVM_UNREGISTER_COALESCED_MMIO',
+      'KVM_GET_STATS_FD (vm)',
+      'KVM_GET_STATS_FD (vcpu)',
+      'KVM_ENABLE_CAP (vm)',
+      'KVM_HAS_DEVICE_ATTR (vcpu)',
+      'KVM_GET_DEVICE_ATTR (vcpu)',
+    ])
+  })
+
+  test('hears no from requests that a Cortex-A72, a GICv3 without ITS or Linux 6.1 does not have', () => {
+    expect(found['outcomes']).toMatchObject({
+      KVM_ARM_SET_DEVICE_ADDR: 'refused ENODEV',
+      KVM_ARM_SET_COUNTER_OFFSET: 'refused EINVAL',
+      KVM_ARM_GET_REG_WRITABLE_MASKS: 'refused EINVAL',
+      KVM_ARM_MTE_COPY_TAGS: 'refused EINVAL',
+      KVM_ARM_VCPU_FINALIZE: 'refused EINVAL',
+      KVM_CREATE_IRQCHIP: 'refused ENODEV',
+      KVM_SIGNAL_MSI: 'refused ENODEV',
+      KVM_CREATE_GUEST_MEMFD: 'refused EINVAL',
+      KVM_SET_MEMORY_ATTRIBUTES: 'refused EINVAL',
+      KVM_PRE_FAULT_MEMORY: 'refused EINVAL',
+    })
+  })
+
   test('runs a guest through a load and a store at a device to the call that powers it off', () => {
     expect(found['exits']).toEqual([
       { kind: 'mmio-write', address: '0x10000000', data: [0x53] },

@@ -32,6 +32,47 @@ describe('KVM on POWER9, in its lab', () => {
     expect(found['registers']).toEqual({ pc: '0x1000', msr: '0x8000000000001001', lr: '0x1234' })
   })
 
+  test('makes POWER’s other requests as the kernel wants them', () => {
+    const outcomes = found['outcomes'] as Record<string, string>
+    const taken = Object.keys(outcomes).filter((name) => outcomes[name] === 'ok')
+    expect(taken).toEqual([
+      'KVM_GET_VCPU_MMAP_SIZE',
+      'KVM_ENABLE_CAP (vm)',
+      'KVM_CHECK_EXTENSION (vm)',
+      'KVM_PPC_GET_PVINFO',
+      'KVM_CREATE_SPAPR_TCE_64',
+      'KVM_CREATE_SPAPR_TCE',
+      'KVM_PPC_RTAS_DEFINE_TOKEN',
+      'KVM_PPC_GET_HTAB_FD',
+      'KVM_PPC_SVM_OFF',
+      'KVM_PPC_CONFIGURE_V3_MMU',
+      'KVM_CREATE_DEVICE',
+      'KVM_GET_STATS_FD (vm)',
+      'KVM_GET_STATS_FD (vcpu)',
+      'KVM_SET_SREGS',
+      'KVM_TRANSLATE',
+      'KVM_SET_GUEST_DEBUG',
+      'KVM_INTERRUPT',
+    ])
+  })
+
+  test('hears no from requests that a radix guest, KVM-HV or Linux 6.1 does not have', () => {
+    expect(found['outcomes']).toMatchObject({
+      KVM_PPC_ALLOCATE_HTAB: 'refused ENOTSUP',
+      KVM_PPC_RESIZE_HPT_PREPARE: 'refused EINVAL',
+      KVM_PPC_RESIZE_HPT_COMMIT: 'refused EINVAL',
+      KVM_HAS_DEVICE_ATTR: 'refused ENOTTY',
+      KVM_REGISTER_COALESCED_MMIO: 'refused ENOTTY',
+      KVM_UNREGISTER_COALESCED_MMIO: 'refused ENOTTY',
+      KVM_GET_FPU: 'refused ENOTSUP',
+      KVM_SET_FPU: 'refused ENOTSUP',
+      KVM_GET_MP_STATE: 'refused EINVAL',
+      KVM_SET_MP_STATE: 'refused EINVAL',
+      KVM_GET_REG_LIST: 'refused EINVAL',
+      KVM_PRE_FAULT_MEMORY: 'refused EINVAL',
+    })
+  })
+
   test('runs a guest through loads, stores and hypervisor calls, each answered', () => {
     expect(found['exits']).toEqual([
       { kind: 'mmio-write', address: '0x100000', data: [0x53] },

@@ -104,6 +104,48 @@ found['registers that belong to x86'] = refusalOf(
   vcpu.ioctl('KVM_GET_REGS', new Uint8Array(layouts.kvm_regs.size)),
 )
 
+// The rest of ARM's requests, with what came of each.
+const outcomes: Record<string, string> = {}
+const tried = (name: string, result: Parameters<typeof refusalOf>[0]) => {
+  outcomes[name] = refusalOf(result)
+}
+tried('KVM_GET_VCPU_MMAP_SIZE', kvm.getVcpuMmapSize())
+tried('KVM_ARM_SET_DEVICE_ADDR', vm.armSetDeviceAddr({ id: 1n << 16n, addr: 0x900_0000n }))
+tried('KVM_ARM_SET_COUNTER_OFFSET', vm.armSetCounterOffset({ counter_offset: 1n }))
+tried('KVM_ARM_GET_REG_WRITABLE_MASKS', vm.armGetRegWritableMasks())
+tried('KVM_ARM_MTE_COPY_TAGS', vm.armMteCopyTags(MEMORY_AT, new Uint8Array(PAGE / 16), 'from-guest'))
+tried('KVM_ARM_VCPU_FINALIZE', vcpu.armVcpuFinalize(constants.KVM_ARM_VCPU_SVE))
+tried('KVM_GET_VCPU_EVENTS', vcpu.getVcpuEvents())
+tried('KVM_SET_VCPU_EVENTS', vcpu.setVcpuEvents({}))
+tried('KVM_GET_MP_STATE', vcpu.getMpState())
+tried('KVM_SET_MP_STATE', vcpu.setMpState({ mp_state: constants.KVM_MP_STATE_RUNNABLE }))
+tried('KVM_SET_GUEST_DEBUG', vcpu.setGuestDebug({ control: 0 }))
+tried('KVM_CREATE_IRQCHIP', vm.createIrqchip())
+const sharedInterrupt = (constants.KVM_ARM_IRQ_TYPE_SPI << constants.KVM_ARM_IRQ_TYPE_SHIFT) | 40
+tried('KVM_IRQ_LINE', vm.irqLine({ irq: sharedInterrupt, level: 0 }))
+tried('KVM_IRQ_LINE_STATUS', vm.irqLineStatus({ irq: sharedInterrupt, level: 0 }))
+const route = { gsi: 0, type: constants.KVM_IRQ_ROUTING_IRQCHIP, u: { irqchip: { irqchip: 0, pin: 3 } } }
+tried('KVM_SET_GSI_ROUTING', vm.setGsiRouting([route]))
+tried('KVM_SIGNAL_MSI', vm.signalMsi({ address_lo: 0x808_0040, data: 1 }))
+tried('KVM_REGISTER_COALESCED_MMIO', vm.registerCoalesced(0x20_0000, 8))
+tried('KVM_UNREGISTER_COALESCED_MMIO', vm.unregisterCoalesced(0x20_0000, 8))
+tried(
+  'KVM_GET_STATS_FD (vm)',
+  vm.getStatsFd().andThen((statistics) => statistics.values()),
+)
+tried(
+  'KVM_GET_STATS_FD (vcpu)',
+  vcpu.getStatsFd().andThen((statistics) => statistics.values()),
+)
+tried('KVM_ENABLE_CAP (vm)', vm.enableCap({ cap: 'KVM_CAP_ARM_NISV_TO_USER' }))
+tried('KVM_HAS_DEVICE_ATTR (vcpu)', vcpu.hasDeviceAttr({ group: constants.KVM_ARM_VCPU_TIMER_CTRL, attr: 0 }))
+const timer = { group: constants.KVM_ARM_VCPU_TIMER_CTRL, attr: constants.KVM_ARM_VCPU_TIMER_IRQ_VTIMER }
+tried('KVM_GET_DEVICE_ATTR (vcpu)', vcpu.getDeviceAttr(timer, 4))
+tried('KVM_CREATE_GUEST_MEMFD', vm.createGuestMemfd(PAGE))
+tried('KVM_SET_MEMORY_ATTRIBUTES', vm.setMemoryAttributes({ address: MEMORY_AT, size: BigInt(PAGE) }))
+tried('KVM_PRE_FAULT_MEMORY', vcpu.preFaultMemory({ gpa: MEMORY_AT, size: BigInt(PAGE) }))
+found['outcomes'] = outcomes
+
 const exits: Findings[] = []
 let next = vcpu.ready
 for (let over = false; !over; ) {

@@ -11,6 +11,10 @@ const MEMORY = 16 * KIB64
 const CODE_AT = 0x1000
 const MSR_SF_LE = 0x8000_0000_0000_0001n
 const H_PUT_TERM_CHAR = 0x58n
+/** One of the calls that the kernel answers itself, unless told not to. */
+const H_REMOVE = 0x04
+/** In an address of a process table: the guest uses the radix MMU. */
+const PATB_GR = 1n << 63n
 
 // Power ISA 3.0B. The guest stores a byte to a device, loads one back, dirties a page, and asks its hypervisor twice.
 const PROGRAM = [
@@ -78,6 +82,54 @@ found['a register that there is not'] = refusalOf(
 must(vcpu.setRegs({ pc: CODE_AT, msr: MSR_SF_LE, lr: 0x1234n }))
 const registers = must(vcpu.getRegs())
 found['registers'] = { pc: registers.pc, msr: registers.msr, lr: registers.lr }
+
+// The rest of POWER's requests, with what came of each.
+const outcomes: Record<string, string> = {}
+const tried = (name: string, result: Parameters<typeof refusalOf>[0]) => {
+  outcomes[name] = refusalOf(result)
+}
+tried('KVM_GET_VCPU_MMAP_SIZE', kvm.getVcpuMmapSize())
+tried('KVM_ENABLE_CAP (vm)', vm.enableCap({ cap: 'KVM_CAP_PPC_ENABLE_HCALL', args: [H_REMOVE, 0] }))
+tried('KVM_CHECK_EXTENSION (vm)', vm.checkExtension('KVM_CAP_NR_MEMSLOTS'))
+tried('KVM_PPC_GET_PVINFO', vm.ppcGetPvinfo())
+const window = { liobn: 0x8000_0000n, size: 16n, page_shift: 16 }
+tried('KVM_CREATE_SPAPR_TCE_64', vm.createSpaprTce64(window))
+tried('KVM_CREATE_SPAPR_TCE', vm.createSpaprTce({ liobn: 0x8000_0001n, window_size: 1 << 20 }))
+const token = { name: Buffer.from('ibm,int-off'), token: 0x2000n }
+tried('KVM_PPC_RTAS_DEFINE_TOKEN', vm.ppcRtasDefineToken(token))
+tried('KVM_PPC_GET_HTAB_FD', vm.ppcGetHtabFd({ flags: 0n, start_index: 0n }))
+tried('KVM_PPC_RESIZE_HPT_PREPARE', vm.ppcResizeHptPrepare({ flags: 0n, shift: 24 }))
+tried('KVM_PPC_RESIZE_HPT_COMMIT', vm.ppcResizeHptCommit({ flags: 0n, shift: 24 }))
+tried('KVM_PPC_SVM_OFF', vm.ppcSvmOff())
+tried('KVM_PPC_ALLOCATE_HTAB', vm.ppcAllocateHtab(24))
+const radix = BigInt(constants.KVM_PPC_MMUV3_RADIX | constants.KVM_PPC_MMUV3_GTSE)
+tried('KVM_PPC_CONFIGURE_V3_MMU', vm.ppcConfigureV3Mmu({ flags: radix, process_table: PATB_GR }))
+tried('KVM_CREATE_DEVICE', vm.createDevice(constants.KVM_DEV_TYPE_XICS, true))
+tried('KVM_HAS_DEVICE_ATTR', vm.hasDeviceAttr({ group: 0, attr: 0 }))
+tried('KVM_REGISTER_COALESCED_MMIO', vm.registerCoalesced(0x20_0000, 8))
+tried('KVM_UNREGISTER_COALESCED_MMIO', vm.unregisterCoalesced(0x20_0000, 8))
+tried(
+  'KVM_GET_STATS_FD (vm)',
+  vm.getStatsFd().andThen((statistics) => statistics.values()),
+)
+tried(
+  'KVM_GET_STATS_FD (vcpu)',
+  vcpu.getStatsFd().andThen((statistics) => statistics.values()),
+)
+tried(
+  'KVM_SET_SREGS',
+  vcpu.getSregs().andThen((sregs) => vcpu.setSregs(sregs)),
+)
+tried('KVM_GET_FPU', vcpu.getFpu())
+tried('KVM_SET_FPU', vcpu.setFpu({}))
+tried('KVM_TRANSLATE', vcpu.translate({ linear_address: 0n }))
+tried('KVM_GET_MP_STATE', vcpu.getMpState())
+tried('KVM_SET_MP_STATE', vcpu.setMpState({ mp_state: constants.KVM_MP_STATE_RUNNABLE }))
+tried('KVM_SET_GUEST_DEBUG', vcpu.setGuestDebug({ control: 0 }))
+tried('KVM_GET_REG_LIST', vcpu.getRegList())
+tried('KVM_INTERRUPT', vcpu.interrupt({ irq: constants.KVM_INTERRUPT_UNSET }))
+tried('KVM_PRE_FAULT_MEMORY', vcpu.preFaultMemory({ gpa: 0n, size: BigInt(KIB64) }))
+found['outcomes'] = outcomes
 
 const exits: Findings[] = []
 let next = vcpu.ready

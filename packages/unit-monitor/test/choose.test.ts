@@ -157,6 +157,21 @@ describe('choosing a monitor', { timeout: 30_000 }, () => {
     expect(content.monitor.accelerator).toBe('kvm')
   })
 
+  it('takes a monitor that injects by a view alone where injection is required, and none that cannot at all', async () => {
+    const guest = echoGuest
+    const rigid = { pmemHotplug: false, blockHotplug: false }
+    const without = candidate('kvm', { guest, capabilities: { ...rigid, view: false } })
+    const viewOnly = candidate('kvm', { guest, capabilities: rigid })
+    const options = { requires: ['injection'] } as const
+    const chosen = (await chooseMonitor({ clock }, [without, viewOnly], trial(), options))._unsafeUnwrap()
+    expect(chosen.monitor).toBe(viewOnly.monitor)
+    expect(chosen.considered[0]).toMatchObject({
+      verdict: 'refused',
+      reason: expect.stringContaining('injection'),
+    })
+    expect((await chooseMonitor({ clock }, [without], trial(), options)).isErr()).toBe(true)
+  })
+
   it('fails with every reason when no candidate works', async () => {
     const result = await chooseMonitor({ clock }, [candidate('kvm', {}), candidate('emulation', {})], trial())
     const error = result._unsafeUnwrapErr()

@@ -48,6 +48,18 @@ describe('the machine that crosvm is told', () => {
     )
   })
 
+  it('has a view by vhost-user where it is described with one, and disks that cannot be written', () => {
+    const view = { tag: 'store', socket: '/run/v/view.sock' }
+    const block = [{ id: 'd', path: '/blobs/d', sizeBytes: 512 }]
+    const spec = crosvmMachineSpec({ ...MACHINE, view, block }, { sockets: SOCKETS })._unsafeUnwrap()
+    expect(spec.vhostUser?.map(({ type, socket }) => `${type} ${socket}`)).toEqual([
+      'console /run/m/port.sock',
+      'fs /run/v/view.sock',
+    ])
+    expect(spec.block).toEqual([{ path: '/blobs/d', readOnly: true }])
+    expect(printArgv(spec).join(' ')).not.toContain('disable-sandbox')
+  })
+
   it('lets the caller’s kernel parameters win over the driver’s', () => {
     const spec = crosvmMachineSpec(MACHINE, { sockets: SOCKETS })._unsafeUnwrap()
     expect(spec.params?.at(-1)).toBe('of-the-caller')

@@ -64,6 +64,8 @@ describe.skipIf('missing' in kernel)('a real QEMU (skipped where there is no gue
       const status = readFileSync(`/proc/${pid}/status`, 'utf8')
       expect(status).toMatch(/^Seccomp:\s+2$/m)
       expect(status).toMatch(/^NoNewPrivs:\s+1$/m)
+      for (const set of ['CapPrm', 'CapEff', 'CapBnd', 'CapAmb'])
+        expect(status).toMatch(new RegExp(`^${set}:\\s+0{16}$`, 'm'))
       expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).toBe('')
     }))
 

@@ -86,7 +86,8 @@ export async function queryByCommand({ file, statements, maxRows, signal }: Requ
         'this Node has no SQLite (22.13 and newer have), and the command `sqlite3` was not found; install it (Debian: sqlite3) or use nixStore()',
       )
     case 'killed':
-      return []
+      if (signal.aborted) return []
+      throw systemError('EINTR', 'the command `sqlite3` was killed')
     case 'output-too-long':
       throw tooMany(file, maxRows)
     case 'exited': {

@@ -16,33 +16,59 @@ export type Registration = ReferencesGraphNode & Pick<NixPathInfo, 'narHash' | '
 const MAX_LINE_BYTES = 255
 const MAX_REFERENCES = 100_000
 
+type Line = 'path' | 'hash' | 'size' | 'deriver'
+
+/** The lines before the number of references, and what they make together with the references. */
+interface Form<T> {
+  readonly lines: readonly Line[]
+  readonly assemble: (lines: readonly string[], references: readonly string[]) => T
+}
+
+const GRAPH_FORM: Form<ReferencesGraphNode> = {
+  lines: ['path', 'deriver'],
+  assemble: ([path = '', deriver = ''], references) => ({
+    path,
+    ...(deriver === '' ? {} : { deriver }),
+    ...splitReferences(path, references),
+  }),
+}
+
+const REGISTRATION_FORM: Form<Registration> = {
+  lines: ['path', 'hash', 'size', 'deriver'],
+  assemble: ([path = '', hash = '', size = '', deriver = ''], references) => ({
+    ...GRAPH_FORM.assemble([path, deriver], references),
+    narHash: parseNarHash(hash)!,
+    narSize: Number(size),
+  }),
+}
+
 /**
  * Reads the text of `nix-store --dump-db`, of `closureInfo`'s file `registration` and what `--load-db` takes, in
  * chunks of any size: for each path its line, hash, size, deriver or nothing, number of references, references.
  *
  * Format: Nix, libstore/store-api.cc (`makeValidityRegistration`, `decodeValidPathInfo`).
  */
-export class RegistrationReader<T extends ReferencesGraphNode = Registration> {
-  readonly #withHash: boolean
+export class RegistrationReader<T = Registration> {
+  readonly #form: Form<T>
   #cut = ''
   #line = 0
-  #entry: string[] = []
+  #lines: string[] = []
   #references: string[] = []
   /** References that still have to come; undefined before their number did. */
   #left: number | undefined
   #refused: Result<never, MalformedError> | undefined
 
-  private constructor(withHash: boolean) {
-    this.#withHash = withHash
+  private constructor(form: Form<T>) {
+    this.#form = form
   }
 
   static ofRegistration(): RegistrationReader<Registration> {
-    return new RegistrationReader<Registration>(true)
+    return new RegistrationReader(REGISTRATION_FORM)
   }
 
   /** The form of `exportReferencesGraph`, without hashes and sizes. */
   static ofReferencesGraph(): RegistrationReader<ReferencesGraphNode> {
-    return new RegistrationReader<ReferencesGraphNode>(false)
+    return new RegistrationReader(GRAPH_FORM)
   }
 
   /** The paths that are complete with this chunk. After a refusal every push fails with the same. */
@@ -53,9 +79,9 @@ export class RegistrationReader<T extends ReferencesGraphNode = Registration> {
     const paths: T[] = []
     for (const line of lines) {
       this.#line++
-      const taken = this.#take(line)
-      if (taken.isErr()) return this.#refuse(taken.error.reason)
-      if (taken.value !== undefined) paths.push(taken.value)
+      const problem = this.#take(line)
+      if (problem !== undefined) return this.#refuse(problem)
+      if (this.#left === 0) paths.push(this.#complete())
     }
     if (this.#cut.length > MAX_LINE_BYTES) {
       this.#line++
@@ -67,7 +93,7 @@ export class RegistrationReader<T extends ReferencesGraphNode = Registration> {
   /** Fails when the last path is not complete. */
   finish(): Result<void, MalformedError> {
     if (this.#refused !== undefined) return this.#refused
-    if (this.#entry.length > 0 || this.#cut !== '') {
+    if (this.#lines.length > 0 || this.#cut !== '') {
       this.#line++
       return this.#refuse('it ends in the middle of a path')
     }
@@ -79,49 +105,35 @@ export class RegistrationReader<T extends ReferencesGraphNode = Registration> {
     return this.#refused
   }
 
-  #take(line: string): Result<T | undefined, MalformedError> {
-    const deriverAt = this.#withHash ? 3 : 1
-    const index = this.#entry.length
+  /** Why the line cannot be what comes next. */
+  #take(line: string): string | undefined {
+    const expected = this.#form.lines[this.#lines.length]
+    if (expected !== undefined) {
+      this.#lines.push(line)
+      return whyNot(line, expected)
+    }
     if (this.#left !== undefined) {
-      if (parseStorePath(line).isErr()) return malformed('registration', `${found(line)} is no store path`)
       this.#references.push(line)
       this.#left--
-    } else if (index === deriverAt + 1) {
-      const references = parseDecimal(line)
-      if (references === undefined || references > MAX_REFERENCES) {
-        return malformed('registration', `${found(line)} is no number of references`)
-      }
-      this.#left = references
-    } else {
-      const problem = whyNot(
-        line,
-        index === 0 ? 'path' : index === deriverAt ? 'deriver' : index === 1 ? 'hash' : 'size',
-      )
-      if (problem !== undefined) return malformed('registration', problem)
-      this.#entry.push(line)
+      return whyNot(line, 'path')
     }
-    return ok(this.#left === 0 ? this.#complete() : undefined)
+    this.#left = parseDecimal(line)
+    return this.#left === undefined || this.#left > MAX_REFERENCES
+      ? `${found(line)} is no number of references`
+      : undefined
   }
 
   #complete(): T {
-    const [path = '', ...rest] = this.#entry
-    const deriver = rest.at(-1)
-    const hashed = this.#withHash ? { narHash: parseNarHash(rest[0]!)!, narSize: Number(rest[1]) } : {}
-    const node = {
-      path,
-      ...hashed,
-      ...(deriver === '' ? {} : { deriver }),
-      ...splitReferences(path, this.#references),
-    }
-    this.#entry = []
+    const path = this.#form.assemble(this.#lines, this.#references)
+    this.#lines = []
     this.#references = []
     this.#left = undefined
-    return node as unknown as T
+    return path
   }
 }
 
-function whyNot(line: string, field: 'path' | 'deriver' | 'hash' | 'size'): string | undefined {
-  switch (field) {
+function whyNot(line: string, expected: Line): string | undefined {
+  switch (expected) {
     case 'deriver':
       return line === '' || parseStorePath(line).isOk() ? undefined : `${found(line)} is no deriver`
     case 'path':
@@ -146,7 +158,7 @@ export function parseReferencesGraph(
   return readWhole(RegistrationReader.ofReferencesGraph(), text)
 }
 
-function readWhole<T extends ReferencesGraphNode>(
+function readWhole<T>(
   reader: RegistrationReader<T>,
   text: Uint8Array | string,
 ): Result<readonly T[], MalformedError> {

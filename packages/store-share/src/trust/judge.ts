@@ -126,17 +126,15 @@ function gather(
     const checked = checker.check(claim, verified)
     remarks.push(...checked.remarks)
     for (const vote of checked.votes) {
-      const { builder } = vote
-      const remark: Remark | undefined = counted.has(builder)
-        ? candidate.tally.add(vote)
-        : { kind: 'not-counted', builder }
-      if (remark !== undefined) remarks.push(remark)
+      if (counted.has(vote.builder)) candidate.tally.add(vote)
+      else remarks.push({ kind: 'not-counted', builder: vote.builder })
     }
 
     const proof = proveContent(claim)
     if (proof.remark !== undefined) remarks.push(proof.remark)
     if (strength(proof) > strength(candidate.proof)) candidate.proof = proof
   }
+  for (const { tally } of candidates.values()) remarks.push(...tally.remarks)
   return [...candidates.values()].sort(
     (a, b) => b.builders.length - a.builders.length || (a.key < b.key ? -1 : 1),
   )

@@ -94,7 +94,8 @@ function* problemsOf({ builders, need, contentAddressed, overrides }: TrustPolic
     names.add(builder.name)
     yield* problemsOfBuilder(builder, `builders[${index}]`)
   }
-  yield* problemsOfNeed('need', need, 1, countVoters(builders))
+  const voters = votersByName(builders)
+  yield* problemsOfNeed('need', need, 1, countVoters(voters))
   yield* problemsOfRule('contentAddressed', contentAddressed)
   if (overrides === undefined) return
   if (overrides.size > POLICY_LIMITS.overrides) {
@@ -105,7 +106,7 @@ function* problemsOf({ builders, need, contentAddressed, overrides }: TrustPolic
     const at = `overrides[${found(path)}]`
     const parsed = parseStorePath(path)
     if (parsed.isErr()) yield { at, problem: parsed.error.message }
-    yield* problemsOfOverride(rule, at, builders, need)
+    yield* problemsOfOverride(rule, at, voters, need)
   }
 }
 
@@ -139,12 +140,11 @@ function* problemsOfBuilder({ name, keys }: Builder, at: string): Generator<Poli
 function* problemsOfOverride(
   rule: PathRule,
   at: string,
-  builders: readonly Builder[],
+  voters: ReadonlyMap<string, number>,
   need: number,
 ): Generator<PolicyProblem> {
-  const unknown = rule.builders?.filter((name) => !builders.some((builder) => builder.name === name)) ?? []
-  for (const name of unknown) {
-    yield { at: `${at}.builders`, problem: `there is no builder ${found(name)}` }
+  for (const name of rule.builders ?? []) {
+    if (!voters.has(name)) yield { at: `${at}.builders`, problem: `there is no builder ${found(name)}` }
   }
   if (rule.contentAddressed !== undefined) {
     yield* problemsOfRule(`${at}.contentAddressed`, rule.contentAddressed)
@@ -154,7 +154,7 @@ function* problemsOfOverride(
   }
   // Without any signature only a hash says what may come.
   const least = rule.narHash === undefined ? 1 : 0
-  yield* problemsOfNeed(`${at}.need`, rule.need ?? need, least, countVoters(builders, rule.builders))
+  yield* problemsOfNeed(`${at}.need`, rule.need ?? need, least, countVoters(voters, rule.builders))
 }
 
 function* problemsOfNeed(at: string, need: number, least: number, most: number): Generator<PolicyProblem> {
@@ -188,7 +188,12 @@ export function votersOf(builders: readonly Builder[]): readonly number[] {
   return voters
 }
 
-function countVoters(builders: readonly Builder[], among?: readonly string[]): number {
+function votersByName(builders: readonly Builder[]): ReadonlyMap<string, number> {
   const voters = votersOf(builders)
-  return new Set(voters.filter((_, index) => among?.includes(builders[index]!.name) ?? true)).size
+  return new Map(builders.map(({ name }, index) => [name, voters[index]!]))
+}
+
+function countVoters(voters: ReadonlyMap<string, number>, among: Iterable<string> = voters.keys()): number {
+  const counted = [...among].map((name) => voters.get(name)).filter((voter) => voter !== undefined)
+  return new Set(counted).size
 }

@@ -8,6 +8,8 @@ export interface Vote {
   readonly key: PublicKey
   /** Builders with a key in common have the same: one vote together. */
   readonly voter: number
+  /** The builder's place in the policy. */
+  readonly place: number
 }
 
 export interface Checked {
@@ -31,7 +33,14 @@ export class SignatureChecker {
     const voters = votersOf(builders)
     for (const [index, { name, keys }] of builders.entries()) {
       for (const { publicKey, notBefore, notAfter } of keys) {
-        const candidate = { builder: name, key: publicKey, voter: voters[index]!, notBefore, notAfter }
+        const candidate = {
+          builder: name,
+          key: publicKey,
+          voter: voters[index]!,
+          place: index,
+          notBefore,
+          notAfter,
+        }
         const sameName = this.#candidates.get(publicKey.name)
         if (sameName === undefined) this.#candidates.set(publicKey.name, [candidate])
         else sameName.push(candidate)
@@ -81,27 +90,37 @@ export class SignatureChecker {
   }
 }
 
-/** Counts the votes for one value: each voter once, by its first vote. */
+/** Counts the votes for one value: each voter once, in the name of its builder that the policy names first. */
 export class Tally {
-  readonly #first = new Map<number, Vote>()
+  readonly #votes = new Map<number, Vote[]>()
 
-  /** What is to be said when the vote counts no more than one that was there. */
-  add(vote: Vote): Remark | undefined {
-    const { builder, key } = vote
-    const first = this.#first.get(vote.voter)
-    if (first === undefined) {
-      this.#first.set(vote.voter, vote)
-      return undefined
-    }
-    if (first.key.key === key.key) {
-      const countedAs = first.builder
-      const again = first.builder === builder && first.key.name === key.name
-      return again ? undefined : { kind: 'duplicate-key', builder, keyName: key.name, countedAs }
-    }
-    return { kind: 'same-builder', builder, keyName: key.name }
+  add(vote: Vote): void {
+    const known = this.#votes.get(vote.voter)
+    if (known === undefined) this.#votes.set(vote.voter, [vote])
+    else known.push(vote)
   }
 
   get builders(): readonly string[] {
-    return [...this.#first.values()].map(({ builder }) => builder).sort()
+    return [...this.#votes.values()].map((votes) => first(votes).builder).sort()
   }
+
+  /** What is to be said of votes that count no more than another one. */
+  get remarks(): readonly Remark[] {
+    return [...this.#votes.values()].flatMap((votes) => {
+      const counted = first(votes)
+      return votes.flatMap((vote) => repeated(vote, counted))
+    })
+  }
+}
+
+function first(votes: readonly Vote[]): Vote {
+  return [...votes].sort((a, b) => a.place - b.place || (a.key.name < b.key.name ? -1 : 1))[0]!
+}
+
+function repeated({ builder, key }: Vote, counted: Vote): readonly Remark[] {
+  if (counted.builder === builder && counted.key.name === key.name && counted.key.key === key.key) return []
+  const keyName = key.name
+  return counted.key.key === key.key
+    ? [{ kind: 'duplicate-key', builder, keyName, countedAs: counted.builder }]
+    : [{ kind: 'same-builder', builder, keyName }]
 }

@@ -243,6 +243,10 @@ describe('a NAR from a hostile sender is refused, with the byte,', () => {
     const claimed = words(...open, 'regular', 'contents')
     const huge = Buffer.concat([claimed, size(1_000_000n), Buffer.alloc(8)])
     expect(read(huge, 4, { maxBytes: 1000 }).refused).toMatchObject({ offset: 88 })
+    const claiming = (bytes: bigint) =>
+      read(Buffer.concat([claimed, size(bytes)]), 4, { maxBytes: 104 }).refused
+    expect(claiming(8n)).toMatchObject({ offset: 96, reason: 'it ends in the middle' })
+    expect(claiming(9n)).toMatchObject({ offset: 88, reason: expect.stringContaining('does not fit') })
   })
 
   it('with any byte changed: it then has another reading or none', () => {

@@ -105,6 +105,16 @@ describe('builders are counted by their keys', () => {
     ])
   })
 
+  it('so that of builders with one key the first in the policy is named, whoever is found first', () => {
+    const claims = [claim('one', x, [keyOf('other-name', 'alpha-1')]), claim('two', x, ['beta-1', 'alpha-1'])]
+    for (const order of [claims, [...claims].reverse()]) {
+      expect(judged(order, { builders: twice }).outcome).toMatchObject({
+        kind: 'agreed',
+        builders: ['alpha', 'beta'],
+      })
+    }
+  })
+
   it('so that a policy that needs more distinct keys than there are is refused', () => {
     const error = judge(policy({ builders: twice, need: 3 }), { paths: [], claims: [], now: NOW })
     expect(error._unsafeUnwrapErr().problems).toMatchObject([{ at: 'need' }])

@@ -1,5 +1,5 @@
 /** Starting crosvm, with the fake in its place, told to misbehave in every way it knows. */
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   existsSync,
@@ -13,7 +13,6 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { liveFds } from '@spectrum/unix-fd'
 import { unixFd } from '@spectrum/unix-fd/linux'
 import { errAsync, okAsync } from 'neverthrow'
@@ -23,6 +22,7 @@ import { type CrosvmMachine, crosvmSpec, deadChild, type LogLine, parseLogLine }
 import { linuxSpawnPowers } from '../src/linux.js'
 import { missingPrerequisites, type SpawnOptions, type SpawnPowers, spawnCrosvm } from '../src/spawn.js'
 import { writeFakeProgram } from './fake-program.js'
+import { spawningParent } from './spawning-parent.js'
 
 const real = linuxSpawnPowers()._unsafeUnwrap()
 const sockets = unixFd()._unsafeUnwrap()
@@ -265,21 +265,8 @@ describe('what a host lacks', () => {
 })
 
 test('a crosvm dies with the program that started it, however that ends', async () => {
-  const source = fileURLToPath(new URL('./spawn-and-wait.mts', import.meta.url))
-  const tsx = fileURLToPath(import.meta.resolve('tsx'))
-  const parent = spawn(
-    process.execPath,
-    ['--import', tsx, source, writeFakeProgram(directory), join(directory, 'control')],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: {
-        ...process.env,
-        TSX_TSCONFIG_PATH: fileURLToPath(new URL('../../../tsconfig.base.json', import.meta.url)),
-      },
-    },
-  )
-  const [said] = (await once(parent.stdout!, 'data')) as [Buffer]
-  const pid = Number(said.toString())
+  const { architecture, boot, socket } = describeMachine()
+  const { parent, pid } = await spawningParent(writeFakeProgram(directory), { architecture, boot, socket })
   expect(alive(pid)).toBe(true)
   parent.kill('SIGKILL')
   await once(parent, 'exit')

@@ -35,6 +35,7 @@ import {
 } from '../../src/index.js'
 import { linuxControlPowers, linuxProbe } from '../../src/linux.js'
 import { findCrosvm } from '../crosvm-binary.js'
+import { spawningParent } from '../spawning-parent.js'
 
 const crosvm = findCrosvm()
 const kernel = findKernel()
@@ -269,4 +270,19 @@ describe.skipIf(missing.length > 0)(title, () => {
       done(await control.exit())
     },
   )
+
+  test('dies with the program that started it, its jailed devices too', async () => {
+    const empty = join(directory, 'empty')
+    mkdirSync(empty)
+    const { parent, pid } = await spawningParent(crosvm!, {
+      architecture: 'x86_64',
+      boot: { kind: 'kernel', path: kernel! },
+      socket: join(directory, 'control'),
+      start: { kind: 'suspended-vcpus' },
+      sandbox: { kind: 'jailed', pivotRoot: empty },
+    })
+    expect(groupOf(pid).length).toBeGreaterThan(4)
+    parent.kill('SIGKILL')
+    await expect.poll(() => groupOf(pid)).toEqual([])
+  })
 })

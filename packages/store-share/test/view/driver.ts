@@ -17,12 +17,15 @@ export interface Asked {
   /** What the header says of the length, if not the truth. */
   readonly length?: number | undefined
   readonly ring?: number | undefined
+  /** Where in the memory the writable buffers are. */
+  readonly at?: number | undefined
 }
 
 export const inHeader = (opcode: number, nodeId: bigint, argumentBytes: number, unique = 7n): Buffer =>
   Buffer.concat([u32(40 + argumentBytes, opcode), u64(unique, nodeId), u32(0, 0, 1, 0)])
 
 const DATA = 0x40000
+const ROOM = 0x60000
 
 /** Speaks FUSE as a guest's kernel does, through a front end's rings. */
 export class Driver {
@@ -46,7 +49,7 @@ export class Driver {
       flags: buffers.length > 0 ? NEXT : 0,
       next: 1,
     })
-    let at = DATA + 0x20000
+    let at = asked.at ?? ROOM
     buffers.forEach((size, i) => {
       const last = i === buffers.length - 1
       ring.write(i + 1, { address: GUEST + at, length: size, flags: WRITE | (last ? 0 : NEXT), next: i + 2 })
@@ -58,7 +61,7 @@ export class Driver {
     const { written } = await ring.completion()
     if (written === 0) return undefined
     const parts: Uint8Array[] = []
-    at = DATA + 0x20000
+    at = asked.at ?? ROOM
     for (const size of buffers) {
       parts.push(memory.bytes.slice(at, at + size))
       at += size + 64
@@ -95,9 +98,15 @@ export class Driver {
     return node
   }
 
-  async read(nodeId: bigint, offset: number | bigint, size: number, buffers?: readonly number[]) {
+  async read(
+    nodeId: bigint,
+    offset: number | bigint,
+    size: number,
+    buffers?: readonly number[],
+    at?: number,
+  ) {
     const args = Buffer.concat([u64(0, offset), u32(size, 0), u64(0), u32(0, 0)])
-    return this.ask(15, { nodeId, args, room: size, buffers })
+    return this.ask(15, { nodeId, args, room: size, buffers, at })
   }
 
   async readDirectory(nodeId: bigint, offset: number | bigint, size = 4096, plus = false) {

@@ -146,7 +146,7 @@ export class SharedMemory implements Disposable {
   readonly bytes: Uint8Array
   readonly view: DataView
 
-  constructor(size = MEMORY) {
+  constructor(size: number) {
     this.memfd = descriptors.createMemfd('guest', { size })._unsafeUnwrap()
     this.memfd.addSeals('shrink', 'grow')._unsafeUnwrap()
     this.mapping = descriptors.map(this.memfd.fd, { length: size, access: 'write' })._unsafeUnwrap()
@@ -162,13 +162,15 @@ export class SharedMemory implements Disposable {
 
 /** A front end whose every message a test can get wrong. */
 export class FrontEnd implements Disposable {
-  readonly memory = new SharedMemory()
+  readonly memory: SharedMemory
   readonly rings: DriverRing[]
 
   constructor(
     readonly socket: UnixSocket,
     size = 128,
+    readonly memoryBytes = MEMORY,
   ) {
+    this.memory = new SharedMemory(memoryBytes)
     this.rings = [0, 1].map((index) => new DriverRing(this.memory.view, index, size, index * 0x20000))
   }
 
@@ -214,7 +216,12 @@ export class FrontEnd implements Disposable {
     await this.send(NUMBER.setFeatures, u64(features))
   }
 
-  region(guest: number | bigint = GUEST, size: number | bigint = MEMORY, user = USER, offset = 0n): Buffer {
+  region(
+    guest: number | bigint = GUEST,
+    size: number | bigint = this.memoryBytes,
+    user = USER,
+    offset = 0n,
+  ): Buffer {
     return u64(guest, size, user, offset)
   }
 

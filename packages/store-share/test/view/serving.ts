@@ -54,13 +54,18 @@ export class Serving implements AsyncDisposable {
   readonly driver: Driver
   readonly end: Promise<ConnectionEnd>
 
-  constructor(limits: Partial<ViewLimits> = {}, ringSize?: number, messageDeadlineMs = 20_000) {
+  constructor(
+    limits: Partial<ViewLimits> = {},
+    ringSize?: number,
+    messageDeadlineMs = 20_000,
+    memoryBytes?: number,
+  ) {
     const fillRandom = (words: Uint32Array) => {
       randomFillSync(words)
     }
     this.view = serveView({ descriptors, clock, fillRandom, limits, messageDeadlineMs })
     const [ours, theirs] = descriptors.socketpair('stream')._unsafeUnwrap()
-    this.frontEnd = new FrontEnd(ours, ringSize)
+    this.frontEnd = new FrontEnd(ours, ringSize, memoryBytes)
     this.driver = new Driver(this.frontEnd)
     this.end = this.view.serve(theirs)
   }

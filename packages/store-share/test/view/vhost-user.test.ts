@@ -164,6 +164,22 @@ describe('a front end', () => {
   })
 })
 
+test('memory of more than a gigabyte is one for the guest, wherever it is cut on this side', async () => {
+  using sample = new Sample()
+  await using serving = new Serving({}, 128, undefined, 2 ** 30 + 2 ** 20)
+  serving.view.grant(NAME, sample.open(NAME))._unsafeUnwrap()
+  const { frontEnd, driver } = serving
+  await frontEnd.start()
+  await driver.initialise()
+  const run = await driver.walk(NAME, 'bin', 'run')
+  const edge = 2 ** 30
+  // The header of the answer lies across the edge, and so does a file's contents.
+  for (const before of [3, 16, 1000]) {
+    const answer = await driver.read(run, 0, 5000, [5016], edge - before)
+    expect(answer!.payload.equals(Buffer.alloc(5000, 'abcdefg'))).toBe(true)
+  }
+})
+
 /** Whatever it is, it must not be taken: the device says no where it was asked to say, and hangs up where not. */
 describe('the device refuses', () => {
   const memory = (count: number, ...regions: readonly Buffer[]) => Buffer.concat([u32(count, 0), ...regions])
@@ -351,7 +367,7 @@ describe('the device refuses', () => {
     await using serving = new Serving({ maxMemoryBytes: MEMORY - 1 })
     const { frontEnd } = serving
     await frontEnd.negotiate()
-    using shared = new SharedMemory()
+    using shared = new SharedMemory(MEMORY)
     const payload = memory(1, region(GUEST, MEMORY))
     expect(await frontEnd.acknowledged(NUMBER.setMemTable, payload, [shared.memfd.fd])).toBe(false)
   })

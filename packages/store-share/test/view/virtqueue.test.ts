@@ -1,6 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { liveFds, liveMappings } from '@spectrum/unix-fd'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { GuestMemory } from '../../src/view/memory/guest-memory.js'
+import { type ChainProblem, ChainWalker } from '../../src/view/virtqueue/chain.js'
 import { inHeader } from './driver.js'
 import {
   type DescriptorEntry,
@@ -12,6 +14,7 @@ import {
   NEXT,
   NUMBER,
   PROTOCOL_FEATURES,
+  USER,
   u32,
   VERSION_1,
   WRITE,
@@ -100,42 +103,82 @@ describe('a chain of descriptors', () => {
   }
 
   const wrong: Readonly<
-    Record<string, readonly [readonly DescriptorEntry[], (readonly DescriptorEntry[])?]>
+    Record<string, readonly [ChainProblem, readonly DescriptorEntry[], (readonly DescriptorEntry[])?]>
   > = {
-    'that loops': [[entry(REQUEST, 40, NEXT, 0)]],
-    'that loops through another': [[entry(REQUEST, 40, NEXT, 1), entry(REQUEST, 40, NEXT, 0)]],
-    'whose next is outside the table': [[entry(REQUEST, 40, NEXT, SIZE)]],
-    'with an empty buffer': [[entry(REQUEST, 40, NEXT, 1), entry(ANSWER, 0, WRITE)]],
-    'that is writable before it is readable': [[entry(ANSWER, 200, WRITE | NEXT, 1), entry(REQUEST, 40)]],
-    'before the memory': [[entry(-1, 40, NEXT, 1), entry(ANSWER, 200, WRITE)]],
-    'behind the memory': [[entry(MEMORY, 1, NEXT, 1), entry(ANSWER, 200, WRITE)]],
-    'that reaches beyond the memory': [[entry(REQUEST, 40, NEXT, 1), entry(MEMORY - 199, 200, WRITE)]],
-    'as long as the address space': [[entry(REQUEST, 40, NEXT, 1), entry(ANSWER, 0xffff_ffff, WRITE)]],
+    'that loops': ['loop-or-too-long', [entry(REQUEST, 40, NEXT, 0)]],
+    'that loops through another': [
+      'loop-or-too-long',
+      [entry(REQUEST, 40, NEXT, 1), entry(REQUEST, 40, NEXT, 0)],
+    ],
+    'whose next is outside the table': ['next-outside-table', [entry(REQUEST, 40, NEXT, SIZE)]],
+    'with an empty buffer': ['empty-buffer', [entry(REQUEST, 40, NEXT, 1), entry(ANSWER, 0, WRITE)]],
+    'that is writable before it is readable': [
+      'writable-before-readable',
+      [entry(ANSWER, 200, WRITE | NEXT, 1), entry(REQUEST, 40)],
+    ],
+    'before the memory': ['address-outside-memory', [entry(-1, 40, NEXT, 1), entry(ANSWER, 200, WRITE)]],
+    'behind the memory': ['address-outside-memory', [entry(MEMORY, 1, NEXT, 1), entry(ANSWER, 200, WRITE)]],
+    'that reaches beyond the memory': [
+      'address-outside-memory',
+      [entry(REQUEST, 40, NEXT, 1), entry(MEMORY - 199, 200, WRITE)],
+    ],
+    'as long as the address space': [
+      'address-outside-memory',
+      [entry(REQUEST, 40, NEXT, 1), entry(ANSWER, 0xffff_ffff, WRITE)],
+    ],
     'whose address overflows': [
+      'address-outside-memory',
       [entry(REQUEST, 40, NEXT, 1), { ...entry(0, 200, WRITE), address: 2n ** 64n - 100n }],
     ],
-    'whose address is beyond every memory': [[{ ...entry(0, 40), address: 2n ** 52n }]],
-    'with an indirect table of no size': [[entry(TABLE, 0, INDIRECT_TABLE)]],
-    'with an indirect table that ends within an entry': [[entry(TABLE, 24, INDIRECT_TABLE)], READ_ONLY_TABLE],
-    'with an indirect table of 1025': [[entry(TABLE, 1025 * 16, INDIRECT_TABLE)], READ_ONLY_TABLE],
-    'with an indirect table outside the memory': [[entry(MEMORY - 16, 32, INDIRECT_TABLE)]],
-    'with an indirect table and a next': [[entry(TABLE, 32, INDIRECT_TABLE | NEXT, 1)], READ_ONLY_TABLE],
+    'whose address is beyond every memory': [
+      'address-outside-memory',
+      [{ ...entry(0, 40), address: 2n ** 52n }],
+    ],
+    'with an indirect table of no size': ['indirect-size', [entry(TABLE, 0, INDIRECT_TABLE)]],
+    'with an indirect table that ends within an entry': [
+      'indirect-size',
+      [entry(TABLE, 24, INDIRECT_TABLE)],
+      READ_ONLY_TABLE,
+    ],
+    'with an indirect table of 1025': [
+      'indirect-size',
+      [entry(TABLE, 1025 * 16, INDIRECT_TABLE)],
+      READ_ONLY_TABLE,
+    ],
+    'with an indirect table outside the memory': [
+      'address-outside-memory',
+      [entry(MEMORY - 16, 32, INDIRECT_TABLE)],
+    ],
+    'with an indirect table and a next': [
+      'indirect-with-next',
+      [entry(TABLE, 32, INDIRECT_TABLE | NEXT, 1)],
+      READ_ONLY_TABLE,
+    ],
     'with an indirect table in an indirect table': [
+      'nested-indirect',
       [entry(TABLE, 32, INDIRECT_TABLE)],
       [entry(TABLE, 32, INDIRECT_TABLE), entry(ANSWER, 200, WRITE)],
     ],
-    'that loops in an indirect table': [[entry(TABLE, 16, INDIRECT_TABLE)], [entry(REQUEST, 40, NEXT, 0)]],
+    'that loops in an indirect table': [
+      'loop-or-too-long',
+      [entry(TABLE, 16, INDIRECT_TABLE)],
+      [entry(REQUEST, 40, NEXT, 0)],
+    ],
     'whose next is outside its indirect table': [
+      'next-outside-table',
       [entry(TABLE, 16, INDIRECT_TABLE)],
       [entry(REQUEST, 40, NEXT, 1)],
     ],
   }
-  for (const [what, [chain, table]] of Object.entries(wrong)) {
+  for (const [what, [problem, chain, table]] of Object.entries(wrong)) {
     test(`${what} comes back empty, and the next one is served`, async () => {
       await using serving = await Serving.started(sample)
       expect(await offered(serving, chain, table)).toEqual({ head: 0, written: 0 })
       expect(serving.view.counters()).toMatchObject({ malformedChains: 1, brokenRings: 0 })
       const { bytes } = serving.frontEnd.memory
+      const memory = new GuestMemory([{ guestAddress: GUEST, userAddress: USER, bytes }])
+      const words = new Uint32Array(bytes.buffer, serving.frontEnd.rings[1]!.descriptors, SIZE * 4)
+      expect(new ChainWalker(true).walk(memory, words, 0)).toBe(problem)
       expect(bytes.subarray(ANSWER, ANSWER + 200).every((byte) => byte === 0xee)).toBe(true)
       expect(await offered(serving, RIGHT)).toEqual({ head: 0, written: 120 })
     })

@@ -19,6 +19,33 @@ function kernel(): { image: string; modules: string } {
   }
 }
 
+function qemuArguments(image: string, initramfs: string, shares: readonly Share[], memoryMib: number) {
+  return [
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-accel', 'tcg'],
+    ...['-machine', 'q35,memory-backend=ram,usb=off,sata=off,smbus=off,vmport=off'],
+    ...['-cpu', 'max,la57=off', '-smp', '1', '-m', `${memoryMib}M`],
+    ...['-object', `memory-backend-memfd,id=ram,size=${memoryMib}M,share=on`],
+    ...['-kernel', image, '-initrd', initramfs, '-append', PARAMETERS, '-serial', 'stdio'],
+    ...shares.flatMap(({ socket, tag }, i) => [
+      ...['-chardev', `socket,id=view${i},path=${socket},server=off`],
+      ...['-device', `vhost-user-fs-pci,chardev=view${i},tag=${tag},queue-size=1024`],
+    ]),
+  ]
+}
+
+/** The tag comes from the view itself. */
+function crosvmArguments(image: string, initramfs: string, shares: readonly Share[], memoryMib: number) {
+  return [
+    ...['--log-level=error', 'run', '--disable-sandbox', '--mem', `size=${memoryMib}`, '--no-usb'],
+    ...['--initrd', initramfs, '--params', PARAMETERS],
+    ...['--serial', 'type=stdout,hardware=serial,num=1,stdin=true'],
+    ...shares.flatMap(({ socket }) => ['--vhost-user', `type=fs,socket=${socket}`]),
+    image,
+  ]
+}
+
+const PARAMETERS = 'quiet loglevel=1 console=ttyS0 panic=-1'
+
 export interface Share {
   readonly socket: string
   readonly tag: string
@@ -29,11 +56,14 @@ export class Guest implements AsyncDisposable {
   readonly #folder = mkdtempSync(join(tmpdir(), 'view-guest-'))
   readonly #process: ChildProcess
   readonly #exit: Promise<void>
+  readonly #patienceMs: number
   #output = ''
   #wake: () => void = () => {}
   #dead = false
 
-  constructor(shares: readonly Share[], { memoryMib = 512, vcpus = 1 } = {}) {
+  /** In QEMU, by software; or in the crosvm that is named, which needs a KVM that works. */
+  constructor(shares: readonly Share[], { memoryMib = 512, crosvm = '', patienceMs = 110_000 } = {}) {
+    this.#patienceMs = patienceMs
     const { image, modules } = kernel()
     const index = (name: string) => readFileSync(join(modules, name), 'utf8')
     const order = resolveModules(
@@ -51,23 +81,10 @@ export class Guest implements AsyncDisposable {
       }),
     )
     writeFileSync(initramfs, buildInitramfs({ agent: readFileSync(init), modules: carried }))
-    this.#process = spawn(
-      'qemu-system-x86_64',
-      [
-        ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-accel', 'tcg'],
-        ...['-machine', 'q35,memory-backend=ram,usb=off,sata=off,smbus=off,vmport=off'],
-        ...['-cpu', 'max,la57=off', '-smp', `${vcpus}`, '-m', `${memoryMib}M`],
-        ...['-object', `memory-backend-memfd,id=ram,size=${memoryMib}M,share=on`],
-        ...['-kernel', image, '-initrd', initramfs],
-        ...['-append', 'quiet loglevel=1 console=ttyS0 panic=-1'],
-        ...['-serial', 'stdio'],
-        ...shares.flatMap(({ socket, tag }, i) => [
-          ...['-chardev', `socket,id=view${i},path=${socket},server=off`],
-          ...['-device', `vhost-user-fs-pci,chardev=view${i},tag=${tag},queue-size=1024`],
-        ]),
-      ],
-      { stdio: ['pipe', 'pipe', 'pipe'] },
-    )
+    const [program, argv] = crosvm
+      ? [crosvm, crosvmArguments(image, initramfs, shares, memoryMib)]
+      : ['qemu-system-x86_64', qemuArguments(image, initramfs, shares, memoryMib)]
+    this.#process = spawn(program, argv, { stdio: ['pipe', 'pipe', 'pipe'] })
     const take = (text: Buffer) => {
       this.#output += text.toString('utf8')
       this.#wake()
@@ -108,7 +125,7 @@ export class Guest implements AsyncDisposable {
   }
 
   async #until(pattern: RegExp): Promise<[string]> {
-    const deadline = AbortSignal.timeout(110_000)
+    const deadline = AbortSignal.timeout(this.#patienceMs)
     deadline.addEventListener('abort', () => this.#wake(), { once: true })
     for (;;) {
       const found = pattern.exec(this.#output)

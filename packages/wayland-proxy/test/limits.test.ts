@@ -349,3 +349,37 @@ describe('the bounds of limits', () => {
     })
   }
 })
+
+describe('what is destroyed', () => {
+  test('counts no more, although the compositor has not confirmed it', async () => {
+    await using unit = new Unit({ limits: { pools: 2, regions: 2 } })
+    const { client, compositor } = await unit.started()
+    compositor.answers = false
+    const [wl, shm] = [client.bind('wl_compositor'), client.bind('wl_shm')]
+    using file = memory(4_096)
+    many(40, () => {
+      client.send(client.make(wl, 'create_region'), 'destroy')
+      client.send(client.make(shm, 'create_pool', file.fd, 4_096), 'destroy')
+    })
+    await expect
+      .poll(() => compositor.names().filter((name) => name === 'wl_shm_pool.destroy').length)
+      .toBe(40)
+    compositor.answer()
+    await client.sync()
+  })
+
+  test('may have come with many descriptors: a slow compositor holds the client back, and nobody is cut off', async () => {
+    await using unit = new Unit({ limits: { descriptorsPerUnit: 64 } })
+    const { client, compositor } = await unit.started()
+    const shm = client.bind('wl_shm')
+    await client.sync()
+    compositor.stall()
+    using file = memory(4_096)
+    many(2_000, () => client.send(client.make(shm, 'create_pool', file.fd, 4_096), 'destroy'))
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
+    expect(unit.proxy.descriptors).toBeLessThanOrEqual(64)
+    compositor.resume()
+    await client.sync()
+    expect(unit.endings).toEqual([])
+  })
+})

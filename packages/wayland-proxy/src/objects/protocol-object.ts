@@ -30,6 +30,8 @@ export class ProtocolObject {
   readonly events: readonly Route[]
   behaviour: Behaviour | undefined
   listener: Listener | undefined
+  /** Whether it counts against the limits: from its creation to its destruction, whatever is confirmed when. */
+  counted = false
   /** Whether the compositor has yet to confirm it: an answer, or its end. */
   awaited = false
   /** Counts for a rule about this object alone, such as the rectangles of a region. */

@@ -1,6 +1,5 @@
 import type { Fd } from '@spectrum/unix-fd'
 import { traceLine } from '../diagnostics/trace.js'
-import { FIRST_SERVER_ID } from '../objects/ids.js'
 import type { ProtocolObject } from '../objects/protocol-object.js'
 import type { CompiledMessage } from '../protocol/compile.js'
 import { decodeArguments } from '../wire/decode.js'
@@ -14,8 +13,8 @@ import { type Findings, TRANSLATION, TRANSLATION_FAULTS, translate } from './tra
 
 const findings: Findings = { newId: 0, newIdWord: 0, argument: 0 }
 
-/** wl_display's events. */
-const ERROR = 0
+/** Of wl_display, whose other event is its error. */
+const DELETE_ID = 1
 
 /** Takes the whole event at word `at` of the compositor's input to the client, or to who asked for it. */
 export function relayEvent(session: Session, at: number, size: number): void {
@@ -39,7 +38,9 @@ export function relayEvent(session: Session, at: number, size: number): void {
     return
   }
   if (object === session.display) {
-    displayEvent(session, message, at, size)
+    // One for every object that ever was: not worth decoding.
+    if (message.opcode === DELETE_ID) confirm(session, words[at + 2]! >>> 0)
+    else displayError(session, message, at, size)
     return
   }
   // A client that bound an older version must not see what it does not know.
@@ -85,13 +86,7 @@ export function relayEvent(session: Session, at: number, size: number): void {
     }
   }
   output.commit(size)
-  if (message.destructor) ended(session, object)
-}
-
-/** A destructor event: of an object with a client's id the compositor confirms the end as always. */
-function ended(session: Session, object: ProtocolObject): void {
-  if (object.clientId >= FIRST_SERVER_ID) session.destroyed(object)
-  else object.end()
+  if (message.destructor) session.endedByEvent(object)
 }
 
 function broken(session: Session, what: string): void {
@@ -117,16 +112,15 @@ function decode(
   return new RelayedMessage(session, object, message, [...decoded.value.arguments])
 }
 
-function displayEvent(session: Session, message: CompiledMessage, at: number, size: number): void {
+function confirm(session: Session, id: number): void {
+  if (!session.confirmed(id)) broken(session, `delete_id of ${id}, which cannot be deleted`)
+}
+
+function displayError(session: Session, message: CompiledMessage, at: number, size: number): void {
   const relayed = decode(session, session.display, message, at, size)
   if (relayed === undefined) return
-  if (message.opcode === ERROR) {
-    const text = new TextDecoder().decode(relayed.bytes(2) ?? new Uint8Array())
-    session.refusedByCompositor(relayed.id(0), relayed.number(1), text)
-    return
-  }
-  const id = relayed.number(0)
-  if (!session.confirmed(id)) broken(session, `delete_id of ${id}, which cannot be deleted`)
+  const text = new TextDecoder().decode(relayed.bytes(2) ?? new Uint8Array())
+  session.refusedByCompositor(relayed.id(0), relayed.number(1), text)
 }
 
 /** The way of events that somebody looks into, that carry or create something, or that nobody gets. */
@@ -142,7 +136,7 @@ function relayValues(session: Session, object: ProtocolObject, route: Route, at:
       if (!createAll(session, relayed, object.listener !== undefined && wanted)) return
       if (wanted) object.listener?.(relayed)
     }
-    if (message.destructor && session.ending === undefined) ended(session, object)
+    if (message.destructor && session.ending === undefined) session.endedByEvent(object)
   } finally {
     relayed.closeDescriptors()
   }

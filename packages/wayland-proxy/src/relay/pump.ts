@@ -12,6 +12,9 @@ const MESSAGES_PER_LOOK = 64
 /** So much is handed to the kernel at once; more would only wait in our memory. */
 const FLUSH_ABOVE_BYTES = 32 * 1024
 
+/** While so many descriptors wait for the compositor, the client is not read. */
+const QUEUED_DESCRIPTORS = 28
+
 /**
  * Moves messages between the two sockets of a session: fairly, because other sessions share the thread, and never
  * storing what a side does not read beyond its limit.
@@ -87,7 +90,7 @@ export class Pump {
         const done = this.#relayRequests(steps)
         if (this.#closed) return
         left -= done
-        if (this.compositor.output.pending >= FLUSH_ABOVE_BYTES) this.#flush()
+        if (this.#worthSending()) this.#flush()
         if (this.#closed || done < steps) break
         if (powers.clock.now() >= until) left = 0
       }
@@ -102,6 +105,11 @@ export class Pump {
     this.#planClient()
   }
 
+  #worthSending(): boolean {
+    const { output } = this.compositor
+    return output.pending >= FLUSH_ABOVE_BYTES || output.pendingDescriptors > QUEUED_DESCRIPTORS
+  }
+
   /** How many whole messages were relayed, at most `most`. */
   #relayRequests(most: number): number {
     const { input } = this.client
@@ -110,6 +118,7 @@ export class Pump {
     let done = 0
     while (done < most) {
       if (output.pending > compositorQueueBytes || this.#session.unconfirmed > unconfirmed) return done
+      if (output.pendingDescriptors > QUEUED_DESCRIPTORS) return done
       const size = this.#wholeMessage(this.client, 'client')
       if (size === 0) break
       const at = input.start >> 2
@@ -134,6 +143,7 @@ export class Pump {
     const { limits } = this.#session.unit.policy
     return (
       this.compositor.output.pending > limits.compositorQueueBytes ||
+      this.compositor.output.pendingDescriptors > QUEUED_DESCRIPTORS ||
       this.#session.unconfirmed > limits.unconfirmed
     )
   }

@@ -16,6 +16,7 @@ import type { UnitContext } from './unit-context.js'
 /** wl_display's events. */
 const ERROR = 0
 const DELETE_ID = 1
+const DELETE_ID_BYTES = 12
 
 /**
  * One client of a unit and the connection to the compositor that is made for it alone: the objects on both sides,
@@ -87,6 +88,7 @@ export class Session {
       return undefined
     }
     const object = this.#make(type, version)
+    object.counted = true
     object.clientId = clientId
     this.clientObjects.set(clientId, object)
     return object
@@ -116,6 +118,7 @@ export class Session {
     if (this.census.add(type) !== undefined) return undefined
     const object = this.#make(type, version)
     object.behaviour = behaviour
+    object.counted = true
     object.clientId = this.#clientIds.take()
     this.clientObjects.set(object.clientId, object)
     return object
@@ -136,6 +139,7 @@ export class Session {
       object.alive = false
       return object
     }
+    object.counted = true
     object.clientId = this.#clientIds.take()
     this.clientObjects.set(object.clientId, object)
     return object
@@ -144,6 +148,7 @@ export class Session {
   /** The client's destructor has gone to the compositor: a zombie until that confirms it. */
   destroyed(object: ProtocolObject): void {
     object.end()
+    this.#uncount(object)
     if (object.clientId >= FIRST_SERVER_ID) {
       // The compositor may use its id again without a word, so the zombie stays until it does.
       this.#forget(object)
@@ -157,6 +162,15 @@ export class Session {
     if (object.awaited) return
     object.awaited = true
     this.unconfirmed += 1
+  }
+
+  /** A destructor event ended it: of an object with a client's id the compositor confirms the end as always. */
+  endedByEvent(object: ProtocolObject): void {
+    if (object.clientId >= FIRST_SERVER_ID) this.destroyed(object)
+    else {
+      object.end()
+      this.#uncount(object)
+    }
   }
 
   /** An object that only the proxy knew: the client may use its id again. */
@@ -183,16 +197,30 @@ export class Session {
     return true
   }
 
+  #uncount(object: ProtocolObject): void {
+    if (!object.counted) return
+    object.counted = false
+    this.census.remove(object.type)
+  }
+
   #forget(object: ProtocolObject): void {
     const { clientId } = object
     this.clientObjects.delete(clientId)
-    this.census.remove(object.type)
+    this.#uncount(object)
     if (clientId >= FIRST_SERVER_ID) this.#clientIds.give(clientId)
     object.clientId = 0
   }
 
+  /** Written by hand: there is one for every object that ever was. */
   #deleteId(id: number): void {
-    this.event(this.display, DELETE_ID, [{ kind: 'uint', value: id }])
+    if (this.#ending !== undefined) return
+    const { output } = this.pump.client
+    const to = output.reserve(DELETE_ID_BYTES)
+    output.words[to] = DISPLAY_ID
+    output.words[to + 1] = (DELETE_ID_BYTES << 16) | DELETE_ID
+    output.words[to + 2] = id
+    output.commit(DELETE_ID_BYTES)
+    this.pump.flushSoon()
   }
 
   // ── words ────────────────────────────────────────────────────────────────────────────────────────────────

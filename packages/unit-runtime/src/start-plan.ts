@@ -83,7 +83,10 @@ export class StartPlan {
     return this.#current
   }
 
-  /** Why units of this host share nothing, when `error` is the reason; the next start is to be with these parts. */
+  /**
+   * What to start with instead, when `error` says that the kernel has no persistent memory; later starts use it too.
+   * Undefined when nothing else would do either.
+   */
   async afterFailure(
     error: HostError,
     used: StartParts,

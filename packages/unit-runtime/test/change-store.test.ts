@@ -184,12 +184,20 @@ describe('a store that changes by a view', () => {
     ['grant', base(python)],
   ] as const)('is as before when its server fails to %s %s', async (request, name) => {
     let broken = true
+    const shown = new Set<string>()
     const { host, unit } = await opened({
       injection: 'view',
-      onView: (...asked) => (broken && asked.join() === [request, name].join() ? 'fails' : 'works'),
+      onView(...asked) {
+        const fails = broken && asked.join() === [request, name].join()
+        // One that fails may have been done all the same.
+        if (asked[0] === 'grant') shown.add(asked[1])
+        if (asked[0] === 'revoke') shown.delete(asked[1])
+        return fails ? 'fails' : 'works'
+      },
     })
     expect((await unit.inject(closure(gdb)))._unsafeUnwrapErr()).toMatchObject({ kind: 'view-failed' })
     expect(await seen(unit)).toEqual(atStart)
+    expect([...shown]).toEqual([])
     broken = false
     expect((await unit.inject(closure(gdb))).isOk()).toBe(true)
     expect(await seen(unit)).toEqual(afterwards)
@@ -216,6 +224,21 @@ describe('a store that changes by a view', () => {
     expect((await unit.revoke(closure(gdb))).isOk()).toBe(true)
     expect(await seen(unit)).toEqual(atStart)
     expect([...shown]).toEqual([])
+    await host.stop()
+  })
+
+  it('shows nothing more to a unit that has refused to bind it', async () => {
+    const asked: string[] = []
+    const { host, unit } = await opened({
+      injection: 'view',
+      onView(request, name) {
+        if (request !== 'open') asked.push(`${request} ${name}`)
+        return 'works'
+      },
+      onStoreRequest: (type) => (type === 'mount-view' ? 'refused' : 'served'),
+    })
+    expect((await unit.inject(closure(gdb))).isErr()).toBe(true)
+    expect(asked.slice(2).sort()).toEqual([gdb, python].map((each) => `revoke ${base(each)}`))
     await host.stop()
   })
 

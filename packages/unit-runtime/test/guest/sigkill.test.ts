@@ -95,7 +95,6 @@ test.each([
   ['inject-begun'],
   ['inject-plugged'],
   ['inject-mounted'],
-  ['revoke-unbound'],
   ['stop-begun'],
   ['machine-ended'],
   ['record:path-removed'],

@@ -20,8 +20,11 @@ export const DIRENT_BYTES = 12
 export const CHUNK_INDEX_BYTES = 8
 /** `i_u` of a chunked file: bits 0 to 4 are log2(chunk / block), this bit says 8-byte indexes. */
 export const CHUNK_FORMAT_INDEXES = 0x20
-/** The largest chunk is 2^(12 + 31) bytes. */
-export const MAX_CHUNK_BITS = 31
+/**
+ * Chunks of at most 2^(12 + 18) bytes. The format allows 2^(12 + 31), but erofs-utils reads a chunk with one
+ * pread(2), which gives at most 2 GiB: a file of one larger chunk is one that its checker cannot check.
+ */
+export const MAX_CHUNK_BITS = 18
 
 export const FLAT_PLAIN = 0
 export const FLAT_INLINE = 2

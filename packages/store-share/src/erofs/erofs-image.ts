@@ -48,7 +48,7 @@ export function metadataImage(
 
 /**
  * An EROFS file system whose root holds the members and whose regular files have their data in the devices,
- * one chunk each, never inline, so that all of it can be mapped by DAX.
+ * contiguous and never inline, so that all of it can be mapped by DAX.
  *
  * Directories are 0555, files 0444 or 0555, owner and group 0, all times 1 second: what Nix makes of a store
  * path. Throws for what no blob index can say (a device that is not there, a name twice).
@@ -115,7 +115,7 @@ function chooseLayout(inode: Inode): number {
 
 /** What lies directly behind the inode. */
 function tailBytes(inode: Inode, layout: number): number {
-  if (layout === format.CHUNK_BASED) return format.CHUNK_INDEX_BYTES
+  if (layout === format.CHUNK_BASED) return chunkCount(inode.sizeBytes) * format.CHUNK_INDEX_BYTES
   return layout === format.FLAT_INLINE ? inode.sizeBytes % BLOCK_BYTES : 0
 }
 
@@ -145,7 +145,7 @@ function writeInode(image: Buffer, placement: Placement): void {
   }
   const tailAt = at + (extended ? format.EXTENDED_INODE_BYTES : format.COMPACT_INODE_BYTES)
   if (inode.kind === 'file') {
-    if (layout === format.CHUNK_BASED) writeChunkIndex(image, inode, tailAt)
+    if (layout === format.CHUNK_BASED) writeChunkIndexes(image, inode, tailAt)
     return
   }
   const contents = inode.kind === 'directory' ? encodeDirectory(inode) : Buffer.from(inode.target, 'latin1')
@@ -154,17 +154,22 @@ function writeInode(image: Buffer, placement: Placement): void {
   image.set(contents.subarray(contents.length - inlined), tailAt)
 }
 
-function writeChunkIndex(image: Buffer, file: FileInode, at: number): void {
-  image.writeUInt16LE(file.device, at + 2)
-  image.writeUInt32LE(file.offset / BLOCK_BYTES, at + 4)
+function writeChunkIndexes(image: Buffer, file: FileInode, at: number): void {
+  const blocksEach = 2 ** chunkBits(file.sizeBytes)
+  for (let chunk = 0; chunk < chunkCount(file.sizeBytes); chunk++) {
+    const index = at + chunk * format.CHUNK_INDEX_BYTES
+    image.writeUInt16LE(file.device, index + 2)
+    image.writeUInt32LE(file.offset / BLOCK_BYTES + chunk * blocksEach, index + 4)
+  }
 }
 
-/** One chunk for the whole file: the smallest power of two that holds it. */
-function chunkFormat(sizeBytes: number): number {
-  const bits = Math.max(0, Math.ceil(Math.log2(sizeBytes)) - format.BLOCK_BITS)
-  if (bits > format.MAX_CHUNK_BITS) throw new TypeError('a file larger than 8 TiB')
-  return format.CHUNK_FORMAT_INDEXES | bits
-}
+/** One chunk for the whole file, the smallest power of two that holds it, unless the file is huge. */
+const chunkBits = (sizeBytes: number) =>
+  Math.min(format.MAX_CHUNK_BITS, Math.max(0, Math.ceil(Math.log2(sizeBytes)) - format.BLOCK_BITS))
+
+const chunkCount = (sizeBytes: number) => Math.ceil(sizeBytes / (BLOCK_BYTES * 2 ** chunkBits(sizeBytes)))
+
+const chunkFormat = (sizeBytes: number) => format.CHUNK_FORMAT_INDEXES | chunkBits(sizeBytes)
 
 function modeOf(inode: Inode): number {
   if (inode.kind === 'symlink') return format.MODE.symlink | 0o777

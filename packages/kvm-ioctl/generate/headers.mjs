@@ -22,7 +22,17 @@ const kept = join(cache, 'kernel-headers')
 const pinnedPlace = join(kept, pinned.sha256.slice(0, 16))
 const isWhole = (place) => existsSync(join(place, 'usr/include/linux/kvm.h'))
 
-export const headersPresent = () => isWhole(pinnedPlace)
+/** What stands in for a pinned package that Debian no longer has. */
+const standIn = () =>
+  existsSync(kept)
+    ? readdirSync(kept)
+        .filter((name) => name.startsWith(`${pinned.package}_`))
+        .map((name) => join(kept, name))
+        .find(isWhole)
+    : undefined
+
+const present = () => (isWhole(pinnedPlace) ? pinnedPlace : standIn())
+export const headersPresent = () => present() !== undefined
 
 /**
  * The `usr/include` of the pinned package: from the cache, or downloaded with apt, checked and unpacked there.
@@ -33,7 +43,8 @@ export const headersPresent = () => isWhole(pinnedPlace)
  */
 export async function obtainHeaders({ signal, say = () => {} } = {}) {
   const includesOf = (place) => join(place, 'usr/include')
-  if (headersPresent()) return includesOf(pinnedPlace)
+  const place = present()
+  if (place !== undefined) return includesOf(place)
   mkdirSync(kept, { recursive: true })
   try {
     return includesOf(await fetchPackage(`${pinned.package}=${pinned.version}`, { signal, say }))

@@ -48,4 +48,4 @@ test('Debian’s kernel boots to an init under a KVM that works, with devices in
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-})
+}, 400_000)

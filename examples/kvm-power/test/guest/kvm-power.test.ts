@@ -19,4 +19,4 @@ test('the guest talks to its hypervisor on POWER9, and hears its answer', async 
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-})
+}, 400_000)

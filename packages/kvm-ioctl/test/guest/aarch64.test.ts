@@ -7,7 +7,7 @@ describe('KVM on aarch64 at EL2, in its lab', () => {
 
   beforeAll(async () => {
     found = await runInLab('aarch64', './aarch64-program.ts')
-  })
+  }, 300_000)
 
   test('says what it can', () => {
     expect(found).toMatchObject({ pageSize: 4096, version: 12, KVM_CAP_ARM_PSCI_0_2: 1, KVM_CAP_ONE_REG: 1 })

@@ -7,7 +7,7 @@ describe('KVM on POWER9, in its lab', () => {
 
   beforeAll(async () => {
     found = await runInLab('ppc64le', './power-program.ts')
-  })
+  }, 300_000)
 
   test('has pages of 64 KiB, and refuses slots that are not made of them', () => {
     expect(found).toMatchObject({ pageSize: 65_536, version: 12, 'a slot at 4 KiB': 'invalid-argument' })

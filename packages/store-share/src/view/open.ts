@@ -135,8 +135,7 @@ async function start(
   for (;;) {
     const peer = await backDoor.accept(signal)
     if (peer.isErr()) {
-      process.kill()
-      await process.exit
+      await endOf(process, clock, 0)
       return err(notStarted(exited.signal.aborted ? 'it ended at once' : peer.error.message, output()))
     }
     // Nobody else can enter the directory, but this costs nothing: only the program itself may be at the other end.
@@ -254,11 +253,21 @@ class ProcessView implements View {
     this.#frontDoor.close()
     // The program ends when its channel does.
     this.#control.close()
-    using grace = this.#powers.clock.deadline(CLOSE_GRACE_MS)
-    const late = () => this.#process.kill()
-    grace.signal.addEventListener('abort', late, { once: true })
-    await this.#process.exit
+    await endOf(this.#process, this.#powers.clock, CLOSE_GRACE_MS)
   }
+}
+
+/**
+ * Waits for the end of a process, by force after `graceMs`. One that SIGKILL does not end is stuck in the kernel, at
+ * a disk that does not answer: it is left behind rather than waited for.
+ */
+async function endOf(process: ViewProcess, clock: Clock, graceMs: number): Promise<void> {
+  using grace = clock.deadline(graceMs)
+  using patience = clock.deadline(graceMs + CLOSE_GRACE_MS)
+  grace.signal.addEventListener('abort', () => process.kill(), { once: true })
+  if (graceMs === 0) process.kill()
+  const givenUp = new Promise((resolve) => patience.signal.addEventListener('abort', resolve, { once: true }))
+  await Promise.race([process.exit, givenUp])
 }
 
 /**

@@ -17,7 +17,7 @@ export interface RingCounters {
 }
 
 /** How many requests of one ring are served before everything else of this program gets its turn. */
-const TURN = 256
+const TURN = 64
 
 /**
  * One virtqueue as the front end set it up. It is processed while it is started (it has a kick, and its parts lie

@@ -3,6 +3,7 @@ import type { Graph, UnitDefinition, UnitMap } from '@spectrum/unit-graph'
 import type { Accelerator, ChosenMonitor, Considered } from '@spectrum/unit-monitor'
 import { err, ok, type Result, ResultAsync } from 'neverthrow'
 import { attachUnits } from './attach-units.js'
+import { faultOfGraph } from './carried-graph.js'
 import { type HostError, stateFailed, unitDied } from './errors.js'
 import { emit, type HostEmitter } from './events.js'
 import type { HostDirectory } from './host-directory.js'
@@ -163,6 +164,8 @@ export class OpenHost implements Host {
     if (this.#stopped !== undefined) {
       return err({ kind: 'host-closed', message: 'This host is stopped; open another one.' })
     }
+    const fault = faultOfGraph(graph)
+    if (fault !== undefined) return err(fault)
     const names = Object.values(graph.units).map((unit) => unit.name)
     const held = names.find((name) => this.#taken.has(name))
     if (held !== undefined) {

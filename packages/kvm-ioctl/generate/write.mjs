@@ -1,6 +1,8 @@
 // Writes the tables as TypeScript: many entries to a line, because a table is looked things up in, not read.
 
 const WIDTH = 110
+/** What fits on a line with the longest name before it. */
+const SHORT = 65
 
 /** `pieces` in lines of at most WIDTH characters, each but the last with a comma. */
 export function fill(pieces, indent) {
@@ -55,7 +57,7 @@ function structureText(type, indent) {
     if (members.length === 0) return '{}'
     const pieces = members.map((member) => `${member.name}: ${memberText(member, inner)}`)
     const one = `{ ${pieces.join(', ')} }`
-    return !one.includes('\n') && one.length < WIDTH - 45 ? one : `{\n${fill(pieces, inner)}\n${indent}}`
+    return !one.includes('\n') && one.length < SHORT ? one : `{\n${fill(pieces, inner)}\n${indent}}`
   }
   const ownText = type.kind === 'union' ? '' : `, ${block(own)}`
   const eitherText = either.length > 0 ? `, ${block(either)}` : ''
@@ -68,8 +70,7 @@ function memberText({ offset, type, bits }, indent) {
     case 'number':
       return `${type.signed ? 'i' : 'u'}${type.size * 8}(${offset})`
     case 'array': {
-      const element = memberText({ offset: type.of.kind === 'array' ? 0 : offset, type: type.of }, indent)
-      if (type.of.kind === 'array') throw new Error('write nested arrays through flatArray first')
+      const element = memberText({ offset, type: type.of }, indent)
       return type.count === 0 ? `flexible(${element})` : `array(${element}, ${type.count})`
     }
     default:

@@ -152,6 +152,23 @@ describe('a content address', () => {
     expect(check(nar.subarray(0, -1)).isErr()).toBe(true)
   })
 
+  it('of the right content under another path, or with other references, is refused', () => {
+    const nar = plainNar(directory({ a: file('x') }))
+    const contentAddress = parseContentAddress(
+      `fixed:r:sha256:${createHash('sha256').update(nar).digest('hex')}`,
+    )._unsafeUnwrap()
+    const path = contentAddressedPath('x', contentAddress)!
+    const check = (change: object) => {
+      const info = { path, contentAddress, references: [], selfReference: false, ...change }
+      const hasher = new ContentAddressHasher(info)
+      hasher.push(nar)
+      return hasher.finish().mapErr(({ kind }) => kind)
+    }
+    expect(check({}).isOk()).toBe(true)
+    expect(check({ path: a })._unsafeUnwrapErr()).toBe('hash-mismatch')
+    expect(check({ references: [a] })._unsafeUnwrapErr()).toBe('hash-mismatch')
+  })
+
   it('of what is not computed here is a mistake of the program', () => {
     const contentAddress = parseContentAddress(`fixed:git:sha1:${'0'.repeat(32)}`)._unsafeUnwrap()
     expect(

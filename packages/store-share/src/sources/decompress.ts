@@ -26,7 +26,8 @@ const PIECE_BYTES = 16 << 10
 
 /**
  * Decompresses as it is read; what is not asked for is not read. Throws `DecompressionFailed` for damaged bytes and
- * as soon as there are more than `maxBytes`; what `compressed` throws is thrown on.
+ * as soon as there are more than `maxBytes`; what `compressed` throws is thrown on. Input that is cut off may just end
+ * early: what is inside tells.
  */
 export async function* decompress(
   compression: Compression,

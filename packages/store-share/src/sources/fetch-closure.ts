@@ -98,7 +98,7 @@ export function fetchEvents(): TypedEmitter<FetchEvents> {
  * exactly what was admitted. A NAR goes straight into its blob while it is hashed; nothing of a path is visible before
  * its hash is right, and paths that were right stay when another one fails.
  *
- * Fails with `invalid-policy`, `not-admitted` (with the verdict and its reasons), `missing-path` (no cache has a
+ * Fails with `not-a-store-path`, `invalid-policy`, `not-admitted` (with the verdict and its reasons), `missing-path` (no cache has a
  * root), `fetch-failed` (with the last failure of each cache), `no-space`, `timed-out`, `aborted`, `system`, and
  * `cache-failed` where the closure has too many paths.
  */

@@ -57,7 +57,11 @@ export async function gatherClaims(
   const inARow = new Map<BinaryCache, number>()
   const limit = limitConcurrency(CONCURRENT_PATHS)
   const seen = new Set<string>()
-  const running = new Set<Promise<void>>()
+  let running = 0
+  let ended = () => {}
+  const end = new Promise<void>((resolve) => {
+    ended = resolve
+  })
   let failure: { readonly cause: unknown } | undefined
 
   const ask = async (cache: BinaryCache, path: string): Promise<Offer | undefined> => {
@@ -91,15 +95,17 @@ export async function gatherClaims(
       failure = { cause: new TooManyPaths() }
       return
     }
-    const visiting: Promise<void> = limit(() => (failure === undefined ? visit(path) : Promise.resolve()))
+    running++
+    limit(() => (failure === undefined ? visit(path) : Promise.resolve()))
       .catch((cause: unknown) => {
         failure ??= { cause }
       })
-      .finally(() => running.delete(visiting))
-    running.add(visiting)
+      .finally(() => {
+        if (--running === 0) ended()
+      })
   }
   for (const root of roots) begin(root)
-  while (running.size > 0) await Promise.race(running)
+  if (running > 0) await end
   if (failure !== undefined) throw failure.cause
   return { offers, claims, failures }
 }

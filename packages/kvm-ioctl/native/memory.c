@@ -282,8 +282,10 @@ static napi_value set_slot_call(napi_env env, napi_callback_info info) {
     memcpy(bytes + at, &address, sizeof address);
     struct object *holder = original(machine);
     pthread_mutex_lock(&holder->lock);
-    result = ioctl(machine->fd, request, bytes);
-    if (result < 0) result = -errno;
+    do {
+      result = ioctl(machine->fd, request, bytes);
+      if (result < 0) result = -errno;
+    } while (result == -EINTR);
     if (result >= 0) {
       struct slot **place = find_slot(holder, (uint32_t)number), *old = *place;
       if (old != NULL) {

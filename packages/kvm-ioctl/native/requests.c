@@ -27,6 +27,17 @@ static bool must_wait(struct object *object, unsigned long request) {
   return atomic_load(&original(object)->runner) != 0;
 }
 
+/*
+ * A request that a signal interrupted did nothing, or says how far it came: it is made again. The signal may be our
+ * own, which lets workers out of KVM_RUN (KVM_CREATE_VM is one that minds).
+ */
+static long request_again(int fd, unsigned long request, unsigned long argument) {
+  for (;;) {
+    const long result = ioctl(fd, request, argument);
+    if (result >= 0 || errno != EINTR) return result;
+  }
+}
+
 /* (handle, request, argument: number | bigint) → result. For requests whose argument is a number, or nothing. */
 static napi_value ioctl_number(napi_env env, napi_callback_info info) {
   napi_value values[3], refusal = NULL;
@@ -39,7 +50,7 @@ static napi_value ioctl_number(napi_env env, napi_callback_info info) {
   if (_IOC_SIZE(request) != 0) return refuse(env, "this request takes bytes");
   if (!read_object(env, values[0], &object, &refusal)) return refusal;
   napi_value result = must_wait(object, request) ? give_int(env, RUNNING)
-                                                 : give_result(env, ioctl(object->fd, request, (unsigned long)argument));
+                                                 : give_result(env, request_again(object->fd, request, argument));
   release(object);
   return result;
 }
@@ -85,7 +96,7 @@ static napi_value ioctl_bytes(napi_env env, napi_callback_info info) {
     result = give_int(env, RUNNING);
   } else {
     for (size_t i = 0; i < count; i++) memcpy(places[i].at, &places[i].address, sizeof places[i].address);
-    result = give_result(env, ioctl(object->fd, request, bytes));
+    result = give_result(env, request_again(object->fd, request, (unsigned long)(uintptr_t)bytes));
     /* An address is nobody's business. */
     for (size_t i = 0; i < count; i++) memset(places[i].at, 0, sizeof places[i].address);
   }

@@ -18,7 +18,7 @@ export interface Ended {
 export function run(argv: readonly string[], environment: Record<string, string> = {}): Ended {
   const [file = '', ...rest] = argv
   const env = { PATH: process.env['PATH'] ?? '', ...environment }
-  const { status, stdout, stderr, error } = spawnSync(file, rest, { env, timeout: 240_000 })
+  const { status, stdout, stderr, error } = spawnSync(file, rest, { env, timeout: 1_500_000 })
   if (error) throw error
   return { status, output: `${stdout}${stderr}` }
 }

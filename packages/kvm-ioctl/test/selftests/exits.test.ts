@@ -8,6 +8,7 @@ import {
   movEcx,
   movEdx,
   needs,
+  needsBreakpoints,
   needsProcessor,
   runUntil,
   withGuest,
@@ -216,6 +217,7 @@ describe('debug_regs', () => {
 
   test('a hardware breakpoint stops before its instruction, with the bit that names it', (context) =>
     withGuest(context, [0x90, 0x90, 0x90, HLT], {}, ({ vcpu }) => {
+      needsBreakpoints(context)
       const debugreg = [0x1002n, 0n, 0n, 0n, 0n, 0n, 0n, 0x402n]
       vcpu
         .setGuestDebug({ control: KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP, arch: { debugreg } })
@@ -228,6 +230,7 @@ describe('debug_regs', () => {
   test('a software breakpoint stops at its own instruction', (context) =>
     withGuest(context, [0x90, 0xcc, HLT], {}, ({ vcpu }) => {
       needsProcessor(context, 'gives the guest its own int3')
+      needsBreakpoints(context)
       vcpu.setGuestDebug({ control: KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP })._unsafeUnwrap()
       expect(runUntil(vcpu, 'debug').arch).toMatchObject({ pc: 0x1001n, exception: 3 })
     }))

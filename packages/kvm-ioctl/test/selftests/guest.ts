@@ -42,6 +42,11 @@ export function needsProcessor(context: TestContext, what: string): void {
   if (existsSync('/sys/module/kvm_pvm')) context.skip(`kvm-pvm emulates real mode and ${what}`)
 }
 
+/** Skips in the lab, whose processor QEMU emulates: it takes breakpoints for the guest's own, whatever KVM intercepts. */
+export function needsBreakpoints(context: TestContext): void {
+  if (process.env['SPECTRUM_LAB']) context.skip("QEMU's emulated SVM intercepts no breakpoint")
+}
+
 export const HLT = 0xf4
 
 /** The next exit, which has to be of that kind. */

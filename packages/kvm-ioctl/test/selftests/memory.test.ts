@@ -106,6 +106,9 @@ describe('set_memory_region', () => {
 
 describe('dirty_log', () => {
   const code = [...store(0x3000, 1), ...store(0x3001, 1), ...store(0x6000, 1), HLT]
+  /** Without the page of the code: a KVM may map it for writing when it is first fetched, and count that. */
+  const written = <T extends number | bigint>(pages: Iterable<T>) =>
+    [...pages].filter((page) => Number(page) !== 1)
 
   test('with manual protection, a page stays dirty until it is cleared', (context) =>
     withGuest(context, code, {}, ({ vm, vcpu, memory, restart }) => {
@@ -114,13 +117,13 @@ describe('dirty_log', () => {
       vm.setUserMemoryRegion({ slot: 0, guestAddress: 0, memory, logDirtyPages: true })._unsafeUnwrap()
       runUntil(vcpu, 'hlt')
       const seen = vm.getDirtyLog(0)._unsafeUnwrap()
-      expect([...seen]).toEqual([3, 6])
-      expect([...vm.getDirtyLog(0)._unsafeUnwrap()]).toEqual([3, 6])
+      expect(written(seen)).toEqual([3, 6])
+      expect(written(vm.getDirtyLog(0)._unsafeUnwrap())).toEqual([3, 6])
       vm.clearDirtyLog(0, seen)._unsafeUnwrap()
       expect([...vm.getDirtyLog(0)._unsafeUnwrap()]).toEqual([])
       restart()._unsafeUnwrap()
       runUntil(vcpu, 'hlt')
-      expect([...vm.getDirtyLog(0)._unsafeUnwrap()]).toEqual([3, 6])
+      expect(written(vm.getDirtyLog(0)._unsafeUnwrap())).toEqual([3, 6])
       expect(vm.clearDirtyLog(0, seen, 64)._unsafeUnwrapErr().kind).toBe('invalid-argument')
     }))
 
@@ -147,7 +150,7 @@ describe('dirty_log', () => {
         runUntil(vcpu, 'hlt')
         const pages = ring.collect()
         expect(pages.every(({ space, slot }) => space === 0 && slot === 5)).toBe(true)
-        expect([...new Set(pages.map(({ page }) => page))]).toEqual([3n, 6n])
+        expect(written(new Set(pages.map(({ page }) => page)))).toEqual([3n, 6n])
         expect(vm.resetDirtyRings()._unsafeUnwrap()).toBeGreaterThanOrEqual(2)
         expect(ring.collect()).toEqual([])
       }

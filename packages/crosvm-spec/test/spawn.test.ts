@@ -238,8 +238,16 @@ describe('what a host lacks', () => {
       { kind: 'file', message: expect.stringContaining('it is a directory') },
     ])
     expect(await lacks({ ...sound, pmemExt2: [{ path: join(directory, 'tree') }] })).toMatchObject([
-      { kind: 'plain-tree', message: expect.stringContaining('fifo is a other') },
+      { kind: 'plain-tree', message: expect.stringContaining('fifo is no file') },
     ])
+    const two = async function* (path: string) {
+      const kind = 'file' as const
+      if (path === directory) yield* [1, 2].map((n) => ({ path: `/${n}`, kind }))
+    }
+    const crowded = { tree: two }
+    expect(
+      await lacks({ ...sound, pmemExt2: [{ path: directory, inodesPerGroup: 12 }] }, crowded),
+    ).toMatchObject([{ kind: 'plain-tree', message: expect.stringContaining('raise inodesPerGroup') }])
     expect(await lacks({ ...sound, vhostUser: [{ type: 'fs', socket: boot.path }] })).toMatchObject([
       { kind: 'socket', message: expect.stringContaining('it is a file') },
     ])

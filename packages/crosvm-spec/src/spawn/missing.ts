@@ -21,13 +21,17 @@ export async function missingPrerequisites(
 ): Promise<readonly MissingPrerequisite[]> {
   const found: MissingPrerequisite[] = []
   for (const prerequisite of prerequisites(spec)) {
-    const why = await whyNot(prerequisite, host)
+    const why = await whyNot(prerequisite, spec, host)
     if (why !== undefined) found.push({ prerequisite, message: `${prerequisite.message} (here: ${why})` })
   }
   return found
 }
 
-async function whyNot(wanted: Prerequisite, host: HostInspection): Promise<string | undefined> {
+async function whyNot(
+  wanted: Prerequisite,
+  spec: CrosvmSpec,
+  host: HostInspection,
+): Promise<string | undefined> {
   if (wanted.kind === 'descriptor') return undefined
   if (wanted.kind === 'privilege') {
     if (wanted.privilege === 'user-namespaces') return host.whyNoNamespaces()
@@ -40,11 +44,11 @@ async function whyNot(wanted: Prerequisite, host: HostInspection): Promise<strin
   const expected = { file: 'file', device: 'device', socket: 'socket' }[kind as string] ?? 'directory'
   // A disk may also be a block device, and a file descriptor's link any kind.
   const fits = facts.kind === expected || (kind === 'file' && facts.kind !== 'directory')
-  if (!fits) return `it is a ${facts.kind}`
+  if (!fits) return facts.kind === 'other' ? 'it is something else' : `it is a ${facts.kind}`
   if (!facts.readable && kind !== 'socket') return 'it may not be read'
   if (writable && !facts.writable) return 'it may not be written'
   if (kind === 'empty-directory') return (await firstOf(host.tree(path))) && 'it is not empty'
-  return kind === 'plain-tree' ? firstSpecial(host.tree(path)) : undefined
+  return kind === 'plain-tree' ? unfitTree(host.tree(path), inodesFor(spec, path)) : undefined
 }
 
 async function firstOf(entries: AsyncIterable<{ readonly path: string }>): Promise<string | undefined> {
@@ -52,12 +56,26 @@ async function firstOf(entries: AsyncIterable<{ readonly path: string }>): Promi
   return undefined
 }
 
-async function firstSpecial(entries: ReturnType<HostInspection['tree']>): Promise<string | undefined> {
+async function unfitTree(
+  entries: ReturnType<HostInspection['tree']>,
+  inodes: number,
+): Promise<string | undefined> {
   let seen = 0
   for await (const { path, kind } of entries) {
-    if (kind !== 'file' && kind !== 'directory' && kind !== 'link') return `${path} is a ${kind}`
+    if (kind !== 'file' && kind !== 'directory' && kind !== 'link')
+      return `${path} is no file, directory or link`
     seen += 1
+    if (seen > inodes) return `it has more than ${inodes} entries: raise inodesPerGroup`
     if (seen > MOST_ENTRIES) return `it has more than ${MOST_ENTRIES} entries`
   }
   return undefined
+}
+
+/** Inodes that the ext2 images of a directory leave for what is in it; the first eleven are ext2's own. */
+function inodesFor(spec: CrosvmSpec, path: string): number {
+  const devices = spec.pmemExt2?.filter((device) => device.path === path) ?? []
+  const counts = devices.map(({ size = 16_777_216, blocksPerGroup = 4096, inodesPerGroup = 1024 }) => {
+    return Math.floor(size / (4096 * blocksPerGroup)) * inodesPerGroup - 11
+  })
+  return Math.min(...counts)
 }

@@ -22,6 +22,13 @@ export type { Ending } from './relay/endings.js'
 export type { Question, RelayPowers } from './relay/unit-context.js'
 export { type Acceptance, acceptClients } from './transport/acceptor.js'
 export { type Carry, type CrossDomainPowers, carryAcrossDomains } from './transport/cross-domain.js'
+export {
+  openSecurityContext,
+  type SecurityContext,
+  type SecurityContextError,
+  type SecurityContextPowers,
+  type SecurityContextRequest,
+} from './transport/security-context.js'
 export { type Decoded, decodeArguments } from './wire/decode.js'
 export { type Encoded, encodeMessage } from './wire/encode.js'
 export type { WireError } from './wire/errors.js'

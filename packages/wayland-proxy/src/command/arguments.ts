@@ -6,6 +6,8 @@ export interface CommandLine {
   readonly protocols: readonly string[]
   /** The compositor's socket; default: the environment's. */
   readonly compositor: string | undefined
+  /** The application id under which the compositor is to know the clients. */
+  readonly securityContext: string | undefined
   readonly dryRun: boolean
   readonly trace: boolean
   readonly crossDomain: boolean
@@ -30,6 +32,7 @@ Puts a policy between a program, or a unit, and the compositor.
   --listen PATH        serve whoever connects there, until SIGTERM or SIGINT
   --inherited FD       serve one client, over a connected socket that is open already
   --compositor PATH    default: WAYLAND_DISPLAY
+  --security-context ID  tell the compositor, where it can be told, that these clients are ID and sandboxed
   --protocol FILE      add an XML file to the known protocols; may be given more than once
   --cross-domain       the clients are behind crosvm's cross-domain device
   --dry-run            say what would be refused, and let it pass
@@ -38,7 +41,15 @@ Puts a policy between a program, or a unit, and the compositor.
   --schema             write the JSON schema of policies
 `
 
-const VALUED = ['--policy', '--listen', '--inherited', '--compositor', '--protocol', '--explain'] as const
+const VALUED = [
+  '--policy',
+  '--listen',
+  '--inherited',
+  '--compositor',
+  '--protocol',
+  '--security-context',
+  '--explain',
+] as const
 const PLAIN = ['--dry-run', '--trace', '--cross-domain', '--schema', '--help'] as const
 
 /** Reads the arguments after the program's name. The error is a sentence for the user. */
@@ -76,6 +87,7 @@ export function parseArguments(argv: readonly string[]): Result<CommandLine, str
     policy,
     protocols: values.get('--protocol') ?? [],
     compositor: one('--compositor'),
+    securityContext: one('--security-context'),
     dryRun: flags.has('--dry-run'),
     trace: flags.has('--trace'),
     crossDomain: flags.has('--cross-domain'),

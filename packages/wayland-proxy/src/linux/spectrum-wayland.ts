@@ -17,6 +17,7 @@ import { extendedTable, type ProtocolTable } from '../protocol/table.js'
 import { WaylandProxy } from '../proxy.js'
 import { acceptClients } from '../transport/acceptor.js'
 import { carryAcrossDomains } from '../transport/cross-domain.js'
+import { openSecurityContext } from '../transport/security-context.js'
 import { linuxCrossDomainPowers } from './descriptors.js'
 
 const FAILED = 125
@@ -154,6 +155,42 @@ async function run(service: Service, argv: readonly string[]): Promise<number> {
   }
 }
 
+const SECURITY_CONTEXT_MS = 10_000
+
+/** The way to the compositor: through a context of its own, where that was asked for and can be had. */
+async function throughSecurityContext(line: CommandLine, service: Service) {
+  const plain = { connect: service.connect, close: () => undefined }
+  const compositor = compositorPath(line.compositor)
+  if (line.securityContext === undefined || compositor.isErr()) return plain
+  const { descriptors } = service
+  const directory = mkdtempSync(join(tmpdir(), 'spectrum-wayland-'))
+  const remove = () => rmSync(directory, { recursive: true, force: true })
+  const context = await openSecurityContext(
+    {
+      connect: (path) => descriptors.connect(path, 'stream'),
+      listen: (path) => descriptors.listen(path, 'stream'),
+      pipe: () => descriptors.createPipe(),
+    },
+    {
+      compositor: compositor.value,
+      path: join(directory, 'context'),
+      appId: line.securityContext,
+      instanceId: `${line.securityContext}-${process.pid}`,
+    },
+    AbortSignal.timeout(SECURITY_CONTEXT_MS),
+  )
+  if (context.isErr()) {
+    say(`without a security context: ${context.error.message}`)
+    remove()
+    return plain
+  }
+  const close = () => {
+    context.value.close()
+    remove()
+  }
+  return { connect: context.value.connect, close }
+}
+
 async function work(line: CommandLine): Promise<number> {
   if (line.work.kind === 'help') {
     process.stdout.write(USAGE)
@@ -179,9 +216,18 @@ async function work(line: CommandLine): Promise<number> {
     say(service.error)
     return FAILED
   }
-  const { proxy, descriptors, connect } = service.value
+  const withContext = await throughSecurityContext(line, service.value)
+  try {
+    return await serveAsAsked(line, { ...service.value, connect: withContext.connect })
+  } finally {
+    withContext.close()
+  }
+}
+
+async function serveAsAsked(line: CommandLine, service: Service): Promise<number> {
+  const { proxy, descriptors, connect } = service
   reloadOn('SIGHUP', line, proxy)
-  if (line.work.kind === 'run') return run(service.value, line.work.argv)
+  if (line.work.kind === 'run') return run(service, line.work.argv)
   const stop = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop.abort())
   if (line.work.kind === 'inherited') {
@@ -196,13 +242,14 @@ async function work(line: CommandLine): Promise<number> {
     await proxy.empty()
     return 0
   }
+  if (line.work.kind !== 'listen') return USED_WRONGLY
   const listener = descriptors.listen(line.work.path, 'stream', { lock: true, backlog: 64 })
   if (listener.isErr()) {
     say(listener.error.message)
     return FAILED
   }
   process.stdout.write(`listening at ${line.work.path}\n`)
-  const status = await serve(service.value, listener.value, stop.signal)
+  const status = await serve(service, listener.value, stop.signal)
   listener.value.close()
   proxy.close()
   return status

@@ -6,7 +6,6 @@ import type { ProtocolTable } from '../protocol/table.js'
 export interface UnitCensus {
   objects: number
   poolBytes: number
-  descriptors: number
 }
 
 /** How many objects of each kind one client holds, against its limits. */

@@ -66,11 +66,13 @@ export class Pump {
     })
   }
 
-  /** Offers the client what is queued for it, then closes both. Idempotent. */
+  /** Offers each side what is queued for it, then closes both. Idempotent. */
   close(): void {
     if (this.#closed) return
     this.#closed = true
     this.client.flush()
+    // A client may say its last words and leave in one breath.
+    this.compositor.flush()
     this.client.close()
     this.compositor.close()
   }

@@ -68,6 +68,16 @@ describe('rule 23: the end of one side', () => {
     expect(unit.endings[0]).toMatchObject({ kind: 'client-left' })
   })
 
+  test('of a client that says its last words and leaves at once loses none of them', async () => {
+    await using unit = new Unit()
+    const { client, compositor } = await unit.started()
+    const surface = client.make(client.bind('wl_compositor'), 'create_surface')
+    client.send(surface, 'commit')
+    client.close()
+    await compositor.next('wl_surface.commit')
+    await compositor.end()
+  })
+
   test('serials, times and enumerations pass unchanged', async () => {
     await using unit = new Unit()
     const { client, compositor } = await unit.started()

@@ -22,6 +22,7 @@ export {
   STAT_DEVICE,
   STAT_INODE,
   STAT_MODE,
+  STAT_MOUNT,
   STAT_SIZE,
   STAT_WORDS,
   type TreeCalls,

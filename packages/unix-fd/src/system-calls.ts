@@ -89,7 +89,7 @@ export interface SystemCalls {
   unlink(path: string): number
   /** openat2. Paths and names here are strings of one character per byte, 1 to 255. */
   openBeneath(directory: number, path: string, flags: number, resolve: number): number
-  /** out: mode, then size, device and inode as two halves each, the low one first. Of the fd itself: ''. */
+  /** out: mode, then size, device, inode and mount as two halves each, the low one first. Of the fd itself: ''. */
   statAt(directory: number, name: string, out: Int32Array): number
   readLinkAt(directory: number, name: string, bytes: Uint8Array): number
   /** getdents64: linux_dirent64 records. `again`: from the start. */

@@ -10,12 +10,14 @@ import type { SystemCalls } from './system-calls.js'
  */
 export type Opening = 'file' | 'directory' | 'place'
 
-/** Where `TreeCalls.stat` puts what it found. Sizes, devices and inodes are two halves, the low one first. */
+/** Where `TreeCalls.stat` puts what it found. All but the mode are two halves, the low one first. */
 export const STAT_MODE = 0
 export const STAT_SIZE = 1
 export const STAT_DEVICE = 3
 export const STAT_INODE = 5
-export const STAT_WORDS = 7
+/** Which mount it is on, which st_dev does not tell where file systems lie over one another. 0 before Linux 5.8. */
+export const STAT_MOUNT = 7
+export const STAT_WORDS = 9
 
 /** The most pieces that one `read` fills: UIO_MAXIOV. */
 export const MOST_PIECES = 1024

@@ -18,6 +18,7 @@ import {
   MOST_PIECES,
   STAT_INODE,
   STAT_MODE,
+  STAT_MOUNT,
   STAT_SIZE,
   STAT_WORDS,
   type TreeCalls,
@@ -108,6 +109,14 @@ describe('below a directory', () => {
     expect(tree.stat(top, '', out)).toBe(0)
     expect(out[STAT_MODE]! & 0o170000).toBe(0o040000)
     expect(tree.stat(top, 'nothing', out)).toBe(ENOENT)
+    // Which mount it is on: the same below one, another one elsewhere.
+    const mountOf = (directory: Fd, name: string) => {
+      expect(tree.stat(directory, name, out)).toBe(0)
+      return number(STAT_MOUNT)
+    }
+    using root = descriptors.openPath('/', 'place')._unsafeUnwrap()
+    expect(mountOf(top, 'file')).toBe(mountOf(top, ''))
+    expect(mountOf(root, 'proc')).not.toBe(mountOf(root, ''))
     for (const path of ['..', 'deep/deeper', '/', 'in/']) {
       expect(() => tree.stat(top, path, out)).toThrow(RangeError)
       expect(() => tree.readLink(top, path, new Uint8Array(8))).toThrow(RangeError)

@@ -3,6 +3,7 @@ import {
   STAT_DEVICE,
   STAT_INODE,
   STAT_MODE,
+  STAT_MOUNT,
   STAT_SIZE,
   STAT_WORDS,
   type UnixFd,
@@ -21,7 +22,9 @@ export interface Grant {
   readonly kind: number
   readonly executable: boolean
   readonly size: number
-  /** The file system it is on: nothing on another one is shown. */
+  /** The mount it is on: nothing on another one is shown. */
+  readonly mountLow: number
+  readonly mountHigh: number
   readonly deviceLow: number
   readonly deviceHigh: number
   readonly inodeLow: number
@@ -136,6 +139,8 @@ export class Grants implements Disposable {
       kind,
       executable: (mode & 0o100) !== 0,
       size: (stat[STAT_SIZE + 1]! >>> 0) * 2 ** 32 + (stat[STAT_SIZE]! >>> 0),
+      mountLow: stat[STAT_MOUNT]!,
+      mountHigh: stat[STAT_MOUNT + 1]!,
       deviceLow: stat[STAT_DEVICE]!,
       deviceHigh: stat[STAT_DEVICE + 1]!,
       inodeLow: stat[STAT_INODE]!,

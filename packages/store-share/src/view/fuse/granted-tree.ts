@@ -3,6 +3,7 @@ import {
   STAT_DEVICE,
   STAT_INODE,
   STAT_MODE,
+  STAT_MOUNT,
   STAT_SIZE,
   STAT_WORDS,
   type TreeCalls,
@@ -72,7 +73,7 @@ export class GrantedTree implements Disposable {
     const found = this.#tree.stat(directory, name, stat)
     if (found < 0) return found
     const { grant } = parent
-    const elsewhere = stat[STAT_DEVICE] !== grant.deviceLow || stat[STAT_DEVICE + 1] !== grant.deviceHigh
+    const elsewhere = stat[STAT_MOUNT] !== grant.mountLow || stat[STAT_MOUNT + 1] !== grant.mountHigh
     const kind = (stat[STAT_MODE]! >>> 12) & 15
     const shown = kind === DT_DIRECTORY || kind === DT_FILE || kind === DT_SYMLINK
     if (elsewhere || !shown) return -ERRNO.ENOENT

@@ -96,7 +96,6 @@ export interface CacheFiles {
   remove(path: string): Promise<void>
   /** Removes an empty directory; one that is not there is no failure. */
   removeDirectory(path: string): Promise<void>
-  syncDirectory(path: string): Promise<void>
 }
 
 /** Which file it is, whatever its names, and what it takes on the disk. */

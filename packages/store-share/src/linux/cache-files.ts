@@ -76,14 +76,6 @@ export const cacheFiles: CacheFiles = {
       if (!isMissing(thrown)) throw thrown
     }
   },
-  async syncDirectory(path) {
-    const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
-    try {
-      await directory.sync()
-    } finally {
-      await directory.close()
-    }
-  },
 }
 
 /** Not `recursive`, which never returns below a directory like /proc, where making one is ENOENT. */

@@ -2,7 +2,17 @@ import { errorCode, throwIfAborted } from '../failure.js'
 import { pause } from '../pause.js'
 import type { Clock } from '../powers.js'
 import { quote } from '../quote.js'
-import { CacheFailed, type CacheTransport } from './cache-transport.js'
+import type { CacheFailed, CacheTransport } from './cache-transport.js'
+import {
+  failed,
+  failRedirect,
+  failStatus,
+  failTooLarge,
+  shown,
+  stalled,
+  statusFailure,
+  unreachable,
+} from './http-failures.js'
 
 /** One request; nothing is followed, decoded or repeated. Rejects with the system's error when there is no answer. */
 export interface HttpClient {
@@ -379,43 +389,4 @@ function concatenate(chunks: readonly Uint8Array[], length: number): Uint8Array 
     at += chunk.length
   }
   return whole
-}
-
-/** A query may hold a secret. */
-function shown(url: URL): string {
-  return quote(`${url.origin}${url.pathname}`)
-}
-
-function failed(url: URL, reason: CacheFailed['failure']['reason'], what: string, more = {}): CacheFailed {
-  return new CacheFailed({
-    kind: 'cache-failed',
-    url: shown(url),
-    reason,
-    message: `${shown(url)} cannot be fetched: ${what}.`,
-    ...more,
-  })
-}
-
-function unreachable(url: URL, why: string, cause?: unknown): CacheFailed {
-  return failed(url, 'unreachable', why, { cause })
-}
-
-function stalled(url: URL, why: string): CacheFailed {
-  return failed(url, 'stalled', why)
-}
-
-function statusFailure(url: URL, status: number, what = 'the server answered'): CacheFailed {
-  return failed(url, 'status', `${what} (status ${status})`, { status })
-}
-
-function failStatus(url: URL, status: number, what?: string): never {
-  throw statusFailure(url, status, what)
-}
-
-function failRedirect(url: URL, why: string): never {
-  throw failed(url, 'redirects', why)
-}
-
-function failTooLarge(url: URL, maxBytes: number): never {
-  throw failed(url, 'too-large', `it is longer than the ${maxBytes} bytes it may have`)
 }

@@ -8,7 +8,7 @@ import { Guest, type Share } from '../test/guest/view/guest.js'
 
 // The view against Debian's virtiofsd (QEMU's own, in C, with `cache=always`), and against another virtiofsd such as
 // the Rust one where VIRTIOFSD_RUST names it: the same files, shared twice with one guest, each measured in turn. A
-// guest without KVM spends most of the time itself, so the processors' time on the host side is measured as well.
+// guest without KVM spends most of the time itself, and a busy machine drowns the rest: look at quiet runs only.
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 7)
 const json = process.argv.includes('--json')
 const scratch = mkdtempSync(join(tmpdir(), 'bench-view-'))

@@ -25,6 +25,7 @@ export { DirtyBitmap } from './memory/dirty-log.js'
 export type { DirtyPage, DirtyRing } from './memory/dirty-ring.js'
 export type { Backing, GuestMemory, SharedMemory } from './memory/guest-memory.js'
 export { ioctlMethods, unusable } from './methods/all.js'
+export type { MsrFilterRange } from './methods/msr-filter.js'
 export type { Msr } from './methods/msrs.js'
 export {
   type Clock,
@@ -49,4 +50,4 @@ export type { Resumption } from './running/resumption.js'
 export { bytesOf } from './structures/accessors.js'
 export type { StructureInit, StructureValue } from './structures/values.js'
 export type { Kicker, LoopOptions, SharedVcpu, Vcpu } from './vcpu.js'
-export type { GuestMemfd, MemoryRegion, MsrFilterRange, Vm } from './vm.js'
+export type { GuestMemfd, MemoryRegion, Vm } from './vm.js'

@@ -9,22 +9,16 @@ import {
   hasAttribute,
   setAttribute,
 } from './attributes.js'
-import {
-  ACCESS,
-  type Access,
-  isObject,
-  isWhole,
-  isWord,
-  type Kernel,
-  KvmObject,
-  shown,
-} from './descriptor.js'
+import { ACCESS, type Access, isWhole, isWord, type Kernel, KvmObject, shown } from './descriptor.js'
 import { Device, KvmFile } from './device.js'
 import { invalidArgument, type KvmError } from './errors.js'
 import { type Ioeventfd, type Irqfd, ioeventfd, irqfd } from './fast-paths/eventfds.js'
 import { Statistics } from './fast-paths/stats.js'
 import { bitmapBytes, DirtyBitmap } from './memory/dirty-log.js'
 import { type GuestMemory, GuestMemory as GuestMemoryObject } from './memory/guest-memory.js'
+import { armGetRegWritableMasks, armMteCopyTags } from './methods/arm-machine.js'
+import { type EncryptionCommand, encryptedRegion, memoryEncryptOp } from './methods/encrypted-memory.js'
+import { type MsrFilterRange, setMsrFilter } from './methods/msr-filter.js'
 import { rawIoctl } from './methods/raw.js'
 import { addMethods, type MethodsOf } from './methods/spec.js'
 import {
@@ -81,26 +75,12 @@ export class GuestMemfd extends KvmFile {
   }
 }
 
-/** One of the kernel's MSR filter ranges: a set bit lets the guest through, a clear one denies. */
-export interface MsrFilterRange {
-  readonly base: number
-  readonly count: number
-  readonly read?: boolean
-  readonly write?: boolean
-  /** One bit per MSR, the lowest first. */
-  readonly bitmap: Uint8Array
-}
-
 const REGION_MEANINGS = {
   EEXIST: 'it overlaps another slot, or is there already with other memory: remove that first',
   EINVAL:
     'not page-aligned, a slot number beyond KVM_CAP_NR_MEMSLOTS, a flag that this KVM lacks, or a change that needs the slot to be removed first',
   ENOMEM: 'no memory for the bookkeeping of a slot that large',
 }
-const MOST_FILTER_RANGES = 16
-/** KVM_MSR_FILTER_MAX_BITMAP_SIZE. */
-const MOST_FILTER_BYTES = 0x600
-
 interface Slot {
   readonly pages: number
 }
@@ -363,34 +343,7 @@ export class VmCore<A extends Architecture = 'x86_64'> extends KvmObject {
 
   /** KVM_X86_SET_MSR_FILTER. x86 only. What is denied exits where KVM_CAP_X86_USER_SPACE_MSR says so. */
   setMsrFilter(ranges: readonly MsrFilterRange[], denyOthers = false): Result<void, KvmError> {
-    if (!Array.isArray(ranges) || ranges.length > MOST_FILTER_RANGES)
-      return err(invalidArgument('ranges', `give at most ${MOST_FILTER_RANGES}`))
-    const { constants, structures } = this[ACCESS].kernel.tables
-    const layout = structures['kvm_msr_filter']
-    const range = structures['kvm_msr_filter_range']
-    const list = layout?.fields['ranges']
-    if (range === undefined || list === undefined) return err(invalidArgument('ranges', 'x86 only'))
-    const places: (number | Uint8Array)[] = []
-    const fields = []
-    for (const [index, wanted] of ranges.entries()) {
-      if (!isObject(wanted)) return err(invalidArgument('ranges', 'give a list of ranges'))
-      const { base, count, read = true, write = true, bitmap } = wanted as MsrFilterRange
-      if (!isWhole(count, MOST_FILTER_BYTES * 8) || !(bitmap instanceof Uint8Array))
-        return err(invalidArgument('bitmap', `use at most ${MOST_FILTER_BYTES * 8} MSRs and a Uint8Array`))
-      const flags =
-        (read ? Number(constants['KVM_MSR_FILTER_READ']) : 0) |
-        (write ? Number(constants['KVM_MSR_FILTER_WRITE']) : 0)
-      fields.push({ flags, nmsrs: count, base })
-      // The kernel reads whole words of bits, whatever the caller's array has.
-      const bits = new Uint8Array(bitmapBytes(count))
-      bits.set(bitmap.subarray(0, bits.length))
-      places.push(list.offset + index * range.size + range.fields['bitmap']!.offset, bits)
-    }
-    const deny = denyOthers ? Number(constants['KVM_MSR_FILTER_DEFAULT_DENY']) : 0
-    return this[ACCESS].kernel
-      .make('ranges', 'kvm_msr_filter', { flags: deny, ranges: fields })
-      .andThen((value) => this[ACCESS].bytes('KVM_X86_SET_MSR_FILTER', bytesOf(value), {}, ...places))
-      .map(() => undefined)
+    return setMsrFilter(this[ACCESS], ranges, denyOthers)
   }
 
   /** KVM_SET_PMU_EVENT_FILTER: which performance events a guest may count. x86 only (arm: an attribute). */
@@ -418,53 +371,18 @@ export class VmCore<A extends Architecture = 'x86_64'> extends KvmObject {
   }
 
   /** KVM_MEMORY_ENCRYPT_OP: a command of SEV; `data` is its structure, changed in place. x86 only. */
-  memoryEncryptOp(command: {
-    readonly id: number
-    readonly sevFd: number
-    readonly data: Uint8Array
-  }): Result<number, KvmError> {
-    const layout = this[ACCESS].kernel.tables.structures['kvm_sev_cmd']
-    if (layout === undefined) return err(invalidArgument('command', 'x86 only'))
-    const { id, sevFd, data } = command ?? {}
-    if (!(data instanceof Uint8Array)) return err(invalidArgument('data', 'give a Uint8Array'))
-    // A command may be longer than the caller knows: what the kernel reads and writes has room.
-    const memory = new Uint8Array(Math.max(data.length, this[ACCESS].kernel.calls.pageSize))
-    memory.set(data)
-    return this[ACCESS].kernel
-      .make('command', 'kvm_sev_cmd', { id, sev_fd: sevFd })
-      .andThen((value) =>
-        this[ACCESS].bytes(
-          'KVM_MEMORY_ENCRYPT_OP',
-          bytesOf(value),
-          { ENOTTY: 'this machine has no encrypted memory' },
-          layout.fields['data']!.offset,
-          memory,
-        ),
-      )
-      .map((result) => {
-        data.set(memory.subarray(0, data.length))
-        return result
-      })
+  memoryEncryptOp(command: EncryptionCommand): Result<number, KvmError> {
+    return memoryEncryptOp(this[ACCESS], command)
   }
 
   /** KVM_MEMORY_ENCRYPT_REG_REGION: pins guest memory that is encrypted. x86 only. */
   memoryEncryptRegRegion(memory: GuestMemory): Result<void, KvmError> {
-    return this.#encryptedRegion('KVM_MEMORY_ENCRYPT_REG_REGION', memory)
+    return encryptedRegion(this[ACCESS], 'KVM_MEMORY_ENCRYPT_REG_REGION', memory)
   }
 
   /** KVM_MEMORY_ENCRYPT_UNREG_REGION. */
   memoryEncryptUnregRegion(memory: GuestMemory): Result<void, KvmError> {
-    return this.#encryptedRegion('KVM_MEMORY_ENCRYPT_UNREG_REGION', memory)
-  }
-
-  #encryptedRegion(request: string, memory: GuestMemory): Result<void, KvmError> {
-    if (!(memory instanceof GuestMemoryObject)) return err(invalidArgument('memory', 'give a GuestMemory'))
-    return memory.bytes.andThen((bytes) =>
-      this[ACCESS].kernel
-        .make('memory', 'kvm_enc_region', { size: bytes.length })
-        .andThen((value) => this[ACCESS].bytes(request, bytesOf(value), {}, 0, bytes))
-        .map(() => undefined),
-    )
+    return encryptedRegion(this[ACCESS], 'KVM_MEMORY_ENCRYPT_UNREG_REGION', memory)
   }
 
   /** KVM_PPC_GET_HTAB_FD: the guest's hash table, to be read or written. POWER only. */
@@ -494,39 +412,12 @@ export class VmCore<A extends Architecture = 'x86_64'> extends KvmObject {
     tags: Uint8Array,
     direction: 'from-guest' | 'to-guest',
   ): Result<number, KvmError> {
-    const layout = this[ACCESS].kernel.tables.structures['kvm_arm_copy_mte_tags']
-    if (layout === undefined) return err(invalidArgument('tags', 'aarch64 only'))
-    if (!(tags instanceof Uint8Array)) return err(invalidArgument('tags', 'give a Uint8Array'))
-    const flags =
-      direction === 'from-guest' ? Number(this[ACCESS].kernel.tables.constants['KVM_ARM_TAGS_FROM_GUEST']) : 0
-    return this[ACCESS].kernel
-      .make('guestAddress', layout === undefined ? '' : 'kvm_arm_copy_mte_tags', {
-        guest_ipa: guestAddress,
-        length: tags.length * MTE_GRANULE,
-        flags,
-      })
-      .andThen((value) =>
-        this[ACCESS].bytes('KVM_ARM_MTE_COPY_TAGS', bytesOf(value), {}, layout.fields['addr']!.offset, tags),
-      )
+    return armMteCopyTags(this[ACCESS], guestAddress, tags, direction)
   }
 
   /** KVM_ARM_GET_REG_WRITABLE_MASKS: which bits of the feature id registers can be set. ARM only. */
   armGetRegWritableMasks(): Result<BigUint64Array, KvmError> {
-    const layout = this[ACCESS].kernel.tables.structures['reg_mask_range']
-    if (layout === undefined) return err(invalidArgument('request', 'aarch64 only'))
-    const masks = new BigUint64Array(FEATURE_ID_REGISTERS)
-    return this[ACCESS].kernel
-      .make('range', 'reg_mask_range', {})
-      .andThen((value) =>
-        this[ACCESS].bytes(
-          'KVM_ARM_GET_REG_WRITABLE_MASKS',
-          bytesOf(value),
-          {},
-          layout.fields['addr']!.offset,
-          new Uint8Array(masks.buffer),
-        ),
-      )
-      .map(() => masks)
+    return armGetRegWritableMasks(this[ACCESS])
   }
 
   /** A request that has no method: by name, or by number what is younger than the tables. */
@@ -554,11 +445,6 @@ export class VmCore<A extends Architecture = 'x86_64'> extends KvmObject {
     return this[ACCESS].answer(request, this[ACCESS].kernel.calls.adopt(fd, this[ACCESS].handle))
   }
 }
-
-/** asm/kvm.h: KVM_ARM_FEATURE_ID_RANGE_SIZE, op0 3, op1 of three, crn 0, crm and op2 of eight each. */
-const FEATURE_ID_REGISTERS = 3 * 8 * 8
-/** One tag for so many bytes. */
-const MTE_GRANULE = 16
 
 const DIRTY_MEANINGS = {
   ENOENT: 'this slot does not log: give it logDirtyPages',

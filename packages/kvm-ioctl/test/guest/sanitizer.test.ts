@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { buildAddon, exercise, here, insteadOfItsOwn, loader, run, sanitized } from '../native/programs.js'
 
-const SECONDS = 6
+const SECONDS = 4
 
 describe('under AddressSanitizer', () => {
   test('every native call, right and wrong, leaves memory alone, workers and early exits included', () => {

@@ -90,7 +90,10 @@ export class CrosvmControl implements Disposable {
     return this.#requester.ok({ kind: 'resume-vcpus' }, options)
   }
 
-  /** Devices too. Refused where a device cannot sleep. */
+  /**
+   * Devices too. Refused where a device cannot sleep. What the peer of a console sends meanwhile is lost to the guest
+   * (seen with `unix-stream`): send nothing until `resume` has answered.
+   */
   suspend(options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'suspend' }, options)
   }
@@ -169,7 +172,10 @@ export class CrosvmControl implements Disposable {
     return this.#requester.expect({ kind: 'attach-usb', device }, options, usbPort)
   }
 
-  /** A descriptor of /dev/hidraw…; resolves with the port. */
+  /**
+   * A descriptor of /dev/hidraw…; resolves with the port. Before the guest has started its USB controller this is
+   * refused with `NoAvailablePort`, and yet the key is in `listUsb` from then on: detach it.
+   */
   attachSecurityKey(device: Fd, options?: RequestOptions): Answer<number> {
     return this.#requester.expect({ kind: 'attach-security-key', device }, options, usbPort)
   }
@@ -194,7 +200,10 @@ export class CrosvmControl implements Disposable {
     return this.#requester.ok({ kind: 'plug-vfio', path, add: false }, options)
   }
 
-  /** A persistent tap owned by the user. Resolves with the bus that `removeTap` wants. */
+  /**
+   * A persistent tap owned by the user. Resolves with the bus that `removeTap` wants. Of a tap that is not there, or
+   * that crosvm may not open, its machine ends (seen with f1e797a): look first.
+   */
   addTap(name: string, options?: RequestOptions): Answer<number> {
     return this.#requester.expect({ kind: 'add-tap', name }, options, (reply) =>
       reply.kind === 'pci-bus' ? reply.bus : undefined,

@@ -6,8 +6,12 @@ const SLICE_MS = 2
 /** A call that takes longer was not answered from memory. */
 const SLOW_MS = 0.5
 
-/** So many calls go to the thread pool after a slow one, before a synchronous one is tried again. */
-const CALLS_AFTER_SLOW = 64
+/**
+ * So many calls go to the thread pool after a slow one, before a synchronous one is tried again: few at first,
+ * because on a busy machine another process may have had the processor meanwhile, twice as many each time.
+ */
+const FEWEST_CALLS_AFTER_SLOW = 4
+const MOST_CALLS_AFTER_SLOW = 64
 
 /**
  * Chooses, call by call, between the synchronous and the asynchronous form of a small system call. What the
@@ -17,6 +21,7 @@ const CALLS_AFTER_SLOW = 64
 export class AdaptiveCalls {
   #sliceBegan = Number.NEGATIVE_INFINITY
   #asynchronous = 0
+  #afterSlow = FEWEST_CALLS_AFTER_SLOW
 
   async run<T>(now: () => T, later: () => Promise<T>): Promise<T> {
     if (this.#asynchronous > 0) {
@@ -32,7 +37,9 @@ export class AdaptiveCalls {
     try {
       return now()
     } finally {
-      if (performance.now() - began > SLOW_MS) this.#asynchronous = CALLS_AFTER_SLOW
+      const slow = performance.now() - began > SLOW_MS
+      if (slow) this.#asynchronous = this.#afterSlow
+      this.#afterSlow = slow ? Math.min(2 * this.#afterSlow, MOST_CALLS_AFTER_SLOW) : FEWEST_CALLS_AFTER_SLOW
     }
   }
 }

@@ -72,6 +72,9 @@ describe('a hash', () => {
     `sha256:${HEX.toUpperCase()}`,
     `sha256:${HEX}0`,
     `sha256-${HEX}`,
+    // Base 64 of 32 bytes ends with two bits that say nothing; only zeros are read.
+    `sha256-${'A'.repeat(42)}B=`,
+    `sha256-${'A'.repeat(42)} =`,
     `SHA256:${HEX}`,
     `sha256:sha256:${HEX}`,
     `sha1:${HEX}`,

@@ -340,8 +340,11 @@ describe('a content-addressed path', () => {
     }
   })
 
-  it('by SHA-1 proves nothing', () => {
-    const { outcome, remarks } = judgeContent(sha1, 'recompute')
+  it.each([
+    ['SHA-1', sha1],
+    ['a git tree, which is not computed here,', content(`fixed:git:sha256:${'12'.repeat(32)}`)],
+  ])('by %s proves nothing', (_, given) => {
+    const { outcome, remarks } = judgeContent(given, 'recompute')
     expect(outcome.kind).toBe('missing')
     expect(remarks).toContainEqual(expect.objectContaining({ kind: 'weak-content-address' }))
   })

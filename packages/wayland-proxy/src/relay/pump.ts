@@ -27,6 +27,7 @@ export class Pump {
   #clientTurnPlanned = false
   #compositorTurnPlanned = false
   #flushPlanned = false
+  #serving = false
   #closed = false
   /** Requests that may be relayed now, where a rate is set, and when that was. */
   #allowance = 0
@@ -39,13 +40,13 @@ export class Pump {
     this.client = new Side(
       client,
       this.#inboxBytes,
-      () => this.#serveClient(),
+      () => this.#turn(() => this.#serveClient()),
       () => this.#flush(),
     )
     this.compositor = new Side(
       compositor,
       this.#inboxBytes,
-      () => this.#serveCompositor(),
+      () => this.#turn(() => this.#serveCompositor()),
       () => this.#onCompositorWritable(),
     )
   }
@@ -58,7 +59,8 @@ export class Pump {
 
   /** Sends what was queued outside a turn. */
   flushSoon(): void {
-    if (this.#flushPlanned) return
+    // A turn sends at its end what it queued.
+    if (this.#serving || this.#flushPlanned) return
     this.#flushPlanned = true
     this.#session.unit.powers.soon(() => {
       this.#flushPlanned = false
@@ -75,6 +77,15 @@ export class Pump {
     this.compositor.flush()
     this.client.close()
     this.compositor.close()
+  }
+
+  #turn(serve: () => void): void {
+    this.#serving = true
+    try {
+      serve()
+    } finally {
+      this.#serving = false
+    }
   }
 
   // ── from the client ──────────────────────────────────────────────────────────────────────────────────────
@@ -180,7 +191,7 @@ export class Pump {
     this.#clientTurnPlanned = true
     const resume = () => {
       this.#clientTurnPlanned = false
-      this.#serveClient()
+      this.#turn(() => this.#serveClient())
     }
     if (milliseconds === 0) this.#session.unit.powers.soon(resume)
     else this.#session.unit.powers.later(milliseconds, resume)
@@ -218,7 +229,7 @@ export class Pump {
       this.#compositorTurnPlanned = true
       powers.soon(() => {
         this.#compositorTurnPlanned = false
-        this.#serveCompositor()
+        this.#turn(() => this.#serveCompositor())
       })
     }
     // Confirmations may have let the client on.

@@ -35,6 +35,9 @@ const FORMAT = 'spectrum-blob-index'
 const VERSION = 1
 const MAX_DEPTH = 4096
 
+/** Between what says which index it is and the index itself. */
+const BODY = ',"index":'
+
 type JsonNode = ['d', [string, JsonNode][]] | ['f' | 'x', number, number] | ['l', string]
 
 /** The sidecar file of a blob: JSON with its own version and checksum. */
@@ -45,15 +48,21 @@ export function encodeIndex(index: BlobIndex): string {
     dataBytes: index.dataBytes,
     members: index.members.map(({ path, narHash, tree }) => [path, narHash, encodeNode(tree)]),
   }
-  return JSON.stringify({ format: FORMAT, version: VERSION, sha256: checksum(body), index: body })
+  const text = JSON.stringify(body)
+  const head = JSON.stringify({ format: FORMAT, version: VERSION, sha256: checksum(text) })
+  return `${head.slice(0, -1)}${BODY}${text}}`
 }
 
 /** Undefined for anything but what `encodeIndex` wrote: a sidecar that cannot be trusted does not exist. */
 export function decodeIndex(text: string): BlobIndex | undefined {
   try {
-    const { format, version, sha256, index: body } = record(JSON.parse(text))
+    // The checksum is of the text, which is cheaper than to write out again what was read.
+    const at = text.indexOf(BODY)
+    if (at === -1 || !text.endsWith('}')) return undefined
+    const { format, version, sha256 } = record(JSON.parse(`${text.slice(0, at)}}`))
+    const body = text.slice(at + BODY.length, -1)
     if (format !== FORMAT || version !== VERSION || sha256 !== checksum(body)) return undefined
-    const { id, sizeBytes, dataBytes: data, members } = record(body)
+    const { id, sizeBytes, dataBytes: data, members } = record(JSON.parse(body))
     const dataBytes = size(data)
     const index: BlobIndex = {
       id: hash(id),
@@ -116,10 +125,8 @@ export function isEntryName(name: ByteString): boolean {
   return name.length > 0 && name.length <= 255 && name !== '.' && name !== '..' && !/[/\0]/.test(name)
 }
 
-function checksum(body: unknown): string {
-  return createHash('sha256')
-    .update(JSON.stringify(body) ?? '')
-    .digest('hex')
+function checksum(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
 }
 
 function record(value: unknown): Record<string, unknown> {

@@ -99,6 +99,8 @@ for (const size of SIZES) {
       50,
       accelerator,
     )
+    const inUnit = median(samples.map((sample) => sample.inUnit))
+    print(`inject: by ${way}, store of ${size} paths, of that in the unit`, inUnit, beyond, accelerator)
   }
 }
 await rm(directory, { recursive: true })

@@ -63,7 +63,7 @@ struct place {
 /*
  * (handle, request, bytes, [offset, memory]…) → result. The address of each `memory` stands at its offset in `bytes` for
  * the length of the call. The kernel reads or writes at least the request's own size, and as much of the memories
- * as the request says.
+ * as the request says. A few requests take a structure without saying so in their number.
  */
 static napi_value ioctl_bytes(napi_env env, napi_callback_info info) {
   napi_value values[FIRST_PLACE + 2 * MOST_PLACES], refusal = NULL;
@@ -78,7 +78,7 @@ static napi_value ioctl_bytes(napi_env env, napi_callback_info info) {
   if (given > sizeof values / sizeof values[0]) return refuse(env, "too many addresses");
   if (!read_whole(env, values[1], UINT32_MAX, &request) || !read_bytes(env, values[2], &bytes, &length)) return NULL;
   /* The last guard before the kernel writes into this process's heap. */
-  if (_IOC_SIZE(request) == 0 || length < _IOC_SIZE(request)) return refuse(env, "fewer bytes than the request takes");
+  if (length < _IOC_SIZE(request)) return refuse(env, "fewer bytes than the request takes");
   for (size_t argument = FIRST_PLACE; argument < given; argument += 2) {
     uint64_t offset;
     uint8_t *memory;

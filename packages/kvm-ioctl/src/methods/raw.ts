@@ -51,7 +51,9 @@ const METHODS: Readonly<Record<string, string>> = {
   KVM_HAS_DEVICE_ATTR: 'hasDeviceAttr',
   KVM_ARM_MTE_COPY_TAGS: 'vm.armMteCopyTags',
   KVM_ARM_GET_REG_WRITABLE_MASKS: 'vm.armGetRegWritableMasks',
-  KVM_DIRTY_TLB: 'vcpu.dirtyTlb',
+  KVM_DIRTY_TLB: 'none: see `unusable`',
+  KVM_REINJECT_CONTROL: 'vm.reinjectControl',
+  KVM_PPC_GET_COMPAT_CAPS: 'vm.ppcGetCompatCaps',
 }
 
 /** What no method makes, and why. */

@@ -56,7 +56,7 @@ export const vmMethodsX86 = {
   /** KVM_SET_PIT2. */
   setPit2: set('KVM_SET_PIT2', 'kvm_pit_state2', { ENXIO: 'create a timer first' }),
   /** KVM_REINJECT_CONTROL: whether ticks that a guest missed are delivered later. */
-  reinjectControl: tell('KVM_REINJECT_CONTROL', { ENXIO: 'create a timer first' }),
+  reinjectControl: set('KVM_REINJECT_CONTROL', 'kvm_reinject_control', { ENXIO: 'create a timer first' }),
   /** KVM_SET_BOOT_CPU_ID: which vCPU is the first processor. Before the first vCPU. */
   setBootCpuId: tell('KVM_SET_BOOT_CPU_ID', { EBUSY: 'too late: there is a vCPU' }),
   /** KVM_GET_CLOCK: the machine's paravirtual clock, in nanoseconds. */
@@ -113,8 +113,8 @@ export const vmMethodsPowerpc64le = {
   ppcGetPvinfo: get('KVM_PPC_GET_PVINFO', 'kvm_ppc_pvinfo'),
   /** KVM_PPC_SVM_OFF: takes a guest that became secure back to normal, for its reset. */
   ppcSvmOff: command('KVM_PPC_SVM_OFF'),
-  /** KVM_PPC_GET_COMPAT_CAPS: which older processors a nested guest may be. */
-  ppcGetCompatCaps: get('KVM_PPC_GET_COMPAT_CAPS', 'kvm_ppc_compat_caps'),
+  /** KVM_PPC_GET_COMPAT_CAPS: which older processors a nested guest may be. Takes `size`: 24. */
+  ppcGetCompatCaps: exchange('KVM_PPC_GET_COMPAT_CAPS', 'kvm_ppc_compat_caps'),
 } as const
 
 export const vmMethodsRiscv64 = {} as const

@@ -127,6 +127,8 @@ describe('state', () => {
       vm.createPit2({})._unsafeUnwrap()
       const pit = vm.getPit2()._unsafeUnwrap()
       expect(pit.channels.length).toBe(3)
+      vm.reinjectControl({ pit_reinject: 1 })._unsafeUnwrap()
+      expect(vm.ioctl('KVM_REINJECT_CONTROL', 4096)._unsafeUnwrapErr().kind).toBe('use-the-method')
       vm.setPit2(pit)._unsafeUnwrap()
       using vcpu = vm.createVcpu(0)._unsafeUnwrap()
       const lapic = vcpu.getLapic()._unsafeUnwrap()

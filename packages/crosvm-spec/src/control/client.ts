@@ -174,7 +174,7 @@ export class CrosvmControl implements Disposable {
 
   /**
    * A descriptor of /dev/hidraw…; resolves with the port. Before the guest has started its USB controller this is
-   * refused with `NoAvailablePort`, and yet the key is in `listUsb` from then on: detach it.
+   * refused with `NoAvailablePort`, and yet the key is in `listUsb` from then on and cannot be detached.
    */
   attachSecurityKey(device: Fd, options?: RequestOptions): Answer<number> {
     return this.#requester.expect({ kind: 'attach-security-key', device }, options, usbPort)

@@ -40,12 +40,22 @@ export const pieces = [
     present: () =>
       existsSync('/usr/include/stdio.h') && existsSync('/usr/include/linux/kvm.h') && hasStaticLibc(),
   },
+  { package: 'make', why: 'builds C', present: () => has('make') },
+  { package: 'xz-utils', why: 'unpacks compressed kernel modules and packages', present: () => has('xz') },
+  {
+    package: 'fsverity',
+    why: 'lets the kernel check cached blobs where the file system can',
+    present: () => has('fsverity'),
+  },
+]
+
+/** What only the tests need. */
+const testPieces = [
   {
     package: 'valgrind',
     why: 'finds memory errors of the native code, for the tests',
     present: () => has('valgrind'),
   },
-  { package: 'make', why: 'builds C', present: () => has('make') },
   { package: 'cpio', why: 'unpacks initramfs archives, for the tests', present: () => has('cpio') },
   {
     package: 'wayland-protocols',
@@ -98,18 +108,8 @@ export const pieces = [
     why: 'arranges monitors by itself, which the proxy must prevent',
     present: () => has('kanshi'),
   },
-  { package: 'xz-utils', why: 'unpacks compressed kernel modules and packages', present: () => has('xz') },
   { package: 'zstd', why: 'compresses as binary caches do, for the tests', present: () => has('zstd') },
   { package: 'bzip2', why: 'compresses as old binary caches do, for the tests', present: () => has('bzip2') },
-  {
-    package: 'fsverity',
-    why: 'lets the kernel check cached blobs where the file system can',
-    present: () => has('fsverity'),
-  },
-]
-
-/** What only the tests need. */
-const testPieces = [
   // The kernel's header means other numbers on each architecture; the labs run the addon of theirs.
   ...crossCompilers(),
   {

@@ -11,8 +11,9 @@ import { typescriptBuild } from './typescript-build.mjs'
 
 /** Everything that running units from a checkout needs. */
 export const runtimeSteps = [debianPackages, nixStore, guestKernel, npmDependencies, nativeBuilds]
-/** … and everything that publishing and testing the packages needs. */
-export const allSteps = [...runtimeSteps, debianTestPackages, labs, typescriptBuild]
+/** … and everything that the tests need besides. */
+export const testSteps = [...runtimeSteps, debianTestPackages, labs]
+export const allSteps = [...testSteps, typescriptBuild]
 
 /**
  * Takes the steps in order; resolves with an exit status. Silent when nothing is missing and `quiet` is set.

@@ -6,7 +6,7 @@ import { Interrupted, run } from './commands.mjs'
 import { listenForInterruption } from './interruption.mjs'
 import { loadBuilt, nodeVersions, obtainNode, pathWith } from './other-nodes.mjs'
 import { root } from './places.mjs'
-import { runtimeSteps, setUp } from './steps.mjs'
+import { setUp, testSteps } from './steps.mjs'
 import { Totals } from './tally.mjs'
 import { typescriptBuild } from './typescript-build.mjs'
 import { runProject } from './vitest-run.mjs'
@@ -26,7 +26,7 @@ const began = Date.now()
 const heading = (text) => say(`\n== ${text} (${((Date.now() - began) / 1000).toFixed(0)} s so far)`)
 const totals = new Totals()
 
-const status = await setUp({ steps: runtimeSteps, write })
+const status = await setUp({ steps: testSteps, write })
 if (status !== 0) process.exit(status)
 
 const interruption = listenForInterruption()

@@ -26,6 +26,8 @@ export default defineConfig({
           name: 'fast',
           include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts'],
           exclude: ['**/node_modules/**', '**/test/guest/**', '**/test/long/**'],
+          // Vitest would leave one processor of two idle.
+          maxWorkers: '100%',
           // Guards against a hang, on a busy machine too; how fast anything is, benchmarks say.
           testTimeout: 60_000,
         },

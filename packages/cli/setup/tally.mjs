@@ -16,6 +16,11 @@ export class Totals {
     else this.failures.push({ label, file: '', name: complaint })
   }
 
+  /** A whole file of tests that was left out on purpose. */
+  addSkip(label, file, way) {
+    this.skips.push({ label, file, name: 'takes minutes, or needs what few machines have', reason: way })
+  }
+
   /** The last line stands alone and is plain: machines read it. */
   print(write) {
     const where = (one) => [one.label, one.file].filter(Boolean).join(', ')

@@ -1,4 +1,5 @@
 // npm test: set-up, then every check and every test, fast ones on each supported Node.
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { checkPackages } from './check-packages.mjs'
@@ -55,6 +56,7 @@ try {
     if (!nodeVersions.some((version) => version.startsWith(`${major}.`))) await onThisNode('fast', 600_000)
     await onOtherNodes(['fast'])
     await onThisNode('guest', 900_000)
+    for (const file of longTests()) totals.addSkip('long', file, `npm run test:long -- ${file}`)
   }
 } catch (error) {
   if (!(error instanceof Interrupted)) throw error
@@ -66,6 +68,20 @@ try {
 say(`\n${((Date.now() - began) / 1000).toFixed(0)} s in all`)
 totals.print(write)
 process.exitCode = totals.exitStatus
+
+/** What takes minutes, or needs a part that few machines have. */
+function longTests() {
+  return ['packages', 'examples'].flatMap((workspace) =>
+    readdirSync(join(root, workspace))
+      .map((name) => `${workspace}/${name}/test/long`)
+      .filter((directory) => existsSync(join(root, directory)))
+      .flatMap((directory) =>
+        readdirSync(join(root, directory))
+          .filter((file) => file.endsWith('.test.ts'))
+          .map((file) => `${directory}/${file}`),
+      ),
+  )
+}
 
 async function check(label, command, [script, ...argv]) {
   heading(label)

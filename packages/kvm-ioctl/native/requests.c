@@ -27,14 +27,21 @@ static bool must_wait(struct object *object, unsigned long request) {
   return atomic_load(&original(object)->runner) != 0;
 }
 
+/* As often as no run of signals interrupts one request. */
+#define MOST_TRIES 10000
+
 /*
  * A request that a signal interrupted did nothing, or says how far it came: it is made again. The signal may be our
- * own, which lets workers out of KVM_RUN (KVM_CREATE_VM is one that minds).
+ * own, which lets workers out of KVM_RUN (KVM_CREATE_VM is one that minds). Not for ever, since EINTR may be no signal
+ * at all: KVM_GET_TSC_KHZ answers with 32 bits, of which the highest 4095 numbers look like errors.
  */
 static long request_again(int fd, unsigned long request, unsigned long argument) {
-  for (;;) {
-    const long result = ioctl(fd, request, argument);
-    if (result >= 0 || errno != EINTR) return result;
+  for (int tries = 1;; tries++) {
+    const int result = ioctl(fd, request, argument);
+    if (result >= 0) return result;
+    /* The other numbers with the highest bit leave errno as it was. */
+    if (result < -1) errno = EOVERFLOW;
+    if (errno != EINTR || tries == MOST_TRIES) return -1;
   }
 }
 

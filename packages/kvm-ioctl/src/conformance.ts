@@ -200,6 +200,15 @@ export function kvmConformance(name: string, open: () => Kvm, { describe, it, ex
         expect(errorOf(vcpu.setRegs(undefined as never))).toBe('invalid-argument')
       }))
 
+    it('refuses a number that KVM would give back as an error', () =>
+      withGuest([HLT], {}, ({ vm, vcpu }) => {
+        for (const wrong of [2 ** 31, 2 ** 32 - 4, 2n ** 32n - 4n]) {
+          expect(errorOf(vcpu.setTscKhz(wrong))).toBe('invalid-argument')
+          expect(errorOf(vm.setTscKhz(wrong))).toBe('invalid-argument')
+          expect(errorOf(vm.setNrMmuPages(wrong))).toBe('invalid-argument')
+        }
+      }))
+
     it('makes each vCPU once', () =>
       withGuest([HLT], {}, ({ vm }) => {
         expect(vm.createVcpu(0)._unsafeUnwrapErr()).toMatchObject({ kind: 'refused', errno: 'EEXIST' })

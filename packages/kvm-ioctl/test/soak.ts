@@ -2,15 +2,13 @@ import { expect } from 'vitest'
 import { here, loader, run } from './native/programs.js'
 
 /** Machines by the hundred leave nothing: no descriptor, no thread, no mapping, no memory. */
-export function expectNothingLeft(rounds: number): void {
-  const { status, output } = run([
-    process.execPath,
-    '--expose-gc',
-    '--import',
-    loader,
-    here('../programs/soak.ts'),
-    String(rounds),
-  ])
+export function expectNothingLeft(rounds: number, deadlineMs?: number): void {
+  const program = [here('../programs/soak.ts'), String(rounds)]
+  const { status, output } = run(
+    [process.execPath, '--expose-gc', '--import', loader, ...program],
+    {},
+    deadlineMs,
+  )
   expect({ status, output }).toEqual({ status: 0, output: expect.stringMatching(/^\{.*\}\n$/) })
   const { before, after, objects } = JSON.parse(output)
   console.log(output.trim())

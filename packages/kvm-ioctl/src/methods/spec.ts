@@ -21,6 +21,8 @@ export interface Spec<
   /** The member that holds a list, and the one that counts it. */
   readonly member?: Member
   readonly count?: string
+  /** The largest number that a `tell` takes. */
+  readonly most?: number
   readonly meanings: Meanings
 }
 
@@ -40,6 +42,16 @@ export const ask = (request: string, meanings: Meanings = {}): Spec<'ask'> => ({
 export const tell = (request: string, meanings: Meanings = {}): Spec<'tell'> => ({
   kind: 'tell',
   request,
+  meanings,
+})
+/**
+ * Takes a number that another request gives back, gives nothing. The kernel takes larger ones, but gives them back as
+ * an int, and so as errors.
+ */
+export const tellInt = (request: string, meanings: Meanings = {}): Spec<'tell'> => ({
+  kind: 'tell',
+  request,
+  most: 2 ** 31 - 1,
   meanings,
 })
 /** Takes a structure, gives nothing. */
@@ -159,6 +171,9 @@ export function methodOf(spec: Spec): Method {
       return object.number(request, 0, meanings)
     },
     tell(object, value: number | bigint) {
+      const { most } = spec
+      if (most !== undefined && isWord(value) && value > most)
+        return err(invalidArgument('value', `use a whole number of 0 to ${most}`))
       return object.number(request, value, meanings).map(() => undefined)
     },
     set(object, value: object) {

@@ -1,4 +1,4 @@
-import { ask, command, exchange, get, getList, set, setList, setWord, tell } from './spec.js'
+import { ask, command, exchange, get, getList, set, setList, setWord, tellInt } from './spec.js'
 
 /** A vCPU's requests that take one value or structure, on every architecture. */
 export const vcpuMethods = {
@@ -79,7 +79,7 @@ export const vcpuMethodsX86 = {
   /** KVM_SET_XCRS. */
   setXcrs: set('KVM_SET_XCRS', 'kvm_xcrs'),
   /** KVM_SET_TSC_KHZ: the rate of this vCPU's time-stamp counter. */
-  setTscKhz: tell('KVM_SET_TSC_KHZ'),
+  setTscKhz: tellInt('KVM_SET_TSC_KHZ'),
   /** KVM_GET_TSC_KHZ. */
   getTscKhz: ask('KVM_GET_TSC_KHZ'),
   /** KVM_KVMCLOCK_CTRL: tells the guest's watchdog that it was stopped from outside. */

@@ -1,4 +1,4 @@
-import { ask, command, exchange, get, set, setList, setWord, submit, tell } from './spec.js'
+import { ask, command, exchange, get, set, setList, setWord, submit, tell, tellInt } from './spec.js'
 
 /** A virtual machine's requests that take one value or structure, on every architecture. */
 export const vmMethods = {
@@ -33,7 +33,7 @@ export const vmMethodsX86 = {
   /** KVM_SET_IDENTITY_MAP_ADDR: one page below 4 GiB that no memory uses. Before the first vCPU. */
   setIdentityMapAddr: setWord('KVM_SET_IDENTITY_MAP_ADDR', { EINVAL: 'too late: there is a vCPU' }),
   /** KVM_SET_NR_MMU_PAGES: how many pages KVM may use for its own page tables. */
-  setNrMmuPages: tell('KVM_SET_NR_MMU_PAGES', { EINVAL: 'use at least 64' }),
+  setNrMmuPages: tellInt('KVM_SET_NR_MMU_PAGES', { EINVAL: 'use at least 64' }),
   /** KVM_GET_NR_MMU_PAGES. */
   getNrMmuPages: ask('KVM_GET_NR_MMU_PAGES'),
   /** KVM_GET_IRQCHIP: the state of one chip, by `chip_id`: KVM_IRQCHIP_PIC_MASTER, _PIC_SLAVE or _IOAPIC. */
@@ -64,7 +64,7 @@ export const vmMethodsX86 = {
   /** KVM_SET_CLOCK. */
   setClock: set('KVM_SET_CLOCK', 'kvm_clock_data'),
   /** KVM_SET_TSC_KHZ: the clock rate that new vCPUs count with. */
-  setTscKhz: tell('KVM_SET_TSC_KHZ', {
+  setTscKhz: tellInt('KVM_SET_TSC_KHZ', {
     EINVAL: 'this processor cannot count at that rate, or there is a vCPU',
   }),
   /** KVM_GET_TSC_KHZ. */

@@ -12,12 +12,8 @@ test('under valgrind no native call reads, writes or loses memory that it should
   const addon = buildAddon()
   const report = join(folder, 'report.xml')
   const options = ['-q', '--leak-check=full', '--show-leak-kinds=definite,indirect', '--xml=yes']
-  const { output } = run([
-    'valgrind',
-    ...options,
-    `--xml-file=${report}`,
-    ...[process.execPath, '--jitless', '--expose-gc', exercise, addon, '--valgrind'],
-  ])
+  const program = [process.execPath, '--jitless', '--expose-gc', exercise, addon, '--valgrind']
+  const { output } = run(['valgrind', ...options, `--xml-file=${report}`, ...program], {}, 1_500_000)
   expect(output).toContain('exercised\n')
   const errors = readFileSync(report, 'utf8').match(/<error>[\s\S]*?<\/error>/g) ?? []
   // Node's own habits are not ours to judge.

@@ -3,12 +3,14 @@
 import assert from 'node:assert/strict'
 import { openSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 
 const addon = isMainThread ? process.argv[2] : workerData.addon
 const calls = createRequire(import.meta.url)(addon)
 const { pending, closed, wrongThread } = calls.answers
+const { EINTR, EOVERFLOW } = constants.errno
 const valgrind = process.argv.includes('--valgrind')
 
 function wrongArguments() {
@@ -78,6 +80,8 @@ const REQUESTS = {
   SET_SREGS: 0x4138ae84,
   SET_REGS: 0x4090ae82,
   SET_TSS: 0xae47,
+  SET_TSC_KHZ: 0xaea2,
+  GET_TSC_KHZ: 0xaea3,
 }
 
 /** A real-mode guest of these bytes. */
@@ -116,6 +120,14 @@ function runs() {
   for (let round = 0; round < 20; round++) assert.equal(calls.run(made.vcpu), 0)
   assert.equal(calls.kick(made.vcpu), 0)
   assert.equal(calls.run(made.vcpu), 1)
+  // What the kernel gives back with the highest bit set is no number, and what looks like EINTR no signal.
+  for (const [rate, answer] of [
+    [2 ** 31 + 5, -EOVERFLOW],
+    [2 ** 32 - EINTR, -EINTR],
+  ]) {
+    const took = calls.ioctlNumber(made.vcpu, REQUESTS.SET_TSC_KHZ, rate) === 0
+    if (took) assert.equal(calls.ioctlNumber(made.vcpu, REQUESTS.GET_TSC_KHZ, 0), answer)
+  }
   // The slot goes, its memory is closed before: the guest had it until then.
   calls.forget(made.bytes)
   calls.close(made.memory)

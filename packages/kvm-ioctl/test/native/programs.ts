@@ -15,10 +15,21 @@ export interface Ended {
   readonly output: string
 }
 
-export function run(argv: readonly string[], environment: Record<string, string> = {}): Ended {
+/** Less than a test may take: while a program is waited for like this, nothing else could end it. */
+const DEADLINE_MS = 100_000
+
+export function run(
+  argv: readonly string[],
+  environment: Record<string, string> = {},
+  deadlineMs = DEADLINE_MS,
+): Ended {
   const [file = '', ...rest] = argv
   const env = { PATH: process.env['PATH'] ?? '', ...environment }
-  const { status, stdout, stderr, error } = spawnSync(file, rest, { env, timeout: 1_500_000 })
+  const { status, stdout, stderr, error } = spawnSync(file, rest, {
+    env,
+    timeout: deadlineMs,
+    killSignal: 'SIGKILL',
+  })
   if (error) throw error
   return { status, output: `${stdout}${stderr}` }
 }

@@ -16,7 +16,11 @@ export interface Ended {
 export function run(argv: readonly string[], environment: Record<string, string> = {}): Ended {
   const [file = '', ...rest] = argv
   const env = { PATH: process.env['PATH'] ?? '', ...environment }
-  const { status, signal, stdout, stderr, error } = spawnSync(file, rest, { env, timeout: 120_000 })
+  const { status, signal, stdout, stderr, error } = spawnSync(file, rest, {
+    env,
+    timeout: 100_000,
+    killSignal: 'SIGKILL',
+  })
   if (error) throw error
   return { status, signal, output: `${stdout}${stderr}` }
 }

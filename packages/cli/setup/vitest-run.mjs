@@ -35,7 +35,10 @@ export async function runProject(
     return honest(readTally(file, project), outcome.code, project)
   } catch (error) {
     if (signal?.aborted) throw error
-    return { passed: 0, skips: [], failures: [{ file: `vitest --project ${project}`, name: error.message }] }
+    // What it did until then counts, and the files it was at are named.
+    const tally = readTally(file, project)
+    tally.failures.push({ file: `vitest --project ${project}`, name: error.message })
+    return tally
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }

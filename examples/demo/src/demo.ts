@@ -14,6 +14,8 @@ import type { DemoOptions } from './options.js'
 import type { DemoReport, UnitReport } from './report.js'
 import { baseName, leftoverWords, outcomeWords, sharingTable, terminalText } from './words.js'
 
+const FIRST_LINE_MS = 60_000
+
 export interface DemoPowers {
   readonly say: (line: string) => void
   readonly signal: AbortSignal
@@ -125,7 +127,7 @@ async function showInjection(
     let pid = '1'
     if (patient !== undefined) {
       const counting = yield* await left.spawn(patient, { signal })
-      pid = /\d+/.exec(await firstLine(counting.stdout))?.[0] ?? pid
+      pid = /\d+/.exec(await firstLine(counting.stdout, AbortSignal.timeout(FIRST_LINE_MS)))?.[0] ?? pid
     }
     const report = yield* await left.inject(closure(tool.root), { signal })
     const look = yield* await left.exec([...tool.argv, pid], { signal })
@@ -154,11 +156,19 @@ async function showInjection(
   return Promise.resolve(body)
 }
 
-async function firstLine(stream: AsyncIterable<Uint8Array>): Promise<string> {
+/** What a program says first; what it has said so far, if that takes it too long. */
+async function firstLine(stream: AsyncIterable<Uint8Array>, late: AbortSignal): Promise<string> {
+  const chunks = stream[Symbol.asyncIterator]()
+  const waited = new Promise<undefined>((resolve) => {
+    late.addEventListener('abort', () => resolve(undefined), { once: true })
+  })
   let text = ''
-  for await (const chunk of stream) {
-    text += new TextDecoder().decode(chunk)
-    if (text.includes('\n') || text.length > 4096) break
+  while (!text.includes('\n') && text.length <= 4096) {
+    const next = await Promise.race([chunks.next(), waited])
+    if (next === undefined || next.done) break
+    text += new TextDecoder().decode(next.value)
   }
+  // Gives up the rest, which the program may go on to print: unread, it would hold the program up.
+  void chunks.return?.()
   return text.split('\n')[0] ?? ''
 }

@@ -1,14 +1,14 @@
-import type { BlobCache, SharingReport, StoreSource } from '@spectrum/store-share'
+import type { SharingReport, StoreSource } from '@spectrum/store-share'
 import type { Graph, UnitDefinition, UnitMap } from '@spectrum/unit-graph'
 import type { Accelerator, ChosenMonitor, Considered } from '@spectrum/unit-monitor'
 import { err, ok, type Result, ResultAsync } from 'neverthrow'
 import { attachUnits } from './attach-units.js'
 import { faultOfGraph } from './carried-graph.js'
-import { type HostError, stateFailed, unitDied } from './errors.js'
+import { type HostError, stateFailed, storeFailed, unitDied } from './errors.js'
 import { emit, type HostEmitter } from './events.js'
 import type { HostDirectory } from './host-directory.js'
 import { findLeftovers, type Leftovers } from './leftovers.js'
-import type { HostPowers } from './powers.js'
+import type { HostBlobCache, HostPowers } from './powers.js'
 import type { ReconciledHost } from './reconcile.js'
 import type { RunningUnit } from './running-unit.js'
 import { startGraph, stopInReverse } from './start-graph.js'
@@ -16,7 +16,7 @@ import type { StartPlan } from './start-plan.js'
 import type { StopOptions, Unit, WaitOptions } from './unit.js'
 import { measure, type UnitContext } from './unit-context.js'
 import { startUnit } from './unit-start.js'
-import { openWait } from './wait.js'
+import { openWait, orAborted, type Wait } from './wait.js'
 
 /** The units of a graph, by the keys that were given to `compose`. */
 export type Units<Map extends UnitMap> = {
@@ -49,7 +49,7 @@ export interface Host extends AsyncDisposable {
   /** What the units share, read from the kernel. */
   sharing(options?: WaitOptions): ResultAsync<SharingReport, HostError>
   /** Looks for what exists of this host. Also after `stop`, when all of it is empty. */
-  leftovers(): ResultAsync<Leftovers, HostError>
+  leftovers(options?: WaitOptions): ResultAsync<Leftovers, HostError>
   /**
    * Stops all units in the reverse order of their start and removes the host's own files. Idempotent; a second
    * call with `graceMs: 0`, or the abort of the host's signal, ends the grace of the first one.
@@ -59,6 +59,7 @@ export interface Host extends AsyncDisposable {
 
 const START_MS = 180_000
 const GRACE_MS = 10_000
+const LEFTOVERS_MS = 60_000
 
 /** What `openHostWith` has put together; the host owns the directory from then on. */
 export interface HostParts {
@@ -67,7 +68,7 @@ export interface HostParts {
   readonly choice: ChosenMonitor
   readonly start: StartPlan
   readonly store: StoreSource
-  readonly cache: BlobCache
+  readonly cache: HostBlobCache
   readonly reconciled: readonly ReconciledHost[]
   readonly events: HostEmitter
   readonly concurrentStarts: number
@@ -139,11 +140,18 @@ export class OpenHost implements Host {
     return new ResultAsync(measure(this.#context.powers, [...this.#units.values()], options))
   }
 
-  leftovers(): ResultAsync<Leftovers, HostError> {
+  leftovers(options: WaitOptions = {}): ResultAsync<Leftovers, HostError> {
+    return new ResultAsync(this.#leftovers(options))
+  }
+
+  async #leftovers(options: WaitOptions): Promise<Result<Leftovers, HostError>> {
     const { powers, directory } = this.#parts
-    return ResultAsync.fromPromise(findLeftovers(powers, directory), (cause) =>
-      stateFailed(directory.path, 'look into', cause),
+    using wait = openWait(powers.clock, options.deadlineMs ?? LEFTOVERS_MS, options.signal)
+    const looking = findLeftovers(powers, directory).then(
+      (found) => ok<Leftovers, HostError>(found),
+      (cause: unknown) => err<Leftovers, HostError>(stateFailed(directory.path, 'look into', cause)),
     )
+    return (await orAborted(looking, wait.signal)) ?? err(unseenLeftovers(wait))
   }
 
   stop(options: StopOptions = {}): ResultAsync<void, HostError> {
@@ -229,7 +237,7 @@ export class OpenHost implements Host {
     await Promise.allSettled(this.#starts)
     const failures = await stopInReverse([...this.#units.values()], graceMs, this.#hurry.signal)
     // Something still lives: the directory stays as the proof of it.
-    const failure = failures[0] ?? (await this.#removeDirectory())
+    const failure = failures[0] ?? (await this.#closeCache()) ?? (await this.#removeDirectory())
     if (failure !== undefined) {
       // It may be tried again.
       this.#stopped = undefined
@@ -237,6 +245,12 @@ export class OpenHost implements Host {
     }
     this.#parts.signal?.removeEventListener('abort', this.#onAbort)
     return ok(undefined)
+  }
+
+  /** Before the host's directories go: the cache may still write there. */
+  async #closeCache(): Promise<HostError | undefined> {
+    const closed = await this.#parts.cache.close()
+    return closed.isErr() ? storeFailed(undefined, closed.error) : undefined
   }
 
   async #removeDirectory(): Promise<HostError | undefined> {
@@ -253,6 +267,14 @@ export class OpenHost implements Host {
     if (this.#units.get(unit.name) === unit) this.#units.delete(unit.name)
     this.#taken.delete(unit.name)
   }
+}
+
+function unseenLeftovers(wait: Wait): HostError {
+  if (wait.reason() === 'aborted')
+    return { kind: 'aborted', message: 'The look at what is left was aborted.' }
+  const message =
+    'The processes and files of the host could not be listed in time; allow more with deadlineMs.'
+  return { kind: 'timed-out', message, step: 'leftovers', lastLines: [] }
 }
 
 function abortedStart(unit: string | undefined): HostError {

@@ -5,7 +5,7 @@ import { emit, type HostEmitter, newHostEmitter } from './events.js'
 import { type Host, type HostParts, OpenHost } from './host.js'
 import { excessOf, HostDirectory, type HostPlaces, hostsDirectory } from './host-directory.js'
 import { journalledProcesses, journalledSockets } from './journalled.js'
-import type { HostPowers } from './powers.js'
+import type { HostBlobCache, HostPowers } from './powers.js'
 import { type ReconciledHost, reconcile } from './reconcile.js'
 import { firstImage, StartPlan } from './start-plan.js'
 import type { InjectionWish } from './store-access.js'
@@ -76,6 +76,7 @@ async function open(
   if (parts.isOk() && !wait.signal.aborted) {
     return ok(new OpenHost({ ...parts.value, reconciled, events }))
   }
+  if (parts.isOk()) await parts.value.cache.close()
   // A directory that cannot be removed now is found by the next host.
   await directory.removeAll().catch(() => {})
   return err(stopped(wait, parts.isErr() ? parts.error : undefined))
@@ -90,6 +91,23 @@ async function prepare(
 ): Promise<Result<Omit<HostParts, 'reconciled' | 'events'>, HostError>> {
   const cache = await powers.openBlobCache(options.store, directory.unfinished)
   if (cache.isErr()) return err(storeFailed(undefined, cache.error))
+  let parts: Awaited<ReturnType<typeof choose>> | undefined
+  try {
+    parts = await choose(powers, places, options, directory, cache.value, wait)
+    return parts
+  } finally {
+    if (!parts?.isOk()) await cache.value.close()
+  }
+}
+
+async function choose(
+  powers: HostPowers,
+  places: HostPlaces,
+  options: HostOptions,
+  directory: HostDirectory,
+  cache: HostBlobCache,
+  wait: Wait,
+): Promise<Result<Omit<HostParts, 'reconciled' | 'events'>, HostError>> {
   const at = { powers, places, unfinished: directory.unfinished }
   const image = await firstImage(at, wait.signal)
   if (image.isErr()) return err(image.error)
@@ -130,7 +148,7 @@ async function prepare(
     choice: choice.value,
     start: plan.value,
     store: options.store,
-    cache: cache.value,
+    cache,
     concurrentStarts: options.concurrentStarts ?? CONCURRENT_STARTS,
     deviceBudget: options.deviceBudget ?? DEVICE_BUDGET,
     signal: options.signal,

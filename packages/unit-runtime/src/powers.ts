@@ -1,5 +1,12 @@
 import type { ConnectAgent, UnitNeeds } from '@spectrum/guest-agent'
-import type { Blob, BlobCache, SharingReport, StoreError, StoreSource } from '@spectrum/store-share'
+import type {
+  Blob,
+  BlobCache,
+  BlobCacheUpkeep,
+  SharingReport,
+  StoreError,
+  StoreSource,
+} from '@spectrum/store-share'
 import type { ChosenMonitor, Clock, MonitorError, MonitorPowers, Processes } from '@spectrum/unit-monitor'
 import type { ResultAsync } from 'neverthrow'
 import type { RandomAccess } from './debug/elf-build-id.js'
@@ -140,6 +147,9 @@ export type ViewPower = (request: {
   readonly deadlineMs: number
 }) => ResultAsync<ViewServer, ViewFailure>
 
+/** A blob cache that is the host's own until it is closed: what units map is leased as long. */
+export type HostBlobCache = BlobCache & Pick<BlobCacheUpkeep, 'close'>
+
 /** The parts of the outside world that a host touches, and nothing else. */
 export interface HostPowers {
   readonly clock: Clock
@@ -160,6 +170,6 @@ export interface HostPowers {
   /** Makes what starts views, with the journalled `processes`. Absent: units of this host have no view. */
   viewPower?(processes: Processes): ViewPower
   /** Every unfinished file of the cache is written to `temporaryDirectory`, which is on the cache's file system. */
-  openBlobCache(store: StoreSource, temporaryDirectory: string): ResultAsync<BlobCache, StoreError>
+  openBlobCache(store: StoreSource, temporaryDirectory: string): ResultAsync<HostBlobCache, StoreError>
   measureSharing(units: readonly UnitMappings[], signal: AbortSignal): ResultAsync<SharingReport, StoreError>
 }

@@ -112,6 +112,20 @@ function withMachines(powers: HostPowers, change: Partial<Machine>): HostPowers 
   }
 }
 
+/** Counts how often the blob cache was closed. */
+function withClosings(powers: HostPowers) {
+  let count = 0
+  const openBlobCache: HostPowers['openBlobCache'] = (...given) =>
+    powers.openBlobCache(...given).map((cache) => ({
+      ...cache,
+      close: () => {
+        count += 1
+        return cache.close()
+      },
+    }))
+  return { powers: { ...powers, openBlobCache }, closed: () => count }
+}
+
 /** Machines that no signal ends, as one that is stuck in the kernel. */
 function immortalMachines(powers: HostPowers): HostPowers {
   const hangs = { kind: 'timed-out', message: 'it hangs in the kernel', lastLines: [] } as const
@@ -153,6 +167,36 @@ describe('a host', () => {
     })
     expect(hostPaths(files)).toEqual([])
     expect([left.state, right.state]).toEqual(['stopped', 'stopped'])
+  })
+
+  it('gives its leases on the blob cache back when it stops, and not before', async () => {
+    const { powers, closed } = withClosings(fakeHostPowers({ store, programs }))
+    const host = (await openHostWith(powers, places, { store: memoryStore(store) }))._unsafeUnwrap()
+    ;(await host.start(one))._unsafeUnwrap()
+    expect(closed()).toBe(0)
+    ;(await host.stop())._unsafeUnwrap()
+    expect(closed()).toBe(1)
+  })
+
+  it('that cannot be opened gives its leases back', async () => {
+    const { powers, closed } = withClosings(fakeHostPowers({ store }))
+    const failing: HostPowers = { ...powers, chooseMonitor: () => errAsync(notReached) }
+    expect((await openHostWith(failing, places, { store: memoryStore(store) })).isErr()).toBe(true)
+    expect(closed()).toBe(1)
+  })
+
+  it('looks for leftovers only until it is late, or told to stop looking', async () => {
+    const clock = manualClock()
+    const fake = fakeHostPowers({ store, clock })
+    const files = { ...fake.files, walk: () => new Promise<never>(() => {}) }
+    const powers = { ...fake, files }
+    const host = (await openHostWith(powers, places, { store: memoryStore(store) }))._unsafeUnwrap()
+    const late = host.leftovers({ deadlineMs: 20 })
+    clock.advance(20)
+    expect((await late)._unsafeUnwrapErr()).toMatchObject({ kind: 'timed-out', step: 'leftovers' })
+    const aborted = await host.leftovers({ signal: AbortSignal.abort() })
+    expect(aborted._unsafeUnwrapErr().kind).toBe('aborted')
+    ;(await host.stop())._unsafeUnwrap()
   })
 
   it('shows what it uses while units run', async () => {

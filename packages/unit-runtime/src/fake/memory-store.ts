@@ -1,15 +1,7 @@
 import { createHash } from 'node:crypto'
-import type {
-  Attachment,
-  Blob,
-  BlobCache,
-  Closure,
-  StoreError,
-  StorePathInfo,
-  StoreSource,
-} from '@spectrum/store-share'
+import type { Attachment, Blob, Closure, StoreError, StorePathInfo, StoreSource } from '@spectrum/store-share'
 import { errAsync, okAsync, type ResultAsync } from 'neverthrow'
-import type { StoreFiles } from '../powers.js'
+import type { HostBlobCache, StoreFiles } from '../powers.js'
 
 /** Store paths by name, with what they reference. */
 export type FakeStorePaths = Readonly<Record<string, { readonly references?: readonly string[] }>>
@@ -53,7 +45,7 @@ function closureOf(paths: FakeStorePaths, roots: readonly string[]): ResultAsync
 }
 
 /** Attachments without files; `names(id)` tells what is in the metadata image of that id. */
-export interface MemoryBlobCache extends BlobCache {
+export interface MemoryBlobCache extends HostBlobCache {
   names(id: string): readonly string[] | undefined
 }
 
@@ -78,6 +70,7 @@ export function memoryBlobCache(blobBytes = BLOB_BYTES): MemoryBlobCache {
     return needed > budget ? { kind: 'device-budget', message, needed, budget } : undefined
   }
   return {
+    close: () => okAsync(undefined),
     names: (id) => images.get(id),
     blob: (info) => okAsync(blobOf(info)),
     attach(closure, options) {

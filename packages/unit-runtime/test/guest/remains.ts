@@ -5,7 +5,7 @@ export interface Remains {
   /** `PID: command line` of each process that names the directory, or carries the mark of one of its hosts. */
   readonly processes: readonly string[]
   readonly mounts: readonly string[]
-  /** Everything below the state directory's `hosts` and the cache's `unfinished`. */
+  /** Everything below the state directory's `hosts`, the cache's `unfinished`, and its leases. */
   readonly files: readonly string[]
 }
 
@@ -30,6 +30,7 @@ export async function findRemains(stateDirectory: string, cacheDirectory: string
   const files = [
     ...(await everything(`${stateDirectory}/hosts`)),
     ...(await everything(`${cacheDirectory}/unfinished`)),
+    ...(await everything(`${cacheDirectory}/blobs/leases`)),
   ]
   return { processes, mounts, files }
 }

@@ -229,7 +229,12 @@ static void step_unbind(void)
 	struct trouble why;
 	memset(removed, 0, sizeof removed);
 	memset(used, 0, sizeof used);
-	uint32_t processes = find_users(pending.names, pending.name_count, used);
+	uint32_t processes = 0;
+	if (!find_users(pending.names, pending.name_count, used, &processes)) {
+		trouble(&why, FAILED_REFUSED, errno, "", "cannot look who uses the paths: %s", strerror(errno));
+		fail_pending(&why);
+		return;
+	}
 	if (!unbind_names(pending.names, pending.name_count, removed, &why)) {
 		fail_pending(&why);
 		return;

@@ -154,6 +154,18 @@ describe('the agent in C', () => {
     const accepted = execFileSync(built.fuzzDecoder, [String(Date.now() % 1_000_000), fuzzRounds])
     expect(Number(accepted)).toBeGreaterThan(0)
   }, 3_600_000)
+
+  // The list of processes, the one process of its namespace, what that one has open.
+  it.each([
+    [0, 'EMFILE'],
+    [1, 'EMFILE'],
+    [2, 'EMFILE'],
+    [3, 'used by 0'],
+  ])('with %i files more to open finds of the users of a path: %s', (more, found) => {
+    const alone = ['--user', '--map-root-user', '--pid', '--fork', '--mount-proc', '--kill-child=KILL', '--']
+    const said = execFileSync('unshare', [...alone, built.findUsers, String(more)], { timeout: 60_000 })
+    expect(said.toString()).toBe(`${found}\n`)
+  })
 })
 
 describe('a host that breaks the protocol', () => {

@@ -9,6 +9,7 @@ export function buildTestPrograms(): {
   readonly agentAsan: string
   readonly agentPlain: string
   readonly fuzzDecoder: string
+  readonly findUsers: string
   readonly probe: string
 } {
   execFileSync('flock', [
@@ -24,6 +25,7 @@ export function buildTestPrograms(): {
     agentAsan: `${out}/agent-asan`,
     agentPlain: `${out}/agent-plain`,
     fuzzDecoder: `${out}/fuzz-decoder`,
+    findUsers: `${out}/find-users`,
     probe: `${out}/probe`,
   }
 }

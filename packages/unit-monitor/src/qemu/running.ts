@@ -163,7 +163,11 @@ export class QemuMachine implements Machine {
       // Without a device its backing is of no use and would hold the file; the command has its own deadline.
       const removed = await takeBack()
       // Nobody knows what half an attempt left behind: its port and its ids are not used again.
-      if (removed.isErr() || plugged.error.kind !== 'declined') this.#places.shift()
+      if (removed.isErr() || plugged.error.kind !== 'declined') {
+        this.#places.shift()
+        // It may have been plugged in, and the guest may manage it already.
+        this.#pmemBytesLeft -= pmemBytes
+      }
       return err(this.#translate(plugged.error, `plug in ${device.path}`, patience))
     }
     this.#places.shift()

@@ -5,6 +5,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -14,6 +15,7 @@ import { fileURLToPath } from 'node:url'
 import type { SpawnedProcess, SpawnRequest } from '@spectrum/unit-monitor'
 import { linuxPowers } from '@spectrum/unit-monitor/linux'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { linuxProcesses } from '../src/linux/processes.js'
 
 const powers = linuxPowers()
 let directory: string
@@ -207,6 +209,42 @@ describe('powerless processes', { timeout: 30_000 }, () => {
       expect(output).toMatch(/^CapEff:\s+0{16}$/m)
     }
   })
+})
+
+describe('namespaces for powerless processes', { timeout: 30_000 }, () => {
+  /** An `unshare` before the real one on the search path: what it does the first time, and then what is real. */
+  const unshareThatFirst = (does: string): string => {
+    const script = `#!/bin/sh\nif mkdir '${directory}/asked' 2>/dev/null; then ${does}; fi\nPATH='${process.env['PATH']}' exec unshare "$@"\n`
+    writeFileSync(`${directory}/unshare`, script, { mode: 0o755 })
+    return `${directory}:${process.env['PATH']}`
+  }
+  const request: SpawnRequest = {
+    file: 'readlink',
+    argv: ['/proc/self/ns/net'],
+    role: 'test',
+    powerless: true,
+  }
+  const own = readlinkSync('/proc/self/ns/net')
+
+  it('are tried again when there were none to have before', async () => {
+    const processes = linuxProcesses(unshareThatFirst('echo "unshare failed: No space left" >&2; exit 1'))
+    const without = await text(await processes.spawn(request))
+    expect(without).toContain('it gets no namespaces: unshare failed: No space left')
+    expect(without).toContain(own)
+    const within = await text(await processes.spawn(request))
+    expect(within).toMatch(/^net:\[\d+\]\n$/)
+    expect(within).not.toContain(own)
+  })
+
+  it.each(['PATH=/usr/bin:/bin exec sleep 600', 'kill -KILL $$'])(
+    'are not done without because nobody knows whether there are any: %s',
+    async (does) => {
+      const processes = linuxProcesses(unshareThatFirst(does), 1_000)
+      await expect(processes.spawn(request)).rejects.toMatchObject({ code: 'EAGAIN' })
+      // Were it slow again on a busy machine, it would be asked again.
+      await expect.poll(() => processes.spawn(request).then(text, String)).toMatch(/^net:/)
+    },
+  )
 })
 
 describe('enclosed processes', { timeout: 30_000 }, () => {

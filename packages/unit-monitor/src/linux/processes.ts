@@ -7,6 +7,8 @@ import type { ProcessExit, Processes, SpawnedProcess, SpawnRequest } from '../po
 /** `O_CLOEXEC` as `/proc/PID/fdinfo` prints it (asm-generic/fcntl.h; octal). */
 const O_CLOEXEC = 0o2000000
 const FIRST_FREE_DESCRIPTOR = 3
+/** How long making namespaces for nothing may take. */
+const PROBE_MS = 10_000
 
 /**
  * Processes that die with this program.
@@ -20,9 +22,8 @@ const FIRST_FREE_DESCRIPTOR = 3
  * the `unshare` that waits for it. The kernel kills everything in such a namespace when its first process ends,
  * so also a process that was taken over cannot stay behind.
  */
-export function linuxProcesses(searchPath: string): Processes {
-  /** Why this kernel makes no namespaces for a powerless program; asked once. */
-  let whyShared: Promise<string | undefined> | undefined
+export function linuxProcesses(searchPath: string, probeMs = PROBE_MS): Processes {
+  const whyShared = askOnce((unshare) => whyNotApart(unshare, searchPath, probeMs))
   return {
     async spawn(request: SpawnRequest): Promise<SpawnedProcess> {
       const setpriv = await find('setpriv', searchPath)
@@ -30,8 +31,7 @@ export function linuxProcesses(searchPath: string): Processes {
       const file = await find(request.file, searchPath)
       const apart = request.enclosed !== undefined || request.powerless === true
       const unshare = apart ? await find('unshare', searchPath) : ''
-      if (request.powerless === true) whyShared ??= whyNotApart(unshare, searchPath)
-      const shared = request.powerless === true ? await whyShared : undefined
+      const shared = request.powerless === true ? await whyShared(unshare) : undefined
       const enclosure =
         request.enclosed !== undefined
           ? [unshare, ...unshareOptions(request.enclosed), '--']
@@ -83,19 +83,47 @@ function unshareOptions(enclosed: NonNullable<SpawnRequest['enclosed']>): readon
 /** Without a namespace of processes nothing has to stand around the program: it keeps its pid. */
 const APART = ['--user', '--map-current-user', '--net', '--ipc', '--uts'] as const
 
-async function whyNotApart(unshare: string, searchPath: string): Promise<string | undefined> {
+/** Only that nothing speaks against it is kept: what fails once, on a busy machine, may work the next time. */
+function askOnce(ask: (unshare: string) => Promise<string | undefined>) {
+  let answer: Promise<string | undefined> | undefined
+  return (unshare: string): Promise<string | undefined> => {
+    if (answer !== undefined) return answer
+    const asked = ask(unshare)
+    const forget = () => {
+      answer = undefined
+    }
+    asked.then((why) => why !== undefined && forget(), forget)
+    answer = asked
+    return asked
+  }
+}
+
+/** What the kernel says against these namespaces. Rejects when it says nothing: that is no reason to go without. */
+async function whyNotApart(
+  unshare: string,
+  searchPath: string,
+  probeMs: number,
+): Promise<string | undefined> {
   const nothing = await find('true', searchPath)
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const child = spawn(unshare, [...APART, '--', nothing], {
       cwd: '/',
       env: {},
       stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: probeMs,
+      killSignal: 'SIGKILL',
     })
     let said = ''
     child.stderr.on('data', (bytes) => {
       said = `${said}${bytes}`.slice(0, 200)
     })
-    child.once('error', (error) => resolve(error.message))
+    child.once('error', reject)
+    child.once('exit', (_code, signal) => {
+      if (signal === null) return
+      child.stderr.destroy()
+      const message = `making namespaces for nothing ended by ${signal}, after ${probeMs} ms at the latest; try again`
+      reject(Object.assign(new Error(message), { code: 'EAGAIN' }))
+    })
     child.once('close', (code) => resolve(code === 0 ? undefined : said.trim() || `status ${code}`))
   })
 }
@@ -106,7 +134,7 @@ function spawned(child: ChildProcess, enclosed: boolean, shared: string | undefi
   // A failing kill(2) is reported here; the process is then gone already.
   child.on('error', () => {})
   const exit = new Promise<ProcessExit>((resolve) => {
-    child.once('exit', (code, signal) => {
+    child.once('exit', (_code, signal) => {
       const end: ProcessExit =
         signal === null ? { kind: 'exited', code: code ?? -1 } : { kind: 'signalled', signal }
       if (enclosed) void groupGone(pid).then(() => resolve(end))

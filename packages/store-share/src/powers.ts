@@ -35,6 +35,16 @@ export type RunCommand = (request: CommandRequest) => Promise<CommandOutcome>
  */
 export type ByteString = string
 
+/** SHA-256 of a stream of bytes, which may be computed elsewhere while the next bytes are read. For one caller at a time. */
+export interface ChunkHash extends Disposable {
+  /** So many of the chunks given last may still be read; the memory of those before is free. */
+  readonly mostHeld: number
+  /** Resolves when the next chunk can be given. Memory that is shared (SharedArrayBuffer) is not copied. */
+  update(chunk: Uint8Array): Promise<void>
+  /** 64 lower-case hexadecimal digits. The last call. */
+  digest(): Promise<string>
+}
+
 export type EntryKind = 'directory' | 'file' | 'symlink' | 'other'
 
 /** Reads unpacked store paths. Never follows a symbolic link at the end of a path. */

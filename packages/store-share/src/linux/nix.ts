@@ -5,6 +5,7 @@ import type { StoreError } from '../errors.js'
 import { nixDatabase as databaseWith, type NixDatabase, type NixDatabaseOptions } from '../nix/database.js'
 import { hashNar as hashWith, type NarSummary, verifyNar as verifyWith } from '../nix/nar/hash.js'
 import { SecretKey } from '../nix/signature.js'
+import { sha256 } from './hash-thread.js'
 import { clock } from './process.js'
 import { databaseReader } from './sqlite.js'
 import { treeReader } from './tree.js'
@@ -16,7 +17,7 @@ export function nixDatabase(options: NixDatabaseOptions = {}): NixDatabase {
 
 /** Hash and size of the NAR of a file, directory or link of this machine. */
 export function hashNar(location: string, options: StoreOptions = {}): ResultAsync<NarSummary, StoreError> {
-  return hashWith({ clock, tree: treeReader }, location, options)
+  return hashWith({ clock, tree: treeReader, sha256 }, location, options)
 }
 
 /** Whether a path of this machine is what was registered, as `nix-store --verify-path` tells. */
@@ -25,7 +26,7 @@ export function verifyNar(
   location: string = info.path,
   options: StoreOptions = {},
 ): ResultAsync<void, StoreError> {
-  return verifyWith({ clock, tree: treeReader }, info, location, options)
+  return verifyWith({ clock, tree: treeReader, sha256 }, info, location, options)
 }
 
 /** A new key pair. `reveal()` it into a file that only you can read. */

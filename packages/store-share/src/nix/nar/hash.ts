@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto'
 import type { ResultAsync } from 'neverthrow'
 import { toByteString } from '../../byte-string.js'
 import type { StoreOptions, StorePathInfo } from '../../closure.js'
 import type { StoreError } from '../../errors.js'
 import { asResult, fail, withDeadline } from '../../failure.js'
-import type { Clock, TreeReader } from '../../powers.js'
+import type { ChunkHash, Clock, TreeReader } from '../../powers.js'
 import { quote } from '../../quote.js'
 import { formatNarHash } from '../nar-hash.js'
 import { transientNarChunks } from './writer.js'
@@ -19,6 +18,7 @@ export interface NarSummary {
 export interface NarHashPowers {
   readonly clock: Clock
   readonly tree: TreeReader
+  readonly sha256: () => ChunkHash
 }
 
 const DEFAULT_DEADLINE_MS = 600_000
@@ -29,19 +29,19 @@ const DEFAULT_DEADLINE_MS = 600_000
  * Fails with `missing-reference` when nothing is there, `unsupported-file`, `system`, `timed-out` and `aborted`.
  */
 export function hashNar(
-  { clock, tree }: NarHashPowers,
+  { clock, tree, sha256 }: NarHashPowers,
   location: string,
   { signal: callerSignal, deadlineMs = DEFAULT_DEADLINE_MS }: StoreOptions = {},
 ): ResultAsync<NarSummary, StoreError> {
   return asResult(() =>
     withDeadline(clock, `Hashing ${quote(location)}`, deadlineMs, callerSignal, async (signal) => {
-      const hash = createHash('sha256')
+      using hash = sha256()
       let narSize = 0
-      for await (const chunk of transientNarChunks(tree, toByteString(location), signal)) {
-        hash.update(chunk)
+      for await (const chunk of transientNarChunks(tree, toByteString(location), signal, hash.mostHeld)) {
+        await hash.update(chunk)
         narSize += chunk.length
       }
-      return { narHash: hash.digest('hex'), narSize }
+      return { narHash: await hash.digest(), narSize }
     }),
   )
 }

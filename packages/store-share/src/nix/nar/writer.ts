@@ -79,15 +79,16 @@ export function serialiseNar(
 }
 
 /**
- * The same with chunks that are good until the next but one is asked for: the next is being read while the
- * consumer works on this one.
+ * The same with chunks whose memory is used again, and shared between threads: when one is asked for, the consumer may
+ * still be at work on the `held` before it. One more is being read meanwhile.
  */
 export function transientNarChunks(
   tree: TreeReader,
   path: ByteString,
   signal: AbortSignal,
+  held: number,
 ): AsyncGenerator<Uint8Array> {
-  const buffers = Array.from({ length: 3 }, () => Buffer.allocUnsafeSlow(CHUNK_BYTES))
+  const buffers = Array.from({ length: held + 2 }, () => Buffer.from(new SharedArrayBuffer(CHUNK_BYTES)))
   let next = 0
   return narChunks(tree, path, signal, () => buffers[next++ % buffers.length]!)
 }

@@ -134,7 +134,7 @@ function spawned(child: ChildProcess, enclosed: boolean, shared: string | undefi
   // A failing kill(2) is reported here; the process is then gone already.
   child.on('error', () => {})
   const exit = new Promise<ProcessExit>((resolve) => {
-    child.once('exit', (_code, signal) => {
+    child.once('exit', (code, signal) => {
       const end: ProcessExit =
         signal === null ? { kind: 'exited', code: code ?? -1 } : { kind: 'signalled', signal }
       if (enclosed) void groupGone(pid).then(() => resolve(end))

@@ -153,7 +153,8 @@ export class RunningUnit implements Unit {
   ): ResultAsync<InjectReport & DebugOutput, HostError> {
     return this.#changeStore('injection into', options, async (unit, wait) => {
       const { store, storeFiles: files } = this.#context.powers
-      const id = await buildIdOf({ store, files }, { name: this.name, closure: unit.closure() }, target)
+      const held = { name: this.name, closure: unit.closure() }
+      const id = await buildIdOf({ store, files }, held, target, wait)
       if (id.isErr()) return err(id.error)
       const output = await findDebugOutput({ store, files }, this.name, id.value, wait)
       if (output.isErr()) return err(output.error)

@@ -3,7 +3,7 @@ import { escapeAndCut } from '@spectrum/unit-monitor'
 import { err, ok, type Result } from 'neverthrow'
 import type { HostError } from '../errors.js'
 import type { StoreFiles } from '../powers.js'
-import type { Wait } from '../wait.js'
+import { orAborted, type Wait } from '../wait.js'
 import { readBuildId } from './elf-build-id.js'
 
 /** What is to be debugged: a build by its id, or a program or library of the unit by its path in there. */
@@ -35,6 +35,7 @@ export async function buildIdOf(
   { store, files }: Powers,
   unit: { readonly name: string; readonly closure: Closure },
   target: DebugTarget,
+  wait: Wait,
 ): Promise<Result<string, HostError>> {
   if ('buildId' in target) {
     const id = target.buildId.toLowerCase()
@@ -51,7 +52,10 @@ export async function buildIdOf(
     return err(invalidProgram(`unit "${unit.name}" does not hold ${escapeAndCut(storePath, 240)}`))
   await using file = await files.open(store.locate(storePath), rest.join('/'))
   if (file === undefined) return err(invalidProgram('there is no such file'))
-  return (await readBuildId(file)).mapErr((refusal) => invalidProgram(refusal.message))
+  const id = await readBuildId(file, wait.signal)
+  return id.mapErr(({ kind, message }) =>
+    kind === 'aborted' ? searchAborted(unit.name) : invalidProgram(message),
+  )
 }
 
 /**
@@ -65,18 +69,19 @@ export async function findDebugOutput(
   wait: Wait,
 ): Promise<Result<DebugOutput, HostError>> {
   const below = `lib/debug/.build-id/${buildId.slice(0, 2)}/${buildId.slice(2)}.debug`
-  const names = await files.list(store.locate('/nix/store'))
+  const names = await orAborted(files.list(store.locate('/nix/store')), wait.signal)
+  if (names === undefined) return err(searchAborted(unit))
   let passed = 0
   for (const name of names
     .slice(0, MOST_NAMES)
     .filter((each) => OUTPUT.test(each))
     .sort()) {
-    if (wait.signal.aborted) return err({ kind: 'aborted', message: 'The search was aborted.', unit })
+    if (wait.signal.aborted) return err(searchAborted(unit))
     const storePath = `/nix/store/${name}`
     await using file = await files.open(store.locate(storePath), below)
     if (file === undefined) continue
     passed += 1
-    const found = await readBuildId(file)
+    const found = await readBuildId(file, wait.signal)
     if (found.isErr() || found.value !== buildId) continue
     // What the store does not know as valid nobody may be given.
     const known = await store.closure([storePath], { signal: wait.signal, deadlineMs: wait.leftMs() })
@@ -94,6 +99,10 @@ export async function findDebugOutput(
     `No store path has debug information for build ${buildId}${others}: build or fetch the "debug" output of what it ` +
     'belongs to (separateDebugInfo in nixpkgs).'
   return err({ kind: 'no-debug-output', message, unit })
+}
+
+function searchAborted(unit: string): HostError {
+  return { kind: 'aborted', message: 'The search for debug information was aborted.', unit }
 }
 
 function invalidProgram(why: string): HostError {

@@ -13,12 +13,15 @@ export type ElfRefusal =
   | { readonly kind: 'unsupported'; readonly message: string }
   | { readonly kind: 'malformed'; readonly message: string; readonly offset: number }
   | { readonly kind: 'no-build-id'; readonly message: string }
+  | { readonly kind: 'aborted'; readonly message: string }
 
 const HEADER_BYTES = 64
 const SECTION_BYTES = 64
 const SEGMENT_BYTES = 56
 const MOST_ENTRIES = 65_535
-/** No linker writes so much; notes of several megabytes are no notes. */
+/** Linkers write a handful. */
+const MOST_NOTE_RANGES = 256
+/** Of all ranges together. No linker writes so much; notes of several megabytes are no notes. */
 const MOST_NOTE_BYTES = 1 << 20
 const SHT_NOTE = 7
 const PT_NOTE = 4
@@ -35,6 +38,9 @@ class Malformed extends Error {
     super(message)
   }
 }
+
+/** Inside this file only, too. */
+class Aborted extends Error {}
 
 /** Numbers of one file, in its byte order. */
 class Fields {
@@ -74,11 +80,22 @@ interface NoteRange {
 
 /**
  * The GNU build id of a 64-bit ELF file, in hexadecimal: of a program, a library, or what `objcopy --only-keep-debug`
- * has left of one, where only sections can be believed. Reads headers and notes, never the whole file.
+ * has left of one, where only sections can be believed. Reads headers and notes, never the whole file, and nothing
+ * more once the signal is aborted.
  *
  * Sources: the System V ABI (gABI, chapters 4 and 5), and elf(5) for `NT_GNU_BUILD_ID`.
  */
-export async function readBuildId(file: RandomAccess): Promise<Result<string, ElfRefusal>> {
+export async function readBuildId(
+  whole: RandomAccess,
+  signal?: AbortSignal,
+): Promise<Result<string, ElfRefusal>> {
+  const file: RandomAccess = {
+    sizeBytes: whole.sizeBytes,
+    read(offset, length) {
+      if (signal?.aborted) throw new Aborted()
+      return whole.read(offset, length)
+    },
+  }
   try {
     const header = await take(file, 0, Math.min(HEADER_BYTES, file.sizeBytes))
     if (header.length < HEADER_BYTES || !isElf(header))
@@ -96,6 +113,8 @@ export async function readBuildId(file: RandomAccess): Promise<Result<string, El
     if (others.length > 0) throw new Malformed('it has several build ids', 0)
     return ok(id)
   } catch (cause) {
+    if (cause instanceof Aborted)
+      return err({ kind: 'aborted', message: 'Reading the ELF file was aborted.' })
     if (!(cause instanceof Malformed)) throw cause
     const { message, offset } = cause
     return err({
@@ -116,20 +135,14 @@ async function noteRanges(file: RandomAccess, header: Fields, little: boolean): 
   if (sections.at !== 0 && sections.count === 0) throw new Malformed('it has more sections than are read', 60)
   if (sections.count > 0) {
     const table = await tableOf(file, sections, SECTION_BYTES, little)
-    return table
-      .filter((entry) => entry.u32(4) === SHT_NOTE)
-      .map((entry) =>
-        checkRange(file, entry, { offset: entry.u64(24), size: entry.u64(32), alignment: entry.u64(48) }),
-      )
+    const notes = table.filter((entry) => entry.u32(4) === SHT_NOTE)
+    return checkRanges(file, notes, { offset: 24, size: 32, alignment: 48 })
   }
   const segments = { at: header.u64(32), size: header.u16(54), count: header.u16(56), field: 54 }
   if (segments.count === 0) return []
   const table = await tableOf(file, segments, SEGMENT_BYTES, little)
-  return table
-    .filter((entry) => entry.u32(0) === PT_NOTE)
-    .map((entry) =>
-      checkRange(file, entry, { offset: entry.u64(8), size: entry.u64(32), alignment: entry.u64(48) }),
-    )
+  const notes = table.filter((entry) => entry.u32(0) === PT_NOTE)
+  return checkRanges(file, notes, { offset: 8, size: 32, alignment: 48 })
 }
 
 async function tableOf(
@@ -147,11 +160,23 @@ async function tableOf(
   })
 }
 
-function checkRange(file: RandomAccess, entry: Fields, range: NoteRange): NoteRange {
-  if (range.size > MOST_NOTE_BYTES) throw new Malformed(`${range.size} bytes of notes`, entry.at)
-  if (range.offset > file.sizeBytes - range.size)
-    throw new Malformed('notes behind the end of the file', entry.at)
-  return range
+/** `field`: where in an entry of the table each number is. */
+function checkRanges(
+  file: RandomAccess,
+  entries: readonly Fields[],
+  field: Readonly<NoteRange>,
+): NoteRange[] {
+  let total = 0
+  return entries.map((entry, index) => {
+    const offset = entry.u64(field.offset)
+    const size = entry.u64(field.size)
+    total += size
+    if (index >= MOST_NOTE_RANGES)
+      throw new Malformed(`more than ${MOST_NOTE_RANGES} ranges of notes`, entry.at)
+    if (total > MOST_NOTE_BYTES) throw new Malformed(`more than ${MOST_NOTE_BYTES} bytes of notes`, entry.at)
+    if (offset > file.sizeBytes - size) throw new Malformed('notes behind the end of the file', entry.at)
+    return { offset, size, alignment: entry.u64(field.alignment) }
+  })
 }
 
 /** A note: lengths of name and description, a type, then both, each padded to 4 bytes (8 where so aligned). */

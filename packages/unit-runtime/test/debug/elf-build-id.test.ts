@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { readBuildId } from '@spectrum/unit-runtime'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { buildIdNote, note, type TinyElf, tinyElf } from './elf.js'
+import { buildIdNote, note, sameNotesOften, type TinyElf, tinyElf } from './elf.js'
 
 const ID = '00112233445566778899aabbccddeeff01234567'
 const read = (bytes: Uint8Array, sizeBytes = bytes.length) =>
@@ -80,6 +80,50 @@ describe('the build id', () => {
     ['a note that is cut short', tinyElf({ notes: [Buffer.alloc(11)] }), 'malformed'],
   ])('of %s is refused', async (_, bytes, kind) => {
     expect((await refusal(bytes)).kind).toBe(kind)
+  })
+
+  it.each([
+    [1, 1 << 20, true],
+    [1, (1 << 20) + 4, false],
+    [2, 1 << 19, true],
+    [3, 1 << 19, false],
+    [256, 4096, true],
+    [256, 4100, false],
+    [257, 36, false],
+    [65_535, 36, false],
+  ])('of a file with %i ranges of %i bytes of notes is found: %s', async (ranges, size, found) => {
+    const id = buildIdNote(ID)
+    const filler = size === id.length ? [] : [note('x', 1, Buffer.alloc(size - id.length - 16))]
+    const bytes = sameNotesOften(tinyElf({ notes: [id, ...filler] }), ranges)
+    let asked = 0
+    const result = await readBuildId({
+      sizeBytes: bytes.length,
+      async read(offset, length) {
+        asked += length
+        return bytes.subarray(offset, offset + length)
+      },
+    })
+    expect(result.isOk() ? result.value : result.error.kind).toBe(found ? ID : 'malformed')
+    expect(asked).toBeLessThanOrEqual(64 + ranges * 64 + (found ? 1 << 20 : 0))
+  })
+
+  it('is not looked for any further once nobody wants it', async () => {
+    const bytes = sameNotesOften(tinyElf({ notes: [buildIdNote(ID)] }), 200)
+    const controller = new AbortController()
+    let reads = 0
+    const result = await readBuildId(
+      {
+        sizeBytes: bytes.length,
+        async read(offset, length) {
+          reads += 1
+          if (reads === 3) controller.abort()
+          return bytes.subarray(offset, offset + length)
+        },
+      },
+      controller.signal,
+    )
+    expect(result._unsafeUnwrapErr().kind).toBe('aborted')
+    expect(reads).toBe(3)
   })
 
   it('of a file that becomes shorter while it is read is refused', async () => {

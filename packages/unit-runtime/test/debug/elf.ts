@@ -56,3 +56,12 @@ export function tinyElf({
   bytes.set(content, 64 + entry)
   return bytes
 }
+
+/** The file with its one section `times` times in the table, which is at its end. */
+export function sameNotesOften(elf: Buffer, times: number): Buffer {
+  const section = elf.subarray(64, 128)
+  const bytes = Buffer.concat([elf, ...Array.from({ length: times }, () => section)])
+  bytes.writeBigUInt64LE(BigInt(elf.length), 40)
+  bytes.writeUInt16LE(times, 60)
+  return bytes
+}

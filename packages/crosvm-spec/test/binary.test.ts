@@ -137,7 +137,7 @@ describe('the log of crosvm', () => {
       for (const chunk of chunks) yield Buffer.from(chunk)
     }
     for await (const line of parseLog(stream())) lines.push(line)
-    expect(lines[0]).toMatchObject({ level: 'warn', message: 'a\\u{1b}[31m' })
+    expect(lines[0]).toMatchObject({ level: 'warn', message: 'a\\x1b[31m' })
     expect(lines.every((line) => line.message.length < 8300)).toBe(true)
     expect(lines.at(-1)).toEqual({ kind: 'text', message: 'last' })
   })

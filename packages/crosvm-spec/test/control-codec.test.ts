@@ -113,7 +113,7 @@ describe('replies', () => {
   test.each([
     ['"Ok"', { kind: 'ok' }],
     ['{"Err":19}', { kind: 'errno', errno: 19 }],
-    ['{"ErrString":"no\\u001b"}', { kind: 'error-text', text: 'no\\u{1b}' }],
+    ['{"ErrString":"no\\u001b"}', { kind: 'error-text', text: 'no\\x1b' }],
     ['{"RegisterMemory2":{"region_id":3}}', { kind: 'memory-region', regionId: 3n }],
     [
       '{"BalloonWS":{"ws":{"ws":[{"age":1,"bytes":[2,3]}]},"balloon_actual":4}}',

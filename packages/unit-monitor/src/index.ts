@@ -28,7 +28,7 @@ export {
   type RequiredCapability,
 } from './choose.js'
 export { type CrosvmOptions, crosvmMonitor } from './crosvm/monitor.js'
-export type { CrosvmPowers, GroupMember, Jails, ProcessGroups } from './crosvm/powers.js'
+export type { CrosvmPowers, GroupMember, ProcessGroups } from './crosvm/powers.js'
 export {
   CROSVM_LIMITS,
   type CrosvmLaunch,

@@ -1,4 +1,5 @@
 import { LineSplitter } from './line-splitter.js'
+import { paced } from './pacing.js'
 import type { Clock } from './powers.js'
 import { escapeText } from './printable.js'
 
@@ -51,23 +52,18 @@ export class MachineLog {
       const text = decoder.decode(line).replace(/\r+$/, '')
       this.#add(source, `${escapeText(text)}${truncated ? '…' : ''}`)
     })
-    let windowStart = this.clock.now()
-    let windowBytes = 0
     try {
-      for await (const chunk of bytes) {
-        splitter.push(chunk)
-        windowBytes += chunk.length
-        const elapsed = this.clock.now() - windowStart
-        if (windowBytes > this.bounds.bytesPerSecond) await this.#sleep(1000 - elapsed)
-        if (elapsed >= 1000 || windowBytes > this.bounds.bytesPerSecond) {
-          windowStart = this.clock.now()
-          windowBytes = 0
-        }
-      }
+      for await (const chunk of paced(bytes, this.clock, this.bounds.bytesPerSecond)) splitter.push(chunk)
     } catch {
       // A stream that breaks has ended; why the machine ended is told by its process.
     }
     splitter.end()
+  }
+
+  /** One line, escaped by whoever cut it out of what was said. */
+  add(source: LogSource, line: string): void {
+    const { lineBytes } = this.bounds
+    this.#add(source, line.length > lineBytes ? `${line.slice(0, lineBytes)}…` : line)
   }
 
   #add(source: LogSource, text: string): void {
@@ -98,14 +94,5 @@ export class MachineLog {
         throw error
       })
     }
-  }
-
-  async #sleep(ms: number): Promise<void> {
-    if (ms <= 0) return
-    using pause = this.clock.deadline(ms)
-    await new Promise<void>((resolve) => {
-      if (pause.signal.aborted) resolve()
-      else pause.signal.addEventListener('abort', () => resolve(), { once: true })
-    })
   }
 }

@@ -11,19 +11,27 @@ export async function spawn(
   product: string,
   request: SpawnRequest,
 ): Promise<Result<SpawnedProcess, MonitorError>> {
-  const { file } = request
   try {
     return ok(await processes.spawn(request))
   } catch (cause) {
-    const code = codeOf(cause)
-    if (code === 'ENOENT' || code === 'EACCES')
-      return err({
-        kind: 'monitor-missing',
-        binary: file,
-        message: `${file} cannot be run (${code}): ${messageOf(cause)}. Install ${product} or name its binary`,
-      })
-    return err(systemError(`${request.role}: could not start ${file}`, cause))
+    return err(notExecuted(cause, product, request))
   }
+}
+
+/** What `Processes.spawn` rejected with, as an error for whoever wanted a machine. */
+export function notExecuted(
+  cause: unknown,
+  product: string,
+  { file, role }: Pick<SpawnRequest, 'file' | 'role'>,
+): MonitorError {
+  const code = codeOf(cause)
+  if (code === 'ENOENT' || code === 'EACCES')
+    return {
+      kind: 'monitor-missing',
+      binary: file,
+      message: `${file} cannot be run (${code}): ${messageOf(cause)}. Install ${product} or name its binary`,
+    }
+  return systemError(`${role}: could not start ${file}`, cause)
 }
 
 /** The monitor ended before its machine could be handed out. Thrown inside this package only. */

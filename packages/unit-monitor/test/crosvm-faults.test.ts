@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PacketSocket, PacketSockets } from '@spectrum/crosvm-spec/control'
+import type { HostInspection } from '@spectrum/crosvm-spec/spawn'
 import { type CrosvmPowers, crosvmMonitor, type Machine, type MonitorError } from '@spectrum/unit-monitor'
 import { linuxCrosvmPowers } from '@spectrum/unit-monitor/linux'
 import type { Received, UnixFdError } from '@spectrum/unix-fd'
@@ -11,6 +12,8 @@ import { stubCrosvm } from './stub-crosvm.js'
 
 /** In the order in which a control socket that answers at once may be believed: the driver removes sockets then. */
 const CONNECT = 'const port = await meet(), guest = await console_(); port.on("error", () => {});'
+/** What a host must have for crosvm that this one may lack. */
+const FURNISHED = { '/dev/kvm': 'device', '/var/empty': 'directory' } as const
 const READY = '{"VcpuPidTidResponse":{"pid_tid_map":{"0":[7,8]}}}'
 
 describe('the crosvm driver, when crosvm misbehaves', { timeout: 60_000 }, () => {
@@ -30,18 +33,11 @@ describe('the crosvm driver, when crosvm misbehaves', { timeout: 60_000 }, () =>
   /** This machine's powers on a host that has everything, with a crosvm that answers its control socket so. */
   const powers = (answer: string | undefined): CrosvmPowers => {
     const { probe: _, ...real } = linuxCrosvmPowers(workshop.powers)._unsafeUnwrap()
-    const inspect = async (path: string) => await workshop.powers.files?.inspect(path)
-    const host = { '/dev/kvm': 'other', '/var/empty': 'directory' } as const
-    return {
-      ...real,
-      packets: answering(answer),
-      files: {
-        inspect: async (path) =>
-          path in host
-            ? { kind: host[path as keyof typeof host], sizeBytes: 0, mode: 0o755 }
-            : await inspect(path),
-      },
-    }
+    const inspect: HostInspection['inspect'] = async (path) =>
+      path in FURNISHED
+        ? { kind: FURNISHED[path as keyof typeof FURNISHED], readable: true, writable: true }
+        : await real.host.inspect(path)
+    return { ...real, packets: answering(answer), host: { ...real.host, inspect } }
   }
   const start = async (
     run: string,
@@ -149,30 +145,40 @@ describe('the crosvm driver, when crosvm misbehaves', { timeout: 60_000 }, () =>
     expect(error.message).toContain('at the start')
   })
 
-  it('removes only a socket from where crosvm makes its own', async () => {
+  it('starts nothing where something is in the way of its own socket, and leaves that alone', async () => {
     const description = await workshop.machine()
     const path = join(description.directory, 'vm.sock')
     writeFileSync(path, 'of somebody else')
     const binary = stubCrosvm(workshop.directory, CONNECT)
-    const machine = (await crosvmMonitor(powers(READY), { binary }).start(description))._unsafeUnwrap()
-    await machine[Symbol.asyncDispose]()
+    const error = (await crosvmMonitor(powers(READY), { binary }).start(description))._unsafeUnwrapErr()
+    expect(error).toMatchObject({ kind: 'system', code: 'EEXIST' })
+    expect(error.message).toContain(path)
+    expect(workshop.spawned).toEqual([])
     expect(readdirSync(description.directory)).toEqual(['vm.sock'])
     rmSync(path)
   })
 
-  it.each([
-    ['an empty directory for the jails', { files: { inspect: async () => undefined } }, 'mkdir -p'],
-    ['user namespaces', { jails: { whyNone: async () => 'they are switched off' } }, 'switched off'],
-  ])('refuses a host without %s, and says what is missing', async (_, lacking, remedy) => {
+  it.each<[string, string, string, (host: HostInspection) => Partial<HostInspection>]>([
+    [
+      'an empty directory for the jails',
+      '/var/empty',
+      'mkdir -p',
+      ({ inspect }) => ({ inspect: async (path) => (path === '/var/empty' ? undefined : inspect(path)) }),
+    ],
+    [
+      'user namespaces',
+      'user-namespaces',
+      'switched off',
+      () => ({ whyNoNamespaces: async () => 'they are switched off' }),
+    ],
+  ])('refuses a host without %s, and says what is missing', async (_, capability, remedy, lacking) => {
     const having = powers(READY)
-    const files = {
-      inspect: async (path: string) =>
-        'files' in lacking && path === '/var/empty' ? undefined : await having.files?.inspect(path),
-    }
-    const monitor = crosvmMonitor({ ...having, ...lacking, files }, { binary: '/bin/true' })
+    const host = { ...having.host, ...lacking(having.host) }
+    const monitor = crosvmMonitor({ ...having, host }, { binary: '/bin/true' })
     const error = (await monitor.start(await workshop.machine()))._unsafeUnwrapErr()
-    expect(error.kind).toBe('unsupported')
+    expect(error).toMatchObject({ kind: 'unsupported', capability })
     expect(error.message).toContain(remedy)
+    expect(workshop.spawned).toEqual([])
   })
 
   it('refuses a binary that lacks an option before it is started', async () => {

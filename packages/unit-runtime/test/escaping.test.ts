@@ -1,11 +1,12 @@
 import { escapeText } from '@spectrum/unit-runtime'
 import { describe, expect, it } from 'vitest'
+import { visible as ofCrosvmSpec } from '../../crosvm-spec/src/visible.js'
 import { printable as ofGuestAgent } from '../../guest-agent/src/escape.js'
 import { quote as ofStoreShare } from '../../store-share/src/quote.js'
 import { printable as ofUnitGraph } from '../../unit-graph/src/escape.js'
 
 /** Packages that are useful alone each escape what they print; a host program sees one kind of escape. */
-const escapers = { escapeText, ofGuestAgent, ofStoreShare, ofUnitGraph }
+const escapers = { escapeText, ofCrosvmSpec, ofGuestAgent, ofStoreShare, ofUnitGraph }
 
 describe.each(Object.entries(escapers))('the text that %s lets through', (_, spell) => {
   it('holds no character that moves a cursor, breaks a line, reorders or hides', () => {

@@ -8,6 +8,8 @@ import type { Pidfd } from './pidfd.js'
 import type { SystemCalls } from './system-calls.js'
 import { createUnixFd, type UnixFd } from './unix-fd.js'
 
+export { type ChildDescriptors, childDescriptors } from './linux/child-descriptors.js'
+
 // A second try could only fail the same way, so the answer is kept, but nothing loads before it is asked for.
 let loaded: Result<UnixFd, UnixFdError> | undefined
 

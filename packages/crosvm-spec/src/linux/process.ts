@@ -1,12 +1,10 @@
 import { spawn } from 'node:child_process'
-import { closeSync, constants, openSync, readdirSync, readFileSync } from 'node:fs'
-import { access } from 'node:fs/promises'
+import { access, constants } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { childDescriptors } from '@spectrum/unix-fd/linux'
 import type { ProcessEnd } from '../exit-status.js'
 import type { CrosvmProcess, CrosvmProcesses, ProcessRequest } from '../spawn/powers.js'
 
-/** `O_CLOEXEC` as /proc/PID/fdinfo prints it (asm-generic/fcntl.h). */
-const O_CLOEXEC = 0o2000000
 const GROUP_POLL_MS = 5
 
 /**
@@ -19,7 +17,7 @@ export function crosvmProcesses(searchPath: string): CrosvmProcesses {
     async spawn({ file, argv, descriptors }: ProcessRequest): Promise<CrosvmProcess> {
       await access(file, constants.X_OK)
       const setpriv = await find('setpriv', searchPath)
-      const inherited = coverInherited(descriptors)
+      const inherited = childDescriptors(descriptors)
       try {
         const child = spawn(setpriv, ['--pdeathsig', 'KILL', '--', file, ...argv], {
           // A group and a session of its own: crosvm may kill its whole group, and must have no terminal.
@@ -69,36 +67,6 @@ function signalGroup(group: number, signal: 'SIGKILL' | 0): boolean {
 /** Orphans are reaped by somebody else: there is no event for their end. */
 async function groupGone(group: number, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && signalGroup(group, 0)) await sleep(GROUP_POLL_MS)
-}
-
-/**
- * The child's descriptors from 3 on: those it is given, and nothing for what this program itself inherited without
- * close-on-exec. Everything that Node opens closes on exec.
- */
-function coverInherited(descriptors: ReadonlyMap<number, number>): {
-  readonly stdio: ('ignore' | number)[]
-  release(): void
-} {
-  const leaked = readdirSync('/proc/self/fd')
-    .map(Number)
-    .filter((fd) => fd > 2 && !descriptors.has(fd) && !closesOnExec(fd))
-  const nothing = leaked.length > 0 ? openSync('/dev/null', constants.O_RDONLY) : undefined
-  const last = Math.max(2, ...leaked, ...descriptors.keys())
-  const stdio = Array.from({ length: last - 2 }, (_, index) => {
-    const number = index + 3
-    return descriptors.get(number) ?? (leaked.includes(number) ? nothing! : 'ignore')
-  })
-  return { stdio, release: () => nothing !== undefined && closeSync(nothing) }
-}
-
-function closesOnExec(fd: number): boolean {
-  try {
-    const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1]
-    return flags === undefined || (Number.parseInt(flags, 8) & O_CLOEXEC) !== 0
-  } catch {
-    // The listing of the directory itself, closed since.
-    return true
-  }
 }
 
 async function find(name: string, searchPath: string): Promise<string> {

@@ -1,12 +1,14 @@
 import type { CrosvmControl } from '../control/client.js'
 import type { Clock } from '../control/connection.js'
-import { type CrosvmExit, type DeadChild, deadChild, decodeExit } from '../exit-status.js'
+import { type CrosvmExit, type DeadChild, deadChild, decodeExit, type ProcessEnd } from '../exit-status.js'
 import { type LogLine, parseLog } from '../log.js'
 import type { CrosvmProcess } from './powers.js'
 
 /** How a crosvm ended. */
 export interface CrosvmEnd {
   readonly exit: CrosvmExit
+  /** As the kernel told it, of which `exit` is the meaning. */
+  readonly status: ProcessEnd
   /** The process of a device whose death ended the machine, where that was the cause. */
   readonly deadChild: DeadChild | undefined
   /** The end of its log. */
@@ -105,7 +107,7 @@ export class RunningCrosvm implements AsyncDisposable {
     using words = this.#clock.deadline(LAST_WORDS_MS)
     await Promise.race([log, aborted(words.signal)])
     await cleanUp()
-    return { exit: decodeExit(end), deadChild: this.#deadChild, lastLines: this.lastLines }
+    return { exit: decodeExit(end), status: end, deadChild: this.#deadChild, lastLines: this.lastLines }
   }
 }
 

@@ -115,8 +115,8 @@ async function untilReady(
   const bound = AbortSignal.any([signal, gone.signal])
   const answered = await running.control.ready({ timeoutMs, signal: bound })
   if (answered.isOk()) return ok(running)
-  // Asked before it is killed: afterwards every one has ended.
-  const byItself = gone.signal.aborted
+  // Asked before it is killed: afterwards every one has ended. Nobody but its own end closes the client by now.
+  const byItself = gone.signal.aborted || answered.error.kind === 'closed'
   const end = await running.kill()
   if (byItself) {
     const said = end.lastLines.findLast((line) => line.kind === 'record' && line.level === 'error')

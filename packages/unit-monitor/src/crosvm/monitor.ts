@@ -1,22 +1,20 @@
-import { type Help, printArgv } from '@spectrum/crosvm-spec'
-import { CrosvmControl } from '@spectrum/crosvm-spec/control'
-import { err, ok, type Result, ResultAsync } from 'neverthrow'
+import { EventEmitter } from 'node:events'
+import type { LogLine, ProbedBinary } from '@spectrum/crosvm-spec'
+import { type RunningCrosvm, spawnCrosvm } from '@spectrum/crosvm-spec/spawn'
+import { err, ok, okAsync, type Result, ResultAsync } from 'neverthrow'
+import type TypedEmitter from 'typed-emitter'
 import { inspectDescription } from '../description.js'
 import type { MonitorError } from '../errors.js'
-import type { ByteChannel, Machine, MachineDescription, Monitor, OperationOptions } from '../machine.js'
-import type { OneShotListener, SpawnedProcess } from '../powers.js'
-import { Acquired, DiedAtStart, spawn, whyNotStarted } from '../starting.js'
+import type { Machine, MachineDescription, MachineEvents, Monitor, OperationOptions } from '../machine.js'
+import { MachineLog } from '../machine-log.js'
+import type { OneShotListener } from '../powers.js'
+import { Acquired, DiedAtStart, whyNotStarted } from '../starting.js'
 import { Patience } from '../waiting.js'
-import { askBinary, checkHost, checkOptions } from './host.js'
+import { machineExit, notCrosvm, whyNotSpawned } from './failures.js'
 import type { CrosvmPowers } from './powers.js'
-import { CrosvmMachine, controlFailed } from './running.js'
-import {
-  CROSVM_LIMITS,
-  type CrosvmLaunch,
-  controlPortArguments,
-  crosvmMachineSpec,
-  SOCKET_NAMES,
-} from './spec.js'
+import { CrosvmPair } from './processes.js'
+import { type CrosvmChannels, CrosvmMachine } from './running.js'
+import { CROSVM_LIMITS, type CrosvmLaunch, crosvmMachineSpec, SOCKET_NAMES } from './spec.js'
 
 export interface CrosvmOptions extends Omit<CrosvmLaunch, 'sockets'> {
   /**
@@ -40,7 +38,7 @@ const START_DEADLINE_MS = 30_000
 export function crosvmMonitor(powers: CrosvmPowers, options: CrosvmOptions = {}): Monitor {
   const binary = options.binary ?? 'crosvm'
   /** What the binary said; asked until it has answered once. */
-  let known: Help | undefined
+  let known: ProbedBinary | undefined
   const ask: Ask = async (signal) => {
     if (known !== undefined) return ok(known)
     const asked = await askBinary(powers, binary, signal)
@@ -65,7 +63,7 @@ export function crosvmMonitor(powers: CrosvmPowers, options: CrosvmOptions = {})
   }
 }
 
-type Ask = (signal: AbortSignal) => Promise<Result<Help | undefined, MonitorError>>
+type Ask = (signal: AbortSignal) => Promise<Result<ProbedBinary | undefined, MonitorError>>
 
 async function start(
   powers: CrosvmPowers,
@@ -82,9 +80,11 @@ async function start(
 
   using patience = new Patience(powers.clock, operation, START_DEADLINE_MS)
   using acquired = new Acquired()
-  let machine: CrosvmMachine | undefined
-  /** Started, and not yet a machine's. */
-  let orphan: SpawnedProcess | undefined
+  const { name } = description
+  const { binary } = options
+  const events = new EventEmitter() as TypedEmitter<MachineEvents>
+  const log = new MachineLog(powers.clock, (line) => events.emit('log', line))
+  let running: RunningCrosvm | undefined
   try {
     if (powers.files !== undefined) {
       const inspected = await patience.race(inspectDescription(description, powers.files))
@@ -94,77 +94,91 @@ async function start(
     if (help.isErr()) return err(help.error)
     const spec = crosvmMachineSpec(description, launch, help.value)
     if (spec.isErr()) return err(spec.error)
-    const fits = checkOptions(spec.value, help.value)
-    if (fits.isErr()) return err(fits.error)
-    const host = await patience.race(checkHost(spec.value, powers))
-    if (host.isErr()) return err(host.error)
 
-    // Not raced: a listener or a process that comes into being must be known, to be ended. Both calls are
-    // bounded by the kernel, not by a peer.
-    const console = acquired.own(await powers.sockets.listen(sockets.console))
-    const control = acquired.own(await powers.sockets.listen(sockets.control))
-    patience.signal.throwIfAborted()
-    const port = await spawn(powers.processes, 'crosvm', {
-      file: options.binary,
-      argv: controlPortArguments(sockets),
-      role: `unit ${description.name}: control port`,
-      enclosed: 'without-capabilities',
-    })
-    if (port.isErr()) return err(port.error)
-    orphan = port.value
-    const child = await spawn(powers.processes, 'crosvm', {
-      file: options.binary,
-      argv: printArgv(spec.value),
-      role: `unit ${description.name}: crosvm`,
-      enclosed: 'as-it-is',
-    })
-    if (child.isErr()) return err(child.error)
-    const client = new CrosvmControl(
-      { sockets: powers.packets, clock: powers.clock },
-      { spec: spec.value, path: sockets.vm },
-    )
-    machine = new CrosvmMachine(description.name, powers, child.value, port.value, client, sockets)
-    orphan = undefined
-    const failure = await connect(machine, { console, control }, patience, acquired)
-    if (failure === undefined) {
-      acquired.release()
-      return ok(machine)
+    // Not raced: a listener or a process that comes into being must be known, to be ended. The calls are bounded by
+    // the kernel, not by a peer, and the spawn by its signal.
+    const listeners = {
+      console: acquired.own(await powers.sockets.listen(sockets.console)),
+      control: acquired.own(await powers.sockets.listen(sockets.control)),
     }
-    return err(failure)
+    const peers = meet(listeners, log, patience, acquired)
+    // They are awaited once crosvm answers; where it never does, they end with their listeners.
+    peers.catch(() => {})
+    const pair = new CrosvmPair(powers, name, sockets, log)
+    const known = help.value
+    const spawned = await spawnCrosvm(
+      spec.value,
+      {
+        processes: pair,
+        sockets: powers.packets,
+        clock: powers.clock,
+        host: powers.host,
+        probe: known === undefined ? undefined : { probe: () => okAsync(known) },
+      },
+      {
+        binary,
+        onLog: (line) => log.add('monitor', textOf(line)),
+        timeoutMs: patience.deadlineMs,
+        signal: patience.signal,
+      },
+    )
+    if (spawned.isErr())
+      return err(whyNotSpawned(spawned.error, binary, description, patience, log.lastLines()))
+    running = spawned.value
+    const died = running.ended.then((end): never => {
+      throw new DiedAtStart(machineExit(end, log.lastLines()))
+    })
+    const channels = await patience.race(Promise.race([peers, died]))
+    const machine = new CrosvmMachine(name, events, log, powers, running, pair, channels, sockets)
+    await machine.settle()
+    acquired.release()
+    return ok(machine)
   } catch (why) {
-    return err(whyNotStarted(why, description, patience, machine?.lastLines() ?? []))
+    return err(whyNotStarted(why, description, patience, log.lastLines()))
   } finally {
     // `release` was called only when the machine is handed out.
-    if (machine !== undefined && !acquired.released) await machine.kill()
-    orphan?.kill()
-    await orphan?.exit
+    if (!acquired.released) {
+      await running?.kill()
+      await powers.host.removeSocket(sockets.port)
+    }
   }
 }
 
-/** Accepts crosvm's two connections and awaits its devices; undefined when the machine is ready to be handed out. */
-async function connect(
-  machine: CrosvmMachine,
+/** Accepts crosvm's two connections, and reads the console from its first byte on. */
+async function meet(
   listeners: { readonly console: OneShotListener; readonly control: OneShotListener },
+  log: MachineLog,
   patience: Patience,
   acquired: Acquired,
-): Promise<MonitorError | undefined> {
-  const died = machine.exit.then((exit): never => {
-    throw new DiedAtStart(exit)
-  })
-  const peer = async (listener: OneShotListener): Promise<ByteChannel> => {
-    const channel = await patience.race(Promise.race([listener.accept(patience.signal), died]))
+): Promise<CrosvmChannels> {
+  const accept = async (listener: OneShotListener) => {
+    const channel = await listener.accept(patience.signal)
     acquired.own({ [Symbol.dispose]: () => channel.close() })
     return channel
   }
-  const console = await peer(listeners.console)
-  const control = await peer(listeners.control)
-  machine.connect(control, console)
-  const settled = machine.settle(patience.signal, patience.deadlineMs)
-  const answered = await patience.race(Promise.race([settled, died]))
-  if (answered.isOk()) return undefined
-  patience.signal.throwIfAborted()
-  // A crosvm that dies while it starts closes its socket first: the exit says more than the closed socket.
-  const { kind } = answered.error
-  if (kind === 'disconnected' || kind === 'closed') await patience.race(died)
-  return controlFailed(machine.name, answered.error, machine.lastLines())
+  const heard = accept(listeners.console).then((console) => ({
+    console,
+    consoleSaid: log.follow('console', console.incoming),
+  }))
+  const [{ console, consoleSaid }, control] = await Promise.all([heard, accept(listeners.control)])
+  return { console, consoleSaid, control }
+}
+
+/** Asks the binary, once for each of its contents, which options it has. */
+async function askBinary(
+  powers: Pick<CrosvmPowers, 'probe'>,
+  binary: string,
+  signal: AbortSignal,
+): Promise<Result<ProbedBinary | undefined, MonitorError>> {
+  if (powers.probe === undefined || !binary.startsWith('/')) return ok(undefined)
+  const asked = await powers.probe.probe(binary, signal)
+  if (asked.isOk()) return ok(asked.value)
+  signal.throwIfAborted()
+  return err(notCrosvm(binary, asked.error.message))
+}
+
+/** As crosvm wrote it. */
+function textOf(line: LogLine): string {
+  if (line.kind === 'text') return line.message
+  return `[${line.time} ${line.level.toUpperCase()} ${line.module}] ${line.message}`
 }

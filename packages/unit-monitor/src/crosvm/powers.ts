@@ -1,15 +1,15 @@
 import type { CrosvmProbe } from '@spectrum/crosvm-spec'
 import type { PacketSockets } from '@spectrum/crosvm-spec/control'
+import type { HostInspection } from '@spectrum/crosvm-spec/spawn'
 import type { MonitorPowers } from '../powers.js'
 
 /** What crosvm takes beyond what every monitor takes. */
 export interface CrosvmPowers extends MonitorPowers {
   /** SEQPACKET sockets, for crosvm's own control socket. */
   readonly packets: PacketSockets
+  /** Looks at what the machine takes for granted, before crosvm is started. */
+  readonly host: HostInspection
   readonly processGroups: ProcessGroups
-  readonly jails: Jails
-  /** Removes the socket that crosvm has made. Absence is fine; anything but a socket stays. */
-  removeSocket(path: string): Promise<void>
   /** Absent: the binary is not asked for its options, and complains itself. */
   readonly probe?: CrosvmProbe | undefined
 }
@@ -24,9 +24,4 @@ export interface GroupMember {
   readonly parent: number
   /** As the process calls itself: a device of crosvm its kind. Not escaped. */
   readonly name: string
-}
-
-export interface Jails {
-  /** Undefined where a process may make the namespaces that jails consist of; else why not. Never rejects. */
-  whyNone(): Promise<string | undefined>
 }

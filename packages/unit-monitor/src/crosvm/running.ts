@@ -1,6 +1,4 @@
-import { EventEmitter } from 'node:events'
-import { type CrosvmExit, decodeExit } from '@spectrum/crosvm-spec'
-import type { ControlError, CrosvmControl } from '@spectrum/crosvm-spec/control'
+import type { CrosvmEnd, RunningCrosvm } from '@spectrum/crosvm-spec/spawn'
 import { err, errAsync, ok, type Result, ResultAsync } from 'neverthrow'
 import type TypedEmitter from 'typed-emitter'
 import type { MonitorError } from '../errors.js'
@@ -14,48 +12,48 @@ import type {
   OperationOptions,
   PmemDevice,
 } from '../machine.js'
-import { MachineLog } from '../machine-log.js'
-import type { ProcessExit, SpawnedProcess } from '../powers.js'
+import type { MachineLog } from '../machine-log.js'
 import { escapeAndCut } from '../printable.js'
 import { Patience, WaitEnded } from '../waiting.js'
+import { controlFailed, machineExit } from './failures.js'
 import { PatientChannel } from './patient-channel.js'
 import type { CrosvmPowers, GroupMember } from './powers.js'
+import type { CrosvmPair } from './processes.js'
 import type { CrosvmSockets } from './spec.js'
 
 const BUTTON_DEADLINE_MS = 10_000
 const KILL_DEADLINE_MS = 10_000
-/** A machine that ends by itself leaves its control port first; it gets this long to say how it ended. */
-const PORT_GRACE_MS = 3_000
 /** After its processes are reaped, how long a machine's last words may take to arrive. */
 const LAST_WORDS_MS = 1_000
 
-/** One crosvm and its jailed devices, from their birth on. */
+/** What is connected to a machine. */
+export interface CrosvmChannels {
+  readonly control: ByteChannel
+  readonly console: ByteChannel
+  /** Until the console has said all it will. */
+  readonly consoleSaid: Promise<void>
+}
+
+/** One crosvm that answers, its control port and their devices. It owns all of it. */
 export class CrosvmMachine implements Machine {
-  readonly events = new EventEmitter() as TypedEmitter<MachineEvents>
   readonly exit: Promise<MachineExit>
-  readonly #log: MachineLog
-  /** What is still being read; a machine has exited when all of it has ended. */
-  readonly #readers: Promise<void>[] = []
+  readonly control: ByteChannel
   #processes: readonly MachineProcess[]
-  #control: ByteChannel | undefined
-  #console: ByteChannel | undefined
   #killed = false
 
   constructor(
     readonly name: string,
-    private readonly powers: CrosvmPowers,
-    private readonly child: SpawnedProcess,
-    /** The process of the control port. */
-    private readonly port: SpawnedProcess,
-    /** Owned from now on. */
-    private readonly crosvm: CrosvmControl,
+    readonly events: TypedEmitter<MachineEvents>,
+    private readonly log: MachineLog,
+    private readonly powers: Pick<CrosvmPowers, 'clock' | 'host' | 'processGroups'>,
+    private readonly running: RunningCrosvm,
+    private readonly pair: CrosvmPair,
+    private readonly channels: CrosvmChannels,
     private readonly sockets: Pick<CrosvmSockets, 'vm' | 'port'>,
   ) {
-    this.#processes = [{ pid: child.pid, role: 'crosvm' }]
-    this.#log = new MachineLog(powers.clock, (line) => this.events.emit('log', line))
-    for (const { output } of [child, port]) this.#readers.push(this.#log.follow('monitor', output))
+    this.#processes = [{ pid: running.pid, role: 'crosvm' }]
+    this.control = new PatientChannel(channels.control)
     this.exit = this.#awaitExit()
-    void this.#watchPort()
   }
 
   /** crosvm itself first, then its devices: they all exist from the start on and none is added later. */
@@ -63,42 +61,28 @@ export class CrosvmMachine implements Machine {
     return this.#processes
   }
 
-  get control(): ByteChannel {
-    if (this.#control === undefined) throw new TypeError('the control channel is not connected yet')
-    return this.#control
-  }
-
-  connect(control: ByteChannel, console: ByteChannel): void {
-    this.#control = new PatientChannel(control)
-    this.#console = console
-    this.#readers.push(this.#log.follow('console', console.incoming))
-  }
-
-  /** Waits until crosvm answers, so that all its devices exist, and learns who they are. */
-  async settle(signal: AbortSignal, deadlineMs: number): Promise<Result<void, ControlError>> {
-    const answered = await this.crosvm.ready({ signal, timeoutMs: deadlineMs })
-    if (answered.isErr()) return err(answered.error)
-    // Each has the one connection that there will be.
+  /** Removes the sockets, each of which has the one connection that there will be, and learns who the devices are. */
+  async settle(): Promise<void> {
     await this.#removeSockets()
-    const inside = async (around: SpawnedProcess) =>
-      (await this.powers.processGroups.members(around.pid)).filter(({ pid }) => pid !== around.pid)
-    const crosvm = await inside(this.child)
-    const main = crosvm.filter(({ parent }) => parent === this.child.pid)
-    const devices = crosvm.filter(({ parent }) => parent !== this.child.pid)
-    const port = await inside(this.port)
+    const groups = this.pair.groups
+    const inside = async (around: number) =>
+      (await this.powers.processGroups.members(around)).filter(({ pid }) => pid !== around)
+    const crosvm = await inside(groups.crosvm)
+    const main = crosvm.filter(({ parent }) => parent === groups.crosvm)
+    const devices = crosvm.filter(({ parent }) => parent !== groups.crosvm)
+    const port = await inside(groups.port)
     if (main.length > 0)
       this.#processes = [
         ...main.map(({ pid }) => ({ pid, role: 'crosvm' })),
         ...devices.map(asDevice),
         ...port.map(({ pid }) => ({ pid, role: 'crosvm control port' })),
       ]
-    return ok(undefined)
   }
 
   readonly room: HotplugRoom = { slots: 0, pmemBytes: 0 }
 
   lastLines(): readonly string[] {
-    return this.#log.lastLines()
+    return this.log.lastLines()
   }
 
   addPmem(device: PmemDevice): ResultAsync<void, MonitorError> {
@@ -111,16 +95,17 @@ export class CrosvmMachine implements Machine {
   pressPowerButton(options: OperationOptions = {}): ResultAsync<void, MonitorError> {
     const { signal, deadlineMs = BUTTON_DEADLINE_MS } = options
     const bounds = { timeoutMs: deadlineMs, ...(signal === undefined ? {} : { signal }) }
-    return this.crosvm
+    const { control } = this.running
+    if (control === undefined) throw new TypeError('a machine of this driver has a control socket')
+    return control
       .pressPowerButton(bounds)
       .mapErr((failure) => controlFailed(this.name, failure, this.lastLines()))
   }
 
   kill(options?: OperationOptions): ResultAsync<MachineExit, MonitorError> {
     this.#killed = true
-    this.child.kill()
-    this.port.kill()
-    this.#control?.close()
+    void this.running.kill()
+    this.control.close()
     return new ResultAsync(this.#awaitReaped(options))
   }
 
@@ -131,17 +116,14 @@ export class CrosvmMachine implements Machine {
   }
 
   async #awaitExit(): Promise<MachineExit> {
-    const status = await this.child.exit
-    this.crosvm.close()
-    // It ends with the machine's connection; by now there is nothing that it could still be good for.
-    this.port.kill()
-    await this.port.exit
+    const end = await this.running.ended
     using patience = new Patience(this.powers.clock, undefined, LAST_WORDS_MS)
-    await patience.race(this.#lastWords()).catch(() => {})
-    this.#console?.close()
+    const said = Promise.all([this.channels.consoleSaid, this.pair.portSaid])
+    await patience.race(said).catch(() => {})
+    this.channels.console.close()
     // One that was killed could not remove them itself.
-    await this.#removeSockets().catch(() => {})
-    const exit = this.#explain(status)
+    await this.#removeSockets()
+    const exit = this.#explain(end)
     try {
       this.events.emit('exit', exit)
     } catch (error) {
@@ -152,31 +134,13 @@ export class CrosvmMachine implements Machine {
     return exit
   }
 
-  /** A machine without its control port is of no use to anybody, and nobody could end it. */
-  async #watchPort(): Promise<void> {
-    await this.port.exit
-    using patience = new Patience(this.powers.clock, undefined, PORT_GRACE_MS)
-    await patience.race(this.child.exit).catch(() => this.child.kill())
-  }
-
   async #removeSockets(): Promise<void> {
-    for (const path of [this.sockets.vm, this.sockets.port]) await this.powers.removeSocket(path)
+    for (const path of [this.sockets.vm, this.sockets.port]) await this.powers.host.removeSocket(path)
   }
 
-  /** All that was being read has ended; what was connected meanwhile counts too. */
-  async #lastWords(): Promise<void> {
-    for (const reader of this.#readers) await reader
-  }
-
-  #explain(status: ProcessExit): MachineExit {
-    const lastLines = this.lastLines()
-    const end = decodeExit(status)
-    if (end.kind === 'stopped') return { kind: 'powered-off' }
-    if (status.kind === 'signalled') {
-      if (this.#killed && status.signal === 'SIGKILL') return { kind: 'killed' }
-      return { kind: 'signalled', signal: status.signal, lastLines }
-    }
-    return { kind: 'failed', reason: reasonOf(end), code: status.code, lastLines }
+  #explain(end: CrosvmEnd): MachineExit {
+    const exit = machineExit(end, this.lastLines())
+    return this.#killed && exit.kind === 'signalled' && exit.signal === 'SIGKILL' ? { kind: 'killed' } : exit
   }
 
   async #awaitReaped(options?: OperationOptions): Promise<Result<MachineExit, MonitorError>> {
@@ -185,7 +149,7 @@ export class CrosvmMachine implements Machine {
       return ok(await patience.race(this.exit))
     } catch (why) {
       if (!(why instanceof WaitEnded)) throw why
-      const message = `machine ${this.name}: process ${this.child.pid} was killed but not reaped yet`
+      const message = `machine ${this.name}: process ${this.running.pid} was killed but not reaped yet`
       if (why.why === 'aborted') return err({ kind: 'aborted', message })
       return err({
         kind: 'timed-out',
@@ -194,22 +158,6 @@ export class CrosvmMachine implements Machine {
       })
     }
   }
-}
-
-export function controlFailed(
-  machine: string,
-  failure: ControlError,
-  lastLines: readonly string[],
-): MonitorError {
-  const message = `machine ${machine}: ${escapeAndCut(failure.message, 400)}`
-  if (failure.kind === 'no-reply') return { kind: 'timed-out', message, lastLines }
-  if (failure.kind === 'aborted') return { kind: 'aborted', message }
-  return { kind: 'monitor-protocol', message, cause: failure }
-}
-
-function reasonOf(end: CrosvmExit): Extract<MachineExit, { kind: 'failed' }>['reason'] {
-  if (end.kind === 'guest-reset') return 'guest-reset'
-  return end.kind === 'guest-panicked' ? 'guest-panicked' : 'monitor-failed'
 }
 
 /** A device names itself, and a guest may have taken it over. */

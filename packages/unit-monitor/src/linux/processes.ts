@@ -1,12 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, constants, openSync, readdirSync, readFileSync } from 'node:fs'
-import { access, stat } from 'node:fs/promises'
+import { access, constants, stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
+import { childDescriptors } from '@spectrum/unix-fd/linux'
 import type { ProcessExit, Processes, SpawnedProcess, SpawnRequest } from '../powers.js'
 
-/** `O_CLOEXEC` as `/proc/PID/fdinfo` prints it (asm-generic/fcntl.h; octal). */
-const O_CLOEXEC = 0o2000000
-const FIRST_FREE_DESCRIPTOR = 3
 /** How long making namespaces for nothing may take. */
 const PROBE_MS = 10_000
 
@@ -44,7 +41,7 @@ export function linuxProcesses(searchPath: string, probeMs = PROBE_MS): Processe
         isPowerless && process.geteuid?.() === 0
           ? [setpriv, '--bounding-set=-all', '--inh-caps=-all', '--']
           : []
-      const cover = coverLeakedDescriptors()
+      const inherited = childDescriptors()
       try {
         const tied = ['--pdeathsig', 'KILL', '--no-new-privs', '--', prlimit, '--core=0', '--']
         const child = spawn(setpriv, [...tied, ...enclosure, ...powerless, file, ...request.argv], {
@@ -52,7 +49,7 @@ export function linuxProcesses(searchPath: string, probeMs = PROBE_MS): Processe
           // Holding the host's own directory would keep its filesystem busy.
           cwd: '/',
           env: { ...request.environment },
-          stdio: ['ignore', 'pipe', 'pipe', ...cover.stdio],
+          stdio: ['ignore', 'pipe', 'pipe', ...inherited.stdio],
         })
         await new Promise<void>((resolve, reject) => {
           child.once('spawn', resolve)
@@ -60,7 +57,7 @@ export function linuxProcesses(searchPath: string, probeMs = PROBE_MS): Processe
         })
         return spawned(child, request.enclosed !== undefined, shared)
       } finally {
-        cover.release()
+        inherited.release()
       }
     },
   }
@@ -203,31 +200,6 @@ async function* merged(
     }
   } finally {
     for (const stream of streams) stream.destroy()
-  }
-}
-
-/**
- * Node opens everything close-on-exec, but what this program itself inherited may not be. Each such
- * descriptor is covered with `/dev/null` in the child: a machine holds nothing it was not given.
- */
-function coverLeakedDescriptors(): { readonly stdio: ('ignore' | number)[]; release(): void } {
-  const leaked = readdirSync('/proc/self/fdinfo')
-    .map(Number)
-    .filter((fd) => fd >= FIRST_FREE_DESCRIPTOR && !closesOnExec(fd))
-  if (leaked.length === 0) return { stdio: [], release() {} }
-  const nothing = openSync('/dev/null', constants.O_RDONLY)
-  const stdio = Array.from({ length: Math.max(...leaked) - FIRST_FREE_DESCRIPTOR + 1 }, (_, index) =>
-    leaked.includes(index + FIRST_FREE_DESCRIPTOR) ? nothing : ('ignore' as const),
-  )
-  return { stdio, release: () => closeSync(nothing) }
-}
-
-function closesOnExec(fd: number): boolean {
-  try {
-    const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))
-    return flags?.[1] === undefined || (Number.parseInt(flags[1], 8) & O_CLOEXEC) !== 0
-  } catch {
-    return true // it was the listing of the directory itself, closed since
   }
 }
 

@@ -34,7 +34,9 @@ struct vcpu_thread {
   _Atomic uint32_t state;
   atomic_bool asleep, quit, ended;
   _Atomic int64_t linger; /* nanoseconds */
-  int result;             /* handed over by `state` */
+  /* These are handed over by `state`. */
+  int64_t took; /* nanoseconds */
+  int result;
 };
 
 static int64_t now(void) {
@@ -92,7 +94,9 @@ static int run_until_exit(struct vcpu_thread *thread) {
 static void *serve(void *data) {
   struct vcpu_thread *thread = data;
   while (wait_for_command(thread)) {
+    const int64_t begin = now();
     thread->result = run_until_exit(thread);
+    thread->took = now() - begin;
     const uint32_t command = atomic_exchange(&thread->state, DONE);
     if (command == RUN_AND_TELL && !atomic_load(&thread->quit))
       napi_call_threadsafe_function(thread->tell, NULL, napi_tsfn_nonblocking);
@@ -132,7 +136,7 @@ void stop_thread(struct object *object) {
   free(thread);
 }
 
-/* On the JavaScript thread: hands over (result) unless the thread was stopped meanwhile. */
+/* On the JavaScript thread: hands over (result, nanoseconds that the run took) unless the thread was stopped meanwhile. */
 static void tell(napi_env env, napi_value callback, void *context, void *data) {
   (void)data;
   struct object *object = context;
@@ -140,9 +144,9 @@ static void tell(napi_env env, napi_value callback, void *context, void *data) {
   struct vcpu_thread *thread = object->thread;
   uint32_t done = DONE;
   if (!atomic_compare_exchange_strong(&thread->state, &done, IDLE)) return;
-  napi_value receiver, result = give_int(env, thread->result);
-  if (result == NULL || napi_get_undefined(env, &receiver) != napi_ok) return;
-  napi_call_function(env, receiver, callback, 1, &result, NULL);
+  napi_value receiver, told[] = {give_int(env, thread->result), give_int(env, thread->took)};
+  if (told[0] == NULL || told[1] == NULL || napi_get_undefined(env, &receiver) != napi_ok) return;
+  napi_call_function(env, receiver, callback, 2, told, NULL);
 }
 
 static void on_finalized(napi_env env, void *data, void *context) {

@@ -69,9 +69,15 @@ export interface KvmCalls {
   run(vcpu: Handle): number
   /** Ends the run in progress, or the next one. */
   kick(vcpu: Handle): number
-  /** A thread of the vCPU's own. `tell` hears the results for which `threadRun` answered `pending`. */
-  threadStart(vcpu: Handle, tell: (result: number) => void): number
-  /** As `run`, in that thread; looks at most so long for the result before it answers `pending`. */
+  /**
+   * A thread of the vCPU's own. `tell` hears the results for which `threadRun` answered `pending`, and how long each run
+   * took from that call on.
+   */
+  threadStart(vcpu: Handle, tell: (result: number, nanoseconds: number) => void): number
+  /**
+   * As `run`, in that thread; looks at most so long for the result before it answers `pending`. The thread looks as long
+   * for the next call before it sleeps.
+   */
   threadRun(vcpu: Handle, nanoseconds: number): number
   threadStop(vcpu: Handle): number
   /** Whether the thread keeps the program alive. */

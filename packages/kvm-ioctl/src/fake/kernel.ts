@@ -24,7 +24,7 @@ interface Thing {
   readonly vcpus?: Set<number>
   readonly vcpu?: FakeVcpu
   readonly memory?: FakeMemory
-  tell?: ((result: number) => void) | undefined
+  tell?: ((result: number, nanoseconds: number) => void) | undefined
   busy?: boolean
 }
 
@@ -238,7 +238,7 @@ export class FakeKernel implements KvmCalls {
     return 0
   }
 
-  threadStart(handle: Handle, tell: (result: number) => void): number {
+  threadStart(handle: Handle, tell: (result: number, nanoseconds: number) => void): number {
     const thing = this.#things.get(handle)
     if (thing === undefined) return ANSWERS.closed
     if (thing.vcpu === undefined) return ENXIO
@@ -271,7 +271,7 @@ export class FakeKernel implements KvmCalls {
       return
     }
     thing.busy = false
-    tell(result)
+    tell(result, 0)
   }
 
   threadStop(handle: Handle): number {

@@ -2,15 +2,8 @@ import { err, ok, type Result } from 'neverthrow'
 import { closedError, failure, type KvmError } from '../errors.js'
 import type { Handle, KvmCalls } from '../kvm-calls.js'
 import type { AnyExit } from './exit.js'
+import { Patience } from './patience.js'
 import type { Resumption, Turn } from './resumption.js'
-
-/** How long whoever resumes the guest looks for its next exit before it goes on to other things. Nanoseconds. */
-const LOOK = 5_000
-/** After so many looks in vain it stops looking, and tries again now and then. */
-const MOST_MISSES = 8
-const TRY_AGAIN_AFTER = 512
-/** So many exits in a row may be handled before everything else in this program gets its turn. */
-const MOST_IN_A_ROW = 64
 
 /** What ends a loop or goes on with it: `undefined` ends it. */
 export type Reaction = Resumption | undefined
@@ -28,8 +21,8 @@ export class VcpuThread {
   readonly #decode: (result: number) => Result<AnyExit, KvmError>
   #started = false
   #loop: Loop | undefined
-  #misses = 0
-  #runs = 0
+  /** Lasts from loop to loop: a program may make one of each run. */
+  readonly #patience = new Patience()
 
   constructor(
     calls: KvmCalls,
@@ -53,7 +46,9 @@ export class VcpuThread {
     const obstacle = this.#turn.obstacle(after)
     if (obstacle !== undefined) return err(obstacle)
     if (!this.#started) {
-      const started = this.#calls.threadStart(this.#vcpu, (result) => this.#hear(result))
+      const started = this.#calls.threadStart(this.#vcpu, (result, nanoseconds) =>
+        this.#hear(result, nanoseconds),
+      )
       if (started < 0) return err(failure(this.#calls, 'threadStart', started))
       this.#started = true
     }
@@ -80,25 +75,20 @@ export class VcpuThread {
 
   /** Resumes, and handles what comes back at once. */
   #go(): void {
-    for (let inARow = 1; ; inARow += 1) {
-      const result = this.#calls.threadRun(this.#vcpu, inARow < MOST_IN_A_ROW ? this.#patience() : 0)
+    for (;;) {
+      const look = this.#patience.next()
+      const result = this.#calls.threadRun(this.#vcpu, look)
       if (result === this.#calls.answers.pending) {
-        this.#misses += 1
+        if (look > 0) this.#patience.missed()
         return
       }
-      this.#misses = 0
+      this.#patience.found()
       if (!this.#handle(result)) return
     }
   }
 
-  /** Looking costs both sides a processor; it is worth that only while guests come back fast. */
-  #patience(): number {
-    this.#runs += 1
-    if (this.#misses < MOST_MISSES) return LOOK
-    return this.#runs % TRY_AGAIN_AFTER === 0 ? LOOK : 0
-  }
-
-  #hear(result: number): void {
+  #hear(result: number, nanoseconds: number): void {
+    this.#patience.told(nanoseconds)
     if (this.#loop !== undefined && this.#handle(result)) this.#go()
   }
 

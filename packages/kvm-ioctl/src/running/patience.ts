@@ -1,0 +1,45 @@
+/**
+ * Whether whoever resumes a guest looks for its next exit for a moment, or goes on to other things and is told of it.
+ *
+ * Being told costs two wake-ups of a thread, and where a processor has to leave its idle state for each, several times
+ * what the exit itself does. Looking costs a processor, so it is worth that only while a guest comes back soon, and only
+ * where the vCPU's thread has a processor of its own meanwhile: if both are on the same one, looking keeps the guest from
+ * running. How long runs take is known of those that were told; that the second holds is tried, and less often each time
+ * that it does not.
+ */
+export class Patience {
+  /** So many runs in sequence have to be short before looking is tried. */
+  #needed = 1
+  #short = 0
+  #inARow = 0
+
+  /** For how long to look for the next exit. Nanoseconds; 0: not at all. */
+  next(): number {
+    this.#inARow += 1
+    return this.#inARow < MOST_IN_A_ROW && this.#short >= this.#needed ? LOOK : 0
+  }
+
+  /** The exit was there within that time. */
+  found(): void {
+    this.#needed = Math.max(1, this.#needed >> 1)
+  }
+
+  /** It was not. */
+  missed(): void {
+    this.#short = 0
+    this.#needed = Math.min(this.#needed * 2, MOST_NEEDED)
+  }
+
+  /** The event loop had its turn and told of an exit, for which the guest ran so long. */
+  told(nanoseconds: number): void {
+    this.#inARow = 0
+    if (nanoseconds > LOOK) this.#short = 0
+    else this.#short += 1
+  }
+}
+
+/** About what being told costs: who looks no longer than that never pays more than twice what knowing would have cost. */
+const LOOK = 25_000
+const MOST_NEEDED = 512
+/** So many exits in sequence may be handled before everything else in this program gets its turn. */
+const MOST_IN_A_ROW = 32

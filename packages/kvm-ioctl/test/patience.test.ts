@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'vitest'
+import { Patience } from '../src/running/patience.js'
+
+const SHORT = 5_000
+const LONG = 10_000_000
+
+/** Runs so many exits of which each takes `took`; `there` says whether looking finds it. How often was looked? */
+function play(patience: Patience, exits: number, took: number, there: () => boolean): number {
+  let looks = 0
+  for (let exit = 0; exit < exits; exit += 1) {
+    const look = patience.next()
+    if (look > 0) looks += 1
+    if (look > 0 && there()) patience.found()
+    else {
+      if (look > 0) patience.missed()
+      patience.told(took)
+    }
+  }
+  return looks
+}
+
+describe('whoever resumes a guest', () => {
+  test('looks for its exits while they come soon, but lets the event loop have its turn among them', () => {
+    const looks = play(new Patience(), 6_400, SHORT, () => true)
+    expect(looks).toBeGreaterThan(6_000)
+    const patience = new Patience()
+    let longest = 0
+    for (let exit = 0, inARow = 0; exit < 1_000; exit += 1) {
+      inARow = patience.next() > 0 ? inARow + 1 : 0
+      if (inARow > 0) patience.found()
+      else patience.told(SHORT)
+      longest = Math.max(longest, inARow)
+    }
+    expect(longest).toBeLessThan(64)
+  })
+
+  test('does not look for the exits of a guest that takes its time', () => {
+    const patience = new Patience()
+    play(patience, 100, SHORT, () => true)
+    expect(play(patience, 1_000, LONG, () => false)).toBe(1)
+  })
+
+  test('looks again after the first exit of a new burst', () => {
+    const patience = new Patience()
+    for (let burst = 0; burst < 100; burst += 1) {
+      let left = 50
+      expect(play(patience, 50, SHORT, () => left-- > 0)).toBeGreaterThan(40)
+      play(patience, 1, LONG, () => false)
+    }
+  })
+
+  test('tries ever less often where the guest cannot run while somebody looks', () => {
+    const patience = new Patience()
+    play(patience, 2_000, SHORT, () => false)
+    expect(play(patience, 51_200, SHORT, () => false)).toBeLessThan(110)
+    // Nor does a chance hit now and then make it believe otherwise.
+    let looks = 0
+    expect(play(patience, 51_200, SHORT, () => looks++ % 10 === 0)).toBeLessThan(250)
+    // It learns when that changes.
+    play(patience, 5_000, SHORT, () => true)
+    expect(play(patience, 1_000, SHORT, () => true)).toBeGreaterThan(900)
+  })
+})

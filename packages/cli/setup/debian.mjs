@@ -56,6 +56,7 @@ const testPieces = [
     why: 'finds memory errors of the native code, for the tests',
     present: () => has('valgrind'),
   },
+  { package: 'openssl', why: 'makes certificates, for the tests of https', present: () => has('openssl') },
   { package: 'cpio', why: 'unpacks initramfs archives, for the tests', present: () => has('cpio') },
   {
     package: 'wayland-protocols',

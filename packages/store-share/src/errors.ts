@@ -57,7 +57,7 @@ export interface CacheFailure {
    * `unreachable`: no connection, or it broke again and again. `stalled`: nothing came in time. `status`: an answer
    * that is neither the file nor its absence. `redirects`: too many, or to where none may lead. `too-large`: more than
    * announced or allowed. `malformed`: not what the format says. `unsupported`: a compression or address not known
-   * here.
+   * here. `certificate`: the server could be anyone, or an authority that was named is no certificate.
    */
   readonly reason:
     | 'unreachable'
@@ -67,6 +67,7 @@ export interface CacheFailure {
     | 'too-large'
     | 'malformed'
     | 'unsupported'
+    | 'certificate'
   readonly status?: number
   readonly cause?: unknown
 }

@@ -52,7 +52,12 @@ export function serialiseNar(path: string, signal: AbortSignal): AsyncGenerator<
   return serialiseWith(treeReader, toByteString(path), signal)
 }
 
-export { binaryCache, fetchClosure, httpClient } from './linux/binary-caches.js'
+export {
+  binaryCache,
+  fetchClosure,
+  httpClient,
+  type LinuxBinaryCacheOptions,
+} from './linux/binary-caches.js'
 export * from './linux/nix.js'
 export { type OpenViewOptions, openView, viewProgram } from './linux/view.js'
 export { cacheFiles, clock, openFiles, processOwners, runCommand, sharingPowers, treeReader }

@@ -118,7 +118,7 @@ export interface BlobCacheUpkeep {
 }
 
 /** A blob cache that was opened: use it as the narrower of the two where that is enough. */
-export interface OpenBlobCache extends BlobCache, BlobCacheUpkeep {
+export interface OpenBlobCache extends BlobCache, BlobCacheUpkeep, AsyncDisposable {
   /**
    * The blob of one store path from its NAR, which is written straight into place while it is read: no unpacked tree
    * is needed. Nothing is visible before hash and size were right. `nar` is not read when the blob is there.

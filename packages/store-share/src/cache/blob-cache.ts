@@ -174,6 +174,11 @@ class DirectoryBlobCache implements OpenBlobCache {
     return asResult(() => this.directory.leases.close())
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    // What could not be removed of the leases, the next one to open the cache removes.
+    await this.close()
+  }
+
   async #single(
     info: StorePathInfo,
     signal: AbortSignal,

@@ -1,4 +1,5 @@
-import type { Result } from 'neverthrow'
+import { X509Certificate } from 'node:crypto'
+import { err, type Result } from 'neverthrow'
 import type { CacheFailure } from '../errors.js'
 import type { BinaryCache } from '../sources/binary-cache.js'
 import {
@@ -9,15 +10,38 @@ import {
 } from '../sources/fetch-closure.js'
 import { type BinaryCacheOptions, binaryCache as cacheWith } from '../sources/open-cache.js'
 import { cacheFiles } from './cache-files.js'
-import { httpClient } from './http.js'
+import { httpClient, httpClientTrusting } from './http.js'
 import { clock } from './process.js'
+
+export interface LinuxBinaryCacheOptions extends BinaryCacheOptions {
+  /**
+   * Certificates, in PEM, of authorities of your own that may vouch for an `https` cache, besides those that Node
+   * knows. They decide whom you talk to; whom you believe is the trust policy's part.
+   */
+  readonly authorities?: readonly string[] | undefined
+}
 
 /** A binary cache, over this machine's network and files. See `binaryCache` of the package. */
 export function binaryCache(
   address: string,
-  options: BinaryCacheOptions = {},
+  { authorities = [], ...options }: LinuxBinaryCacheOptions = {},
 ): Result<BinaryCache, CacheFailure> {
-  return cacheWith({ clock, http: httpClient, files: cacheFiles }, address, options)
+  const wrong = authorities.findIndex((authority) => !isCertificate(authority))
+  if (wrong >= 0) {
+    const message = `Authority ${wrong + 1} of ${authorities.length} is no certificate; give each as text in PEM, from BEGIN CERTIFICATE on.`
+    return err({ kind: 'cache-failed', reason: 'certificate', url: '', message })
+  }
+  const http = authorities.length === 0 ? httpClient : httpClientTrusting(authorities)
+  return cacheWith({ clock, http, files: cacheFiles }, address, options)
+}
+
+function isCertificate(text: string): boolean {
+  try {
+    new X509Certificate(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Fetches a closure from binary caches. See `fetchClosure` of the package for what can fail. */

@@ -25,6 +25,14 @@ export function unreachable(url: URL, why: string, cause?: unknown): CacheFailed
   return failed(url, 'unreachable', why, { cause })
 }
 
+export function certificateRefused(url: URL, code: string, cause: unknown): CacheFailed {
+  const remedy =
+    code === 'ERR_TLS_CERT_ALTNAME_INVALID'
+      ? 'its certificate is for another name; use the name that it is for'
+      : 'its certificate does not prove who it is; name the authority that vouches for it, or have it renewed'
+  return failed(url, 'certificate', `${remedy} (${code})`, { cause })
+}
+
 export function stalled(url: URL, why: string): CacheFailed {
   return failed(url, 'stalled', why)
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../powers.js'
 import { quote } from '../quote.js'
 import type { CacheFailed, CacheTransport } from './cache-transport.js'
 import {
+  certificateRefused,
   failed,
   failRedirect,
   failStatus,
@@ -55,6 +56,9 @@ const MAX_RETRY_AFTER_MS = 30_000
 const TRANSIENT_STATUS = new Set([408, 425, 429, 500, 502, 503, 504])
 /** A bucket that may not be listed answers 403 for what it does not have; Nix takes it so too. */
 const ABSENT_STATUS = new Set([403, 404, 410])
+/** What Node calls a server whose certificate does not convince (node:tls); it will not do so the next time either. */
+const CERTIFICATE_CODE =
+  /^(?:CERT_|ERR_TLS_CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|INVALID_CA$|PATH_LENGTH_)/
 /** So much of a long answer is progress. */
 const PROGRESS_BYTES = 1 << 20
 
@@ -273,6 +277,7 @@ export class HttpTransport implements CacheTransport {
       if (deadline.signal.aborted) throw new Transient(stalled(url, `no answer within ${this.#answerMs} ms`))
       const code = errorCode(thrown)
       if (code === undefined) throw thrown
+      if (CERTIFICATE_CODE.test(code)) throw certificateRefused(url, code, thrown)
       throw new Transient(unreachable(url, quote((thrown as Error).message), thrown))
     } finally {
       signal.removeEventListener('abort', abort)

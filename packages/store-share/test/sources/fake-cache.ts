@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 import { formatCacheInfo } from '../../src/nix/cache-info.js'
@@ -82,18 +83,23 @@ export class CacheServer implements AsyncDisposable {
   private constructor(
     readonly server: Server,
     readonly files: ReadonlyMap<string, Buffer>,
+    readonly scheme: 'http' | 'https',
   ) {}
 
-  static async open(files: ReadonlyMap<string, Buffer>): Promise<CacheServer> {
-    const server = createServer()
-    const own = new CacheServer(server, files)
+  /** With an identity, over TLS. */
+  static async open(
+    files: ReadonlyMap<string, Buffer>,
+    identity?: { readonly key: string; readonly cert: string },
+  ): Promise<CacheServer> {
+    const server = identity === undefined ? createServer() : createSecureServer(identity)
+    const own = new CacheServer(server, files, identity === undefined ? 'http' : 'https')
     server.on('request', (request, response) => void own.#serve(request, response))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     return own
   }
 
   get address(): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/cache`
+    return `${this.scheme}://127.0.0.1:${(this.server.address() as AddressInfo).port}/cache`
   }
 
   /** How often a file was asked for. */

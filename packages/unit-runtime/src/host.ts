@@ -210,8 +210,10 @@ export class OpenHost implements Host {
       const attachment = attached.value.get(name)!
       let unit = await startUnit(this.#context, parts, definition, attachment, wait)
       if (unit.isErr()) {
-        const other = await start.afterFailure(unit.error, parts, wait.signal)
-        if (other !== undefined) unit = await startUnit(this.#context, other, definition, attachment, wait)
+        const other = await start.afterFailure(unit.error, parts, name, wait)
+        unit = other.isErr()
+          ? err(other.error)
+          : await startUnit(this.#context, other.value, definition, attachment, wait)
       }
       if (unit.isErr()) {
         emit(this.events, 'unit-state', { unit: name, state: 'failed', why: unit.error.message })
@@ -235,6 +237,7 @@ export class OpenHost implements Host {
   async #stop(graceMs: number): Promise<Result<void, HostError>> {
     this.#closing.abort()
     await Promise.allSettled(this.#starts)
+    await this.#parts.start.close()
     const failures = await stopInReverse([...this.#units.values()], graceMs, this.#hurry.signal)
     // Something still lives: the directory stays as the proof of it.
     const failure = failures[0] ?? (await this.#closeCache()) ?? (await this.#removeDirectory())

@@ -6,7 +6,8 @@ import type { HostPlaces } from './host-directory.js'
 import { keepInitramfs } from './initramfs-file.js'
 import type { HostPowers } from './powers.js'
 import { type InjectionWish, injectionWay, type StoreTransport } from './store-access.js'
-import type { StartParts } from './unit-start.js'
+import { type StartParts, whyNot } from './unit-start.js'
+import { openWait, orAborted, type Wait } from './wait.js'
 
 /** What boots, and how its store reaches it. */
 export interface GuestImage {
@@ -57,10 +58,15 @@ export interface PlanParts extends Places {
   readonly wish: InjectionWish
 }
 
+/** How long making what boots from disks may take. It reads the kernel's modules and writes one file. */
+const ON_DISKS_MS = 60_000
+
 /** What the units of a host are started with. It falls back to disks for good once a unit's kernel needs it. */
 export class StartPlan {
   #current: StartParts
+  /** One for all starts that need it at once; whoever gives up does not end it for the others. */
   #onDisks: Promise<Result<StartParts, HostError>> | undefined
+  readonly #closing = new AbortController()
 
   private constructor(
     private readonly parts: PlanParts,
@@ -85,23 +91,38 @@ export class StartPlan {
 
   /**
    * What to start with instead, when `error` says that the kernel has no persistent memory; later starts use it too.
-   * Undefined when nothing else would do either.
+   * Otherwise `error`, with why disks are none either when they would do.
    */
   async afterFailure(
     error: HostError,
     used: StartParts,
-    signal: AbortSignal,
-  ): Promise<StartParts | undefined> {
+    unit: string,
+    wait: Wait,
+  ): Promise<Result<StartParts, HostError>> {
     if (used.transport !== 'pmem' || !isForDisks(error) || !this.parts.monitor.capabilities.block)
-      return undefined
-    this.#onDisks ??= startParts(this.parts, 'block', signal)
-    const parts = await this.#onDisks
-    if (parts.isErr()) {
-      this.#onDisks = undefined
-      return undefined
-    }
-    this.#current = parts.value
-    return parts.value
+      return err(error)
+    this.#onDisks ??= this.#makeOnDisks()
+    const parts = await orAborted(this.#onDisks, wait.signal)
+    if (parts === undefined) return err(whyNot(error, unit, wait, []))
+    return parts.mapErr(({ message }) => ({
+      ...error,
+      message: `${error.message} It cannot be given disks instead: ${message}`,
+    }))
+  }
+
+  /** Resolves when nothing is written any more. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await this.#onDisks
+  }
+
+  async #makeOnDisks(): Promise<Result<StartParts, HostError>> {
+    using wait = openWait(this.parts.powers.clock, ON_DISKS_MS, this.#closing.signal)
+    const parts = await startParts(this.parts, 'block', wait.signal)
+    if (parts.isOk()) this.#current = parts.value
+    // The next start tries again.
+    else this.#onDisks = undefined
+    return parts
   }
 }
 

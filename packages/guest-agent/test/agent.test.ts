@@ -151,7 +151,10 @@ describe('the agent in C', () => {
   }, 120_000)
 
   it('decodes any frame without a fault', () => {
-    const accepted = execFileSync(built.fuzzDecoder, [String(Date.now() % 1_000_000), fuzzRounds])
+    const accepted = execFileSync(built.fuzzDecoder, [String(Date.now() % 1_000_000), fuzzRounds], {
+      timeout: 50_000,
+      killSignal: 'SIGKILL',
+    })
     expect(Number(accepted)).toBeGreaterThan(0)
   }, 3_600_000)
 

@@ -1,11 +1,17 @@
 /** Names a descriptor or guest memory in the native part, for the whole process; never used again once closed. */
 export type Handle = number
 
+/** What there is besides the native calls. */
+export interface EventLoop {
+  /** Calls back once everything else in this program had its turn. */
+  nextTurn(go: () => void): void
+}
+
 /**
  * The native calls: a negative number is `-errno`, or one of `answers`. A handle belongs to the JavaScript thread that
  * made or took it; only `kick` takes anybody's. Arguments of the wrong type throw a TypeError.
  */
-export interface KvmCalls {
+export interface KvmCalls extends EventLoop {
   /** What the native part is built for, by the kernel's name. */
   readonly architecture: string
   /** Bytes; 64 KiB on some machines. */

@@ -20,18 +20,8 @@ function play(patience: Patience, exits: number, took: number, there: () => bool
 }
 
 describe('whoever resumes a guest', () => {
-  test('looks for its exits while they come soon, but lets the event loop have its turn among them', () => {
-    const looks = play(new Patience(), 6_400, SHORT, () => true)
-    expect(looks).toBeGreaterThan(6_000)
-    const patience = new Patience()
-    let longest = 0
-    for (let exit = 0, inARow = 0; exit < 1_000; exit += 1) {
-      inARow = patience.next() > 0 ? inARow + 1 : 0
-      if (inARow > 0) patience.found()
-      else patience.told(SHORT)
-      longest = Math.max(longest, inARow)
-    }
-    expect(longest).toBeLessThan(64)
+  test('looks for its exits while they come soon', () => {
+    expect(play(new Patience(), 1_000, SHORT, () => true)).toBe(999)
   })
 
   test('does not look for the exits of a guest that takes its time', () => {

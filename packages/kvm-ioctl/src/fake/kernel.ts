@@ -1,5 +1,5 @@
 import { capabilities, ioctls, structures } from '../generated/x86_64.js'
-import type { Handle, KvmCalls } from '../kvm-calls.js'
+import type { EventLoop, Handle, KvmCalls } from '../kvm-calls.js'
 import { overBytes } from '../structures/accessors.js'
 import { FakeMemory, FakeSlots } from './memory.js'
 import { FakeVcpu, SHARED_BYTES } from './vcpu.js'
@@ -50,7 +50,12 @@ export class FakeKernel implements KvmCalls {
   /** Things by the descriptor that a request answered, until somebody adopts it. */
   readonly #unadopted = new Map<number, Thing>()
   readonly #buffers = new Map<ArrayBuffer, FakeMemory | undefined>()
+  readonly #nextTurn: EventLoop['nextTurn']
   #next = 1
+
+  constructor(nextTurn: EventLoop['nextTurn']) {
+    this.#nextTurn = nextTurn
+  }
 
   #add(thing: Thing): Handle {
     const handle = this.#next++
@@ -285,6 +290,10 @@ export class FakeKernel implements KvmCalls {
 
   threadHold(handle: Handle): number {
     return this.#things.has(handle) ? 0 : ANSWERS.closed
+  }
+
+  nextTurn(go: () => void): void {
+    this.#nextTurn(go)
   }
 
   endWithParentOrAfter(): number {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import type { KvmCalls } from '../kvm-calls.js'
+import type { EventLoop, KvmCalls } from '../kvm-calls.js'
 
 /** The package's own folder, from a source (src/linux/native.ts) or from what is built of it (dist/*). */
 function packageFolder(): string {
@@ -15,5 +15,6 @@ function packageFolder(): string {
 /** Throws when the native part is not built: `node native/build.mjs` in the package. */
 export function loadKvmCalls(): KvmCalls {
   const load = createRequire(import.meta.url)('node-gyp-build') as (folder: string) => unknown
-  return load(packageFolder()) as KvmCalls
+  const native = load(packageFolder()) as Omit<KvmCalls, keyof EventLoop>
+  return { ...native, nextTurn: (go) => void setImmediate(go) }
 }

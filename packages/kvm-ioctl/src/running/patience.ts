@@ -11,12 +11,10 @@ export class Patience {
   /** So many runs in sequence have to be short before looking is tried. */
   #needed = 1
   #short = 0
-  #inARow = 0
 
   /** For how long to look for the next exit. Nanoseconds; 0: not at all. */
   next(): number {
-    this.#inARow += 1
-    return this.#inARow < MOST_IN_A_ROW && this.#short >= this.#needed ? LOOK : 0
+    return this.#short >= this.#needed ? LOOK : 0
   }
 
   /** The exit was there within that time. */
@@ -30,9 +28,8 @@ export class Patience {
     this.#needed = Math.min(this.#needed * 2, MOST_NEEDED)
   }
 
-  /** The event loop had its turn and told of an exit, for which the guest ran so long. */
+  /** The event loop told of an exit, for which the guest ran so long. */
   told(nanoseconds: number): void {
-    this.#inARow = 0
     if (nanoseconds > LOOK) this.#short = 0
     else this.#short += 1
   }
@@ -41,5 +38,3 @@ export class Patience {
 /** About what being told costs: who looks no longer than that never pays more than twice what knowing would have cost. */
 const LOOK = 25_000
 const MOST_NEEDED = 512
-/** So many exits in sequence may be handled before everything else in this program gets its turn. */
-const MOST_IN_A_ROW = 32

@@ -5,6 +5,9 @@ import type { AnyExit } from './exit.js'
 import { Patience } from './patience.js'
 import type { Resumption, Turn } from './resumption.js'
 
+/** So many exits in sequence are handled before everything else in this program gets its turn. */
+const MOST_IN_A_ROW = 32
+
 /** What ends a loop or goes on with it: `undefined` ends it. */
 export type Reaction = Resumption | undefined
 
@@ -21,8 +24,9 @@ export class VcpuThread {
   readonly #decode: (result: number) => Result<AnyExit, KvmError>
   #started = false
   #loop: Loop | undefined
-  /** Lasts from loop to loop: a program may make one of each run. */
+  // These last from loop to loop: a program may make one of each run.
   readonly #patience = new Patience()
+  #inARow = 0
 
   constructor(
     calls: KvmCalls,
@@ -75,7 +79,8 @@ export class VcpuThread {
 
   /** Resumes, and handles what comes back at once. */
   #go(): void {
-    for (;;) {
+    while (this.#inARow < MOST_IN_A_ROW) {
+      this.#inARow += 1
       const look = this.#patience.next()
       const result = this.#calls.threadRun(this.#vcpu, look)
       if (result === this.#calls.answers.pending) {
@@ -85,6 +90,12 @@ export class VcpuThread {
       this.#patience.found()
       if (!this.#handle(result)) return
     }
+    // Being told is no turn of the event loop, nor is a promise's: of both there may always be one more.
+    const loop = this.#loop
+    this.#calls.nextTurn(() => {
+      this.#inARow = 0
+      if (this.#loop === loop) this.#go()
+    })
   }
 
   #hear(result: number, nanoseconds: number): void {

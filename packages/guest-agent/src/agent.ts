@@ -106,6 +106,10 @@ export interface StoreUnbindReport {
   readonly processes: number
 }
 
+/**
+ * What is given up at its deadline or by its signal is cancelled in the unit. A change of the store that the unit had
+ * made by then is a success all the same: its answer is waited for up to 5 s more.
+ */
 export interface AgentOptions {
   readonly signal?: AbortSignal | undefined
   readonly deadlineMs?: number | undefined

@@ -1,8 +1,9 @@
 import type { AgentClosed } from './agent.js'
 
 export type AgentError =
-  | { readonly kind: 'timed-out'; readonly message: string }
-  | { readonly kind: 'aborted'; readonly message: string }
+  /** `outcome: 'unknown'`: the store of the unit may have been changed as asked, or be changed later. Otherwise it was not. */
+  | { readonly kind: 'timed-out'; readonly message: string; readonly outcome?: 'unknown' }
+  | { readonly kind: 'aborted'; readonly message: string; readonly outcome?: 'unknown' }
   | { readonly kind: 'unit-lost'; readonly message: string; readonly closed: AgentClosed }
   | { readonly kind: 'version-mismatch'; readonly message: string; readonly offered: number }
   | { readonly kind: 'invalid-request'; readonly message: string; readonly field: string }

@@ -178,7 +178,7 @@ export class FakeAgent implements FakeAgentChannel {
 
   #exists(path: string): boolean {
     const [, nix, store, name] = path.split('/')
-    return nix === 'nix' && store === 'store' && name !== undefined && this.#store.boundNames().includes(name)
+    return nix === 'nix' && store === 'store' && name !== undefined && this.#store.isReadable(name)
   }
 
   #runningFrom(name: string): number {

@@ -12,6 +12,11 @@ interface Pending {
   readonly deadline: Disposable & { readonly signal: AbortSignal }
 }
 
+/** One showing of a name by a view. The next one is another. */
+interface ViewEntry {
+  readonly name: string
+}
+
 const errno = { missing: 2, noDevice: 19, notSupported: 95, timedOut: 110, cancelled: 125 } as const
 
 /** The `/nix/store` of a fake unit, and the devices it may be made of. */
@@ -21,11 +26,14 @@ export class FakeStore {
   readonly #send: (frame: UnitFrame) => void
   readonly #devices: Set<string>
   readonly #images: Map<string, readonly string[]>
-  readonly #bound = new Set<string>()
-  readonly #inView = new Set<string>()
+  /** What each bound name shows: an image's entry for ever, a view's as long as that is there. */
+  readonly #bound = new Map<string, ViewEntry | 'image'>()
+  readonly #inView = new Map<string, ViewEntry>()
   readonly #unit: FakeUnit
   readonly #users: (name: string) => number
   #pending: Pending | undefined
+  /** Sends the answer to the pending request, perhaps later. */
+  #answer: (frame: UnitFrame) => void
 
   /** `users`: how many of the unit's programs run from a store path. */
   constructor(
@@ -39,6 +47,7 @@ export class FakeStore {
     this.#unit = unit
     this.#lacks = unit.lacks
     this.#send = send
+    this.#answer = send
     this.#devices = new Set(unit.devices)
     this.#images = new Map(Object.entries(unit.images ?? {}))
   }
@@ -53,7 +62,7 @@ export class FakeStore {
   }
 
   showInView(names: readonly string[]): void {
-    for (const name of names) this.#inView.add(name)
+    for (const name of names) if (!this.#inView.has(name)) this.#inView.set(name, { name })
   }
 
   hideFromView(names: readonly string[]): void {
@@ -61,7 +70,13 @@ export class FakeStore {
   }
 
   boundNames(): readonly string[] {
-    return [...this.#bound].sort()
+    return [...this.#bound.keys()].sort()
+  }
+
+  /** Whether what is bound there can be read. */
+  isReadable(name: string): boolean {
+    const entry = this.#bound.get(name)
+    return entry === 'image' || (entry !== undefined && this.#inView.get(name) === entry)
   }
 
   dispose(): void {
@@ -90,6 +105,7 @@ export class FakeStore {
     // Taking names away waits for nothing.
     const deadline = this.#clock.deadline(frame.type === 'unbind' ? 2 ** 31 - 1 : frame.deadlineMs)
     this.#pending = { frame, names: [], deadline }
+    this.#answer = this.#send
     deadline.signal.addEventListener('abort', () =>
       this.#fail(codes.failed['timed-out'], errno.timedOut, '', this.#whatIsAbsent(frame)),
     )
@@ -114,7 +130,10 @@ export class FakeStore {
     const pending = this.#pending
     if (pending === undefined || pending.names.length < pending.frame.names) return
     const { frame, names } = pending
-    if (this.#unit.onStoreRequest?.(frame.type) === 'refused') {
+    const become = this.#unit.onStoreRequest?.(frame.type) ?? 'served'
+    this.#answer =
+      typeof become === 'string' ? this.#send : (answer) => void become.then(() => this.#send(answer))
+    if (become === 'refused') {
       this.#fail(codes.failed.refused, errno.noDevice, '', `the unit refuses ${frame.type}`)
     } else if (frame.type === 'unbind') this.#unbind(frame, names)
     else if (frame.type === 'mount-view') this.#bindFromView(frame, names)
@@ -128,7 +147,8 @@ export class FakeStore {
     }
     const { image, devices, request } = frame
     if (![image, ...devices].every((id) => this.#devices.has(id))) return
-    this.#bind(request, names, new Set(this.#images.get(image)), this.#unit.disks === true ? 0 : 1)
+    const entries = new Map((this.#images.get(image) ?? []).map((name) => [name, 'image'] as const))
+    this.#bind(request, names, entries, this.#unit.disks === true ? 0 : 1)
   }
 
   #bindFromView(frame: Frame<'mount-view'>, names: readonly string[]): void {
@@ -136,16 +156,21 @@ export class FakeStore {
     else if (this.#unit.view === frame.tag) this.#bind(frame.request, names, this.#inView, 0)
   }
 
-  #bind(request: number, names: readonly string[], entries: ReadonlySet<string>, dax: number): void {
+  #bind(
+    request: number,
+    names: readonly string[],
+    entries: ReadonlyMap<string, ViewEntry | 'image'>,
+    dax: number,
+  ): void {
     const absent = names.find((name) => !this.#bound.has(name) && !entries.has(name))
     if (absent !== undefined) {
       this.#fail(codes.failed.refused, errno.missing, '', `there is no entry ${absent}`)
       return
     }
     const bound = bitsOf(names, (name) => !this.#bound.has(name))
-    for (const name of names) this.#bound.add(name)
+    for (const name of names) if (!this.#bound.has(name)) this.#bound.set(name, entries.get(name)!)
     this.dispose()
-    this.#send({ type: 'mounted', request, dax, names: names.length, bound })
+    this.#answer({ type: 'mounted', request, dax, names: names.length, bound })
   }
 
   #unbind({ request }: Frame<'unbind'>, names: readonly string[]): void {
@@ -155,7 +180,7 @@ export class FakeStore {
     for (const name of names) this.#bound.delete(name)
     this.dispose()
     const bits = Uint8Array.of(...removed, ...inUse)
-    this.#send({ type: 'unbound', request, names: names.length, processes, bits })
+    this.#answer({ type: 'unbound', request, names: names.length, processes, bits })
   }
 
   #failForLack(feature: string): void {
@@ -166,7 +191,7 @@ export class FakeStore {
     const request = this.#pending?.frame.request
     if (request === undefined) return
     this.dispose()
-    this.#send({ type: 'failed', request, kind, errno: number, feature, message })
+    this.#answer({ type: 'failed', request, kind, errno: number, feature, message })
   }
 }
 

@@ -40,8 +40,11 @@ export interface FakeUnit {
   readonly machine?: string | undefined
   /** Tag of a virtio-fs device. What its server shows, `showInView` and `hideFromView` say. */
   readonly view?: string | undefined
-  /** What becomes of a request about the store: `refused` fails it and changes nothing. Served by default. */
-  readonly onStoreRequest?: ((type: FakeStoreRequest) => 'served' | 'refused') | undefined
+  /**
+   * What becomes of a request about the store: `refused` fails it and changes nothing. A promise: it is done at once,
+   * and answered when that resolves, whether it was cancelled or not. Served by default.
+   */
+  readonly onStoreRequest?: ((type: FakeStoreRequest) => 'served' | 'refused' | Promise<void>) | undefined
   /** Devices are disks, not persistent memory: nothing is mapped directly. */
   readonly disks?: boolean | undefined
   /** Never says hello, as a guest that hangs while it boots. */
@@ -61,10 +64,13 @@ export interface FakeAgentChannel {
   addDevice(id: string): void
   /** An image exists from now on (hosts make them while units run). */
   addImage(id: string, names: readonly string[]): void
-  /** The view's server shows these names from now on, or no longer. */
+  /**
+   * The view's server shows these names from now on, or no longer. As with a real one, what was bound of a name that
+   * was hidden is stale for ever, also when the name is shown again.
+   */
   showInView(names: readonly string[]): void
   hideFromView(names: readonly string[]): void
-  /** Names bound into the fake `/nix/store`, sorted. */
+  /** Names bound into the fake `/nix/store`, sorted; stale ones are there too. */
   boundNames(): readonly string[]
   /** The unit vanishes without a word. */
   lose(): void

@@ -1,12 +1,15 @@
 import type { AgentOptions, Clock } from './agent.js'
 import type { AgentError } from './errors.js'
 
+/** A wait that ended first. */
+export type Ended = Extract<AgentError, { readonly kind: 'aborted' | 'timed-out' }>
+
 /** A caller's deadline and abort signal as one signal that knows which of the two it was. */
 export interface Patience extends Disposable {
   readonly signal: AbortSignal
   /** Why it ran out. Ask only once `signal` is aborted. */
   readonly reason: 'timed-out' | 'aborted'
-  error(what: string): AgentError
+  error(what: string): Ended
 }
 
 /** `deadlineMs` undefined: no deadline. */

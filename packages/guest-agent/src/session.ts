@@ -19,7 +19,7 @@ import { type Frame, type HostFrame, limits, type UnitFrame } from './frames.js'
 import type { Link } from './link.js'
 import { lost } from './lost.js'
 import { errnoName } from './names.js'
-import { type Patience, patience, unlessAborted } from './patience.js'
+import { type Ended, type Patience, patience, unlessAborted } from './patience.js'
 import { HostProcess } from './process.js'
 import {
   boundPaths,
@@ -33,6 +33,8 @@ import {
 
 const startMs = 30_000
 const requestMs = 30_000
+/** What the unit's answer to a change of its store may still take once nobody wants the change any more. */
+const lastAnswerMs = 5_000
 /** Requests and commands whose answers are still due, also of callers that gave up. Beyond it, the unit is stuck. */
 const maxOutstanding = 1_024
 /** Characters of one listing once they are escaped, which multiplies: as many as unescaped names may have. */
@@ -278,7 +280,7 @@ export class AgentSession implements Agent {
         return built
       },
       (frame): Result<T, AgentError> => (frame.type === 'failed' ? err(failureOf(frame)) : ok(read(frame))),
-      { onSettled: done, cancel: (id) => this.#link.send({ type: 'mount-cancel', request: id }) },
+      { onSettled: done, changesStore: true },
     )
     if (invalid !== undefined || asked === undefined) done()
     return invalid === undefined ? answer : err(invalid)
@@ -340,7 +342,7 @@ export class AgentSession implements Agent {
     answers: readonly Answer['type'][],
     frames: (id: number) => readonly HostFrame[],
     read: (answer: Answer) => Result<T, AgentError> | undefined,
-    more: { readonly onSettled?: () => void; readonly cancel?: (id: number) => void } = {},
+    more: { readonly onSettled?: () => void; readonly changesStore?: boolean } = {},
   ): Promise<Result<T, AgentError>> {
     const refused = this.#refusal()
     if (refused !== undefined) return err(refused)
@@ -372,8 +374,21 @@ export class AgentSession implements Agent {
     for (const frame of toSend) this.#link.send(frame)
     const result = await unlessAborted(answered, wait.signal)
     if (result !== 'aborted') return result
-    more.cancel?.(id)
-    return err(wait.error(what))
+    const error = wait.error(what)
+    return more.changesStore === true ? this.#cancelChange(id, answered, error) : err(error)
+  }
+
+  /** The change may have been made before the unit hears that nobody wants it. Only its answer tells. */
+  async #cancelChange<T>(
+    id: number,
+    answered: Promise<Result<T, AgentError>>,
+    error: Ended,
+  ): Promise<Result<T, AgentError>> {
+    this.#link.send({ type: 'mount-cancel', request: id })
+    using last = this.#clock.deadline(lastAnswerMs)
+    const result = await unlessAborted(answered, last.signal)
+    if (result === 'aborted') return err({ ...error, outcome: 'unknown' })
+    return result.isOk() ? result : err(error)
   }
 
   /** Why nothing can be asked of this unit now. */

@@ -1,4 +1,10 @@
-import { type Agent, type AgentError, type ByteChannel, connectAgent } from '@spectrum/guest-agent'
+import {
+  type Agent,
+  type AgentError,
+  type ByteChannel,
+  type Clock,
+  connectAgent,
+} from '@spectrum/guest-agent'
 import { expect, it } from 'vitest'
 import { encodeFrame, FrameDecoder } from '../src/codec.js'
 import { type Frame, type HostFrame, limits } from '../src/frames.js'
@@ -61,10 +67,10 @@ const wholeWindow = Array.from({ length: limits.outputWindow / limits.chunkBytes
   output(i * limits.chunkBytes, limits.chunkBytes),
 )
 
-async function connected(): Promise<{ unit: PuppetUnit; agent: Agent }> {
+async function connected(by = clock): Promise<{ unit: PuppetUnit; agent: Agent }> {
   const unit = new PuppetUnit()
   unit.send(hello)
-  return { unit, agent: (await connectAgent(unit.channel, { clock }))._unsafeUnwrap() }
+  return { unit, agent: (await connectAgent(unit.channel, { clock: by }))._unsafeUnwrap() }
 }
 
 async function failure(unit: PuppetUnit, deadlineMs = 2_000): Promise<AgentError> {
@@ -207,13 +213,17 @@ it('believes no answer about taking away to a request for more', async () => {
   expect((await mounting)._unsafeUnwrapErr().kind).toBe('unit-lost')
 })
 
+/** Whoever waits for 5 seconds has waited for long enough. */
+const hurried: Clock = { now: clock.now, deadline: (ms) => clock.deadline(ms >= 5_000 ? 20 : ms) }
+
 it('does not wait for ever for a unit that neither binds nor unbinds', async () => {
-  const { unit, agent } = await connected()
+  const { unit, agent } = await connected(hurried)
   const paths = [`${'a'.repeat(32)}-x`]
+  const late = { kind: 'timed-out', outcome: 'unknown' }
   const view = await agent.mountView({ tag: 'view', paths }, { deadlineMs: 30 })
-  expect(view._unsafeUnwrapErr().kind).toBe('timed-out')
+  expect(view._unsafeUnwrapErr()).toMatchObject(late)
   unit.send({ type: 'mounted', request: 1, dax: 0, names: 1, bound: Uint8Array.of(1) })
-  expect((await agent.unbindStore(paths, { deadlineMs: 200 }))._unsafeUnwrapErr().kind).toBe('timed-out')
+  expect((await agent.unbindStore(paths, { deadlineMs: 200 }))._unsafeUnwrapErr()).toMatchObject(late)
   expect(unit.received.map(({ type }) => type)).toEqual([
     'welcome',
     ...['mount-view', 'mount-names', 'mount-cancel', 'unbind', 'mount-names', 'mount-cancel'],
@@ -221,7 +231,7 @@ it('does not wait for ever for a unit that neither binds nor unbinds', async () 
 })
 
 it('takes late answers to what the caller no longer waits for', async () => {
-  const { unit, agent } = await connected()
+  const { unit, agent } = await connected(hurried)
   const mount = { image: '0'.repeat(64), devices: [], paths: [`${'a'.repeat(32)}-x`] }
   expect((await agent.mountStore(mount, { deadlineMs: 20 }))._unsafeUnwrapErr().kind).toBe('timed-out')
   // The unit takes one mount at a time, so the next one waits for the late answer.
@@ -230,6 +240,39 @@ it('takes late answers to what the caller no longer waits for', async () => {
   await expect.poll(() => unit.received.filter(({ type }) => type === 'mount')).toHaveLength(2)
   unit.send({ type: 'mounted', request: 2, dax: 1, names: 1, bound: Uint8Array.of(0) })
   expect((await next)._unsafeUnwrap()).toEqual({ dax: true, bound: [] })
+})
+
+it.each<[string, Frame, object]>([
+  [
+    'succeeds when the unit had made it by then',
+    { type: 'mounted', request: 1, dax: 0, names: 1, bound: Uint8Array.of(1) },
+    { value: { dax: false, bound: [`${'a'.repeat(32)}-x`] } },
+  ],
+  [
+    'is given up when the unit says so',
+    { type: 'failed', request: 1, kind: 4, errno: 125, feature: '', message: 'cancelled' },
+    { error: { kind: 'aborted', message: expect.not.stringContaining('cancelled') } },
+  ],
+])('a change of the store whose caller gives it up %s', async (_, answer, expected) => {
+  const { unit, agent } = await connected()
+  const giving = new AbortController()
+  const paths = [`${'a'.repeat(32)}-x`]
+  const mounting = agent.mountView({ tag: 'view', paths }, { signal: giving.signal })
+  await expect.poll(() => unit.received.length).toBe(3)
+  giving.abort()
+  await expect.poll(() => unit.received.at(-1)?.type).toBe('mount-cancel')
+  unit.send(answer)
+  const result = await mounting
+  expect(result).toMatchObject(expected)
+  if (result.isErr()) expect(result.error).not.toHaveProperty('outcome')
+})
+
+it('a change of the store that was never asked for is not one of unknown outcome', async () => {
+  const { unit, agent } = await connected()
+  const paths = [`${'a'.repeat(32)}-x`]
+  const error = (await agent.unbindStore(paths, { signal: AbortSignal.abort() }))._unsafeUnwrapErr()
+  expect(error).toEqual({ kind: 'aborted', message: expect.any(String) })
+  expect(unit.received.length).toBe(1)
 })
 
 it.each([Number.POSITIVE_INFINITY, 2 ** 40])(

@@ -6,10 +6,10 @@ import { firstOf, isRecord, type ValueFault, wrong } from './fault.js'
 import { faultOfService } from './service.js'
 
 /** A unit's own name for a service: it becomes a file name in the unit. */
-const LOCAL_NAME = /^[a-z][A-Za-z0-9-]{0,63}$/
-const MAX_INTERFACES = 256
+export const LOCAL_NAME = /^[a-z][A-Za-z0-9-]{0,63}$/
+export const MAX_INTERFACES = 256
 /** `sun_path` without its terminating NUL (unix(7)). */
-const MAX_SOCKET_PATH = 107
+export const MAX_SOCKET_PATH = 107
 
 /** The first fault of what a unit needs and provides. */
 export function faultOfInterfaces(key: string, unit: UnitDefinition): GraphError | undefined {

@@ -2,9 +2,10 @@ import { SCHEMA_LIMITS } from '../service/schema.js'
 import { firstOf, isRecord, type ValueFault, wrong } from './fault.js'
 import { isWhole } from './whole.js'
 
+export const SERVICE_NAME_BYTES = 128
 /** Names that read like `org.example.sign`: parts of lower-case letters, digits and "-", joined by dots. */
-const SERVICE_NAME = /^[a-z][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)*$/
-const FIELD_NAME = /^[A-Za-z][A-Za-z0-9_-]*$/
+export const SERVICE_NAME = /^[a-z][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)*$/
+export const FIELD_NAME = /^[A-Za-z][A-Za-z0-9_-]*$/
 
 /** A service as data: its name, the shape of its argument, its streams. */
 export function faultOfService(value: unknown): ValueFault | undefined {
@@ -12,7 +13,7 @@ export function faultOfService(value: unknown): ValueFault | undefined {
     return wrong([], 'a service, as defineService makes it')
   }
   const { name } = value
-  if (typeof name !== 'string' || name.length > 128 || !SERVICE_NAME.test(name)) {
+  if (typeof name !== 'string' || name.length > SERVICE_NAME_BYTES || !SERVICE_NAME.test(name)) {
     return wrong(['name'], 'like "org.example.sign": at most 128 of a-z, 0-9, "-" and "."')
   }
   return (

@@ -5,9 +5,9 @@ import { isArgv } from './argv.js'
 import { faultOfInterfaces } from './interfaces.js'
 import { isWhole } from './whole.js'
 
-const MEBIBYTE = 1024 * 1024
-const NAME = /^[a-z][a-z0-9-]{0,31}$/
-const MAX_UNITS = 4096
+export const MEBIBYTE = 1024 * 1024
+export const UNIT_NAME = /^[a-z][a-z0-9-]{0,31}$/
+export const MAX_UNITS = 4096
 
 /** The first fault of the units themselves. Types are no boundary: they may come from JavaScript or a file. */
 export function faultOfUnits(units: Readonly<Record<string, UnitDefinition>>): GraphError | undefined {
@@ -32,7 +32,7 @@ function faultOf(key: string, unit: unknown, holders: ReadonlyMap<string, string
     const message = `"${printable(key)}" is not a unit; make it with defineUnit(name, { store: closure(…) }).`
     return { kind: 'not-a-unit', message, path: [key] }
   }
-  if (typeof unit.name !== 'string' || !NAME.test(unit.name)) {
+  if (typeof unit.name !== 'string' || !UNIT_NAME.test(unit.name)) {
     const message = `"${printable(unit.name)}" is not a unit name: take a lower-case letter, then at most 31 of a-z, 0-9 and "-".`
     return { kind: 'invalid-name', message, path: [key, 'name'], name: String(unit.name) }
   }

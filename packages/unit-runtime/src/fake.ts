@@ -5,7 +5,7 @@ import { type FakeScript, fakeMonitor } from '@spectrum/unit-monitor/fake'
 import { okAsync, type ResultAsync } from 'neverthrow'
 import type { HostError } from './errors.js'
 import { FakeGuests } from './fake/fake-guest.js'
-import { fakeViewPower } from './fake/fake-view.js'
+import { fakeViewPower, type ViewAnswer } from './fake/fake-view.js'
 import { type ManualClock, manualClock } from './fake/manual-clock.js'
 import { type MemoryFiles, memoryFiles } from './fake/memory-files.js'
 import { type FakeStorePaths, memoryBlobCache, memoryStore, memoryStoreFiles } from './fake/memory-store.js'
@@ -33,7 +33,7 @@ export interface FakeHostOptions extends Omit<HostOptions, 'store'> {
   /** Contents of files in the store, by absolute path; only what looks into them sees them. */
   readonly storeFiles?: Readonly<Record<string, Uint8Array>> | undefined
   /** What a view's server answers when it is told to show or to hide a name; it obeys by default. */
-  readonly onView?: ((request: 'open' | 'grant' | 'revoke', name: string) => 'works' | 'fails') | undefined
+  readonly onView?: ViewAnswer | undefined
   /** What a unit does about a request to change its store; it obeys by default. */
   readonly onStoreRequest?: FakeUnit['onStoreRequest']
   /** What the monitor can do, where it differs from the fake's. */

@@ -1,13 +1,15 @@
-import type { Agent } from '@spectrum/guest-agent'
+import type { Agent, AgentError } from '@spectrum/guest-agent'
 import type { BlobCache, Closure, DeviceFile, StorePathInfo, StoreSource } from '@spectrum/store-share'
 import type { ClosureReference } from '@spectrum/unit-graph'
-import type { Machine } from '@spectrum/unit-monitor'
+import type { Clock, Machine } from '@spectrum/unit-monitor'
 import { err, ok, type Result } from 'neverthrow'
+import { bindFromView } from './bind-view.js'
 import { mergeClosures, nameOf, pathsLacking } from './closures.js'
 import { distinctDevices, heldBlobs, machineDevice } from './devices.js'
 import { agentFailed, type HostError, monitorFailed, storeFailed, viewFailed } from './errors.js'
 import type { Step } from './events.js'
 import type { InjectionWay, StoreTransport } from './store-access.js'
+import { hideAgain, openUndo, unbindAgain } from './undo-change.js'
 import type { UnitView } from './unit-view.js'
 import type { Wait } from './wait.js'
 
@@ -33,9 +35,14 @@ export interface Changeable {
   readonly view: UnitView | undefined
   readonly closure: () => Closure
   readonly granted: (closure: Closure) => void
+  /** Aborted when it begins to end. */
+  readonly ending: AbortSignal
+  /** The caller's deadline in place of the "aborted" that it provoked below. */
+  readonly whyNot: (error: HostError) => HostError
 }
 
 export interface ChangePowers {
+  readonly clock: Clock
   readonly store: StoreSource
   readonly cache: BlobCache
   readonly step: (step: Step) => void
@@ -117,9 +124,19 @@ async function byDevices(
   }
   const devices = blobs.map((blob) => blob.id)
   const mounted = await unit.agent.mountStore({ image: metadata.id, devices, paths: names }, options())
-  if (mounted.isErr()) return err(agentFailed(unit.name, mounted.error, unit.machine.lastLines()))
+  if (mounted.isErr()) {
+    const error = unit.whyNot(agentFailed(unit.name, mounted.error, unit.machine.lastLines()))
+    if (!isUnknown(mounted.error)) return err(error)
+    using undo = openUndo(powers, unit)
+    return err(await unbindAgain(unit, names, error, undo))
+  }
   powers.step('inject-mounted')
   return ok(fresh.length)
+}
+
+/** Whether the change may have been made, or be made later. */
+export function isUnknown(error: AgentError): boolean {
+  return 'outcome' in error && error.outcome === 'unknown'
 }
 
 function plug(
@@ -145,15 +162,19 @@ async function byView(
   const entries = missing.map((info) => ({ name: nameOf(info), location: powers.store.locate(info.path) }))
   const paths = entries.map(({ name }) => name)
   const shown = await view.show(entries, wait)
-  if (shown.isErr()) return err(viewFailed(unit.name, shown.error))
+  if (shown.isErr()) {
+    using undo = openUndo(powers, unit)
+    const error = unit.whyNot(viewFailed(unit.name, shown.error))
+    return err(await hideAgain(view, paths, error, undo))
+  }
   powers.step('inject-granted')
-  const bound = await unit.agent.mountView(
-    { tag: view.tag, paths },
-    { signal: wait.signal, deadlineMs: wait.leftMs() },
-  )
+  const bound = await bindFromView(unit, view, paths, wait)
   if (bound.isErr()) {
-    await view.hide(paths)
-    return err(agentFailed(unit.name, bound.error, unit.machine.lastLines()))
+    using undo = openUndo(powers, unit)
+    const error = unit.whyNot(agentFailed(unit.name, bound.error, unit.machine.lastLines()))
+    // First what needs nobody's consent.
+    const hidden = await hideAgain(view, paths, error, undo)
+    return err(await unbindAgain(unit, paths, hidden, undo))
   }
   powers.step('inject-mounted')
   return ok(undefined)

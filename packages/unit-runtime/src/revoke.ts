@@ -1,10 +1,12 @@
+import type { AgentError, StoreUnbindReport } from '@spectrum/guest-agent'
 import type { ClosureReference } from '@spectrum/unit-graph'
 import { err, ok, type Result } from 'neverthrow'
 import { nameOf, withoutRoots } from './closures.js'
 import { heldBlobs } from './devices.js'
 import { agentFailed, type HostError, viewFailed } from './errors.js'
-import type { Changeable, ChangePowers } from './inject.js'
-import { openWait, type Wait } from './wait.js'
+import { type Changeable, type ChangePowers, isUnknown } from './inject.js'
+import { also, openUndo, showAgain } from './undo-change.js'
+import type { Wait } from './wait.js'
 
 /** What was taken away from a running unit, and what could not be. */
 export interface RevokeReport {
@@ -24,14 +26,13 @@ export interface RevokeReport {
   readonly ms: number
 }
 
-const UNDO_MS = 30_000
-
 /**
  * Takes roots away that were granted to the unit, and what only they needed. First the unit's view stops to show what
- * came by it, whatever the unit says; then the unit unbinds the paths. After a failure it sees what it saw before.
+ * came by it, whatever the unit says; then the unit unbinds the paths. After a failure it sees what it saw before, unless
+ * the error says what it could not be given back.
  */
 export async function revokeClosure(
-  powers: ChangePowers & { readonly clock: Parameters<typeof openWait>[0] },
+  powers: ChangePowers,
   unit: Changeable,
   reference: ClosureReference,
   wait: Wait,
@@ -46,18 +47,23 @@ export async function revokeClosure(
   }
   powers.step('revoke-begun')
   const names = gone.map(nameOf)
-  const hidden = unit.view === undefined ? ok([]) : await unit.view.hide(names)
-  if (hidden.isErr()) return err(viewFailed(unit.name, hidden.error))
-  if (hidden.value.length > 0) powers.step('revoke-hidden')
-  const unbound = await unit.agent.unbindStore(names, { signal: wait.signal, deadlineMs: wait.leftMs() })
+  const shown = unit.view?.shown(names) ?? []
+  if (unit.view !== undefined && shown.length > 0) {
+    const hidden = await unit.view.hide(shown, wait)
+    if (hidden.isErr()) {
+      using undo = openUndo(powers, unit)
+      const error = unit.whyNot(viewFailed(unit.name, hidden.error))
+      return err(await showAgain(unit, unit.view, shown, error, undo))
+    }
+    powers.step('revoke-hidden')
+  }
+  const unbound = await unbind(powers, unit, names, wait)
   if (unbound.isErr()) {
-    const error = agentFailed(unit.name, unbound.error, unit.machine.lastLines())
-    // The caller's patience may have ended; what was hidden comes back all the same.
-    using undo = openWait(powers.clock, UNDO_MS)
-    const back = await unit.view?.show(hidden.value, undo)
-    if (back === undefined || back.isOk()) return err(error)
-    const message = `${error.message} And its view could not be told to show them again: ${back.error.message}`
-    return err({ ...error, message })
+    const error = unit.whyNot(agentFailed(unit.name, unbound.error, unit.machine.lastLines()))
+    if (isUnknown(unbound.error)) return err(also(error, UNANSWERED))
+    if (unit.view === undefined) return err(error)
+    using undo = openUndo(powers, unit)
+    return err(await showAgain(unit, unit.view, shown, error, undo))
   }
   powers.step('revoke-unbound')
   unit.granted(left)
@@ -72,6 +78,23 @@ export async function revokeClosure(
       onDevices: removed.filter((path) => held.has(path)),
     },
   })
+}
+
+const UNANSWERED =
+  'Whether it unbound the paths is not known, and what its view hid of them stays hidden: revoke them again, or stop the unit.'
+
+/** A request that was given up half-way is asked again: names that are gone are passed over. */
+async function unbind(
+  powers: ChangePowers,
+  unit: Changeable,
+  names: readonly string[],
+  wait: Wait,
+): Promise<Result<StoreUnbindReport, AgentError>> {
+  const first = await unit.agent.unbindStore(names, { signal: wait.signal, deadlineMs: wait.leftMs() })
+  if (first.isOk() || !isUnknown(first.error)) return first
+  using last = openUndo(powers, unit)
+  const second = await unit.agent.unbindStore(names, { signal: last.signal, deadlineMs: last.leftMs() })
+  return second.isErr() && second.error.kind !== 'refused' ? err(first.error) : second
 }
 
 function notGranted(unit: string, path: string): HostError {

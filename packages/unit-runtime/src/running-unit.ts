@@ -211,6 +211,7 @@ export class RunningUnit implements Unit {
     const { signal, deadlineMs = CHANGE_MS } = options
     const { clock } = this.#context.powers
     using wait = openWait(clock, deadlineMs, signal, this.#ending.signal)
+    const whyNot = (error: HostError) => this.#whyNotChanged(error, what, wait, signal)
     const turn = await orAborted(
       before.then(() => 'come' as const),
       wait.signal,
@@ -220,12 +221,12 @@ export class RunningUnit implements Unit {
         ? err(aborted(what, this.name))
         : await this.#running(async () => {
             const began = clock.now()
-            return (await change(this.#changeable(), wait)).map((report) => ({
+            return (await change(this.#changeable(whyNot), wait)).map((report) => ({
               ...report,
               ms: clock.now() - began,
             }))
           })
-    return done.mapErr((error) => this.#whyNotChanged(error, what, wait, signal))
+    return done.mapErr(whyNot)
   }
 
   /** The caller's signal and deadline and the unit's own end outrank the "aborted" that they provoked below. */
@@ -238,7 +239,7 @@ export class RunningUnit implements Unit {
     return { kind: 'timed-out', message, unit: this.name, step, lastLines: this.lastLines() }
   }
 
-  #changeable(): Changeable {
+  #changeable(whyNot: Changeable['whyNot']): Changeable {
     const { machine, agent, devices, access, way, view } = this.#parts
     return {
       name: this.name,
@@ -252,6 +253,8 @@ export class RunningUnit implements Unit {
       granted: (closure) => {
         this.#closure = closure
       },
+      ending: this.#ending.signal,
+      whyNot,
     }
   }
 

@@ -9,11 +9,9 @@ export interface ViewEntry {
   readonly location: string
 }
 
-const REVOKE_MS = 10_000
-
 /** The live view of one unit: a server in a process of its own, and the directory of its sockets. */
 export class UnitView implements AsyncDisposable {
-  /** What it shows now, by name. */
+  /** What it shows now, or may show, by name. */
   readonly #shown = new Map<string, ViewEntry>()
 
   private constructor(
@@ -42,59 +40,43 @@ export class UnitView implements AsyncDisposable {
     return this.server.socket
   }
 
-  shows(name: string): boolean {
-    return this.#shown.has(name)
+  /** What it shows of these names, or may show. */
+  shown(names: readonly string[]): readonly ViewEntry[] {
+    return names.flatMap((name) => this.#shown.get(name) ?? [])
   }
 
-  /** All of them, or none. */
+  /** Shows all of them. After a failure some may be shown: hide them. */
   async show(entries: readonly ViewEntry[], wait: Wait): Promise<Result<void, ViewFailure>> {
-    const added: string[] = []
     for (const entry of entries) {
-      if (this.shows(entry.name)) continue
-      const granted = await this.server.grant(entry, { signal: wait.signal, deadlineMs: wait.leftMs() })
-      if (granted.isErr()) {
-        await this.#takeBack([...added, entry.name])
-        return err(granted.error)
-      }
+      // From before it is asked: of a request that failed or was given up nobody knows what became.
       this.#shown.set(entry.name, entry)
-      added.push(entry.name)
+      const granted = await this.server.grant(entry, { signal: wait.signal, deadlineMs: wait.leftMs() })
+      if (granted.isErr()) return err(granted.error)
     }
     return ok(undefined)
   }
 
-  /** All of them, or none. Names that it does not show are passed over. */
-  async hide(names: readonly string[]): Promise<Result<readonly ViewEntry[], ViewFailure>> {
-    const hidden: ViewEntry[] = []
-    for (const name of names) {
-      const entry = this.#shown.get(name)
-      if (entry === undefined) continue
-      const revoked = await this.server.revoke(name, { deadlineMs: REVOKE_MS })
-      if (revoked.isErr()) {
-        for (const back of hidden.toReversed()) await this.#giveBack(back)
-        // It may have been done all the same.
-        await this.#giveBack(entry)
-        return err(revoked.error)
-      }
+  /** Hides all of them. After a failure some may be hidden: show them again, or end the server. */
+  async hide(entries: readonly ViewEntry[], wait: Wait): Promise<Result<void, ViewFailure>> {
+    for (const { name } of entries) {
+      const revoked = await this.server.revoke(name, { signal: wait.signal, deadlineMs: wait.leftMs() })
+      // What was never shown need not be hidden.
+      if (revoked.isErr() && revoked.error.kind !== 'not-granted') return err(revoked.error)
       this.#shown.delete(name)
-      hidden.push(entry)
     }
-    return ok(hidden)
+    return ok(undefined)
+  }
+
+  /**
+   * Ends its server, and so the unit: for when nothing else keeps that from what it was not granted. Never rejects:
+   * whoever disposes of the view hears what went wrong.
+   */
+  async endServer(): Promise<void> {
+    await this.server[Symbol.asyncDispose]().catch(() => {})
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.server[Symbol.asyncDispose]()
     await this.directory.remove(this.path)
-  }
-
-  async #takeBack(names: readonly string[]): Promise<void> {
-    for (const name of names.toReversed()) {
-      await this.server.revoke(name, { deadlineMs: REVOKE_MS })
-      this.#shown.delete(name)
-    }
-  }
-
-  async #giveBack(entry: ViewEntry): Promise<void> {
-    const granted = await this.server.grant(entry, { deadlineMs: REVOKE_MS })
-    if (granted.isOk()) this.#shown.set(entry.name, entry)
   }
 }

@@ -1,5 +1,5 @@
 import { closure, compose, defineUnit, type Host, newHostEmitter, type Unit } from '@spectrum/unit-runtime'
-import { type FakeHostOptions, openFakeHost } from '@spectrum/unit-runtime/fake'
+import { type FakeHostOptions, manualClock, openFakeHost } from '@spectrum/unit-runtime/fake'
 import { describe, expect, it } from 'vitest'
 
 const path = (digit: string, name: string) => `/nix/store/${digit.repeat(32)}-${name}`
@@ -24,12 +24,45 @@ async function opened(
   const steps: string[] = []
   const events = newHostEmitter()
   events.on('step', ({ step }) => steps.push(step))
-  const programs = { [`${gdb}/bin/gdb`]: forever }
+  const programs = { [`${gdb}/bin/gdb`]: forever, [`${python}/bin/python`]: () => 0 }
   const host = (await openFakeHost({ store, programs, events, ...options }))._unsafeUnwrap()
   const graph = compose({ unit: defineUnit('unit', { store: closure(hello) }) })._unsafeUnwrap()
   const { unit } = (await host.start(graph))._unsafeUnwrap()
   steps.length = 0
   return { host, unit, steps }
+}
+
+/** Whether the unit can read what it sees of what is injected. */
+const runsPython = async (unit: Unit) =>
+  (await unit.exec([`${python}/bin/python`]))._unsafeUnwrap().outcome.kind === 'exited'
+
+/** A unit that does at once what it is asked, and answers when it is let go. */
+function slowAnswers() {
+  let asked = 0
+  let letGo = () => {}
+  let answering: Promise<void> | undefined
+  return {
+    onStoreRequest: () => {
+      asked += 1
+      return answering ?? 'served'
+    },
+    /** From now on. */
+    hold() {
+      answering = new Promise((resolve) => {
+        letGo = resolve
+      })
+    },
+    letGo() {
+      answering = undefined
+      letGo()
+    },
+    asked: () => asked,
+  } as const
+}
+
+/** Long enough for whatever does not wait for a clock. */
+const settle = async () => {
+  for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve))
 }
 
 /** What the unit sees and what the host believes, which must be the same. */
@@ -122,6 +155,79 @@ describe.each([
     expect(aborted._unsafeUnwrapErr().kind).toBe('aborted')
     const revoked = await unit.revoke(closure(hello), { signal: AbortSignal.abort() })
     expect(revoked._unsafeUnwrapErr().kind).toBe('aborted')
+    expect(await seen(unit)).toEqual(atStart)
+    await host.stop()
+  })
+
+  it.each(['injected', 'revoked'] as const)(
+    'is %s when the unit had done it before it was given up, and says so in time',
+    async (how) => {
+      const answers = slowAnswers()
+      const { host, unit } = await opened({ ...options, onStoreRequest: answers.onStoreRequest })
+      if (how === 'revoked') await unit.inject(closure(gdb))
+      const giving = new AbortController()
+      const before = answers.asked()
+      answers.hold()
+      const changing = (how === 'injected' ? unit.inject : unit.revoke).call(unit, closure(gdb), {
+        signal: giving.signal,
+      })
+      await expect.poll(() => answers.asked()).toBe(before + 1)
+      giving.abort()
+      await settle()
+      answers.letGo()
+      expect((await changing).isOk()).toBe(true)
+      expect(await seen(unit)).toEqual(how === 'injected' ? afterwards : atStart)
+      expect(await runsPython(unit)).toBe(how === 'injected')
+      await host.stop()
+    },
+  )
+
+  it('is as before an injection that was given up when the unit does not say in time that it did it', async () => {
+    const answers = slowAnswers()
+    const clock = manualClock()
+    const { host, unit } = await opened({ ...options, clock, onStoreRequest: answers.onStoreRequest })
+    const giving = new AbortController()
+    const before = answers.asked()
+    answers.hold()
+    const changing = unit.inject(closure(gdb), { signal: giving.signal })
+    await expect.poll(() => answers.asked()).toBe(before + 1)
+    giving.abort()
+    await settle()
+    clock.advance(5_000)
+    await settle()
+    answers.letGo()
+    expect((await changing)._unsafeUnwrapErr().kind).toBe('aborted')
+    expect(await seen(unit)).toEqual(atStart)
+    expect((await unit.inject(closure(gdb))).isOk()).toBe(true)
+    expect(await runsPython(unit)).toBe(true)
+    await host.stop()
+  })
+
+  it('is the same to unit and host after a change of unknown outcome was made again', async () => {
+    const answers = slowAnswers()
+    const clock = manualClock()
+    const { host, unit } = await opened({ ...options, clock, onStoreRequest: answers.onStoreRequest })
+    const unanswered = async (change: 'inject' | 'revoke') => {
+      const before = answers.asked()
+      answers.hold()
+      const changing = unit[change](closure(gdb), { deadlineMs: 60_000 })
+      await expect.poll(() => answers.asked()).toBe(before + 1)
+      for (const ms of [60_000, 5_000, 30_000, 5_000]) {
+        clock.advance(ms)
+        await settle()
+      }
+      const error = (await changing)._unsafeUnwrapErr()
+      expect(error.kind).toBe('timed-out')
+      answers.letGo()
+      await settle()
+      return error.message
+    }
+    expect(await unanswered('inject')).toContain('could not be told to unbind')
+    expect((await unit.inject(closure(gdb))).isOk()).toBe(true)
+    expect(await seen(unit)).toEqual(afterwards)
+    expect(await runsPython(unit)).toBe(true)
+    expect(await unanswered('revoke')).toContain('is not known')
+    expect((await unit.revoke(closure(gdb))).isOk()).toBe(true)
     expect(await seen(unit)).toEqual(atStart)
     await host.stop()
   })
@@ -219,6 +325,8 @@ describe('a store that changes by a view', () => {
     await unit.inject(closure(gdb))
     expect((await unit.revoke(closure(gdb)))._unsafeUnwrapErr()).toMatchObject({ kind: 'view-failed' })
     expect(await seen(unit)).toEqual(afterwards)
+    // What was hidden for a moment was stale, and was bound anew.
+    expect(await runsPython(unit)).toBe(true)
     expect([...shown].sort()).toEqual([gdb, python].map(base).sort())
     broken = false
     expect((await unit.revoke(closure(gdb))).isOk()).toBe(true)
@@ -261,6 +369,71 @@ describe('a store that changes by a view', () => {
       ...[gdb, python].map((each) => `revoke ${base(each)}`),
       ...[gdb, python].map((each) => `grant ${base(each)}`),
     ])
+    await host.stop()
+  })
+
+  it('can still read everything after a unit has failed to unbind it', async () => {
+    let failures = 0
+    const { host, unit } = await opened({
+      injection: 'view',
+      onStoreRequest: (type) => (type === 'unbind' && failures++ === 0 ? 'refused' : 'served'),
+    })
+    await unit.inject(closure(gdb))
+    const error = (await unit.revoke(closure(gdb)))._unsafeUnwrapErr()
+    expect(error.message).not.toContain('And ')
+    expect(await seen(unit)).toEqual(afterwards)
+    expect(await runsPython(unit)).toBe(true)
+    await host.stop()
+  })
+
+  it('says so when a unit cannot read any more what it has refused to unbind', async () => {
+    const { host, unit } = await opened({
+      injection: 'view',
+      onStoreRequest: (type) => (type === 'unbind' ? 'refused' : 'served'),
+    })
+    await unit.inject(closure(gdb))
+    const error = (await unit.revoke(closure(gdb)))._unsafeUnwrapErr()
+    expect(error.message).toContain('And the unit cannot read what its view shows again')
+    expect(await runsPython(unit)).toBe(false)
+    await host.stop()
+  })
+
+  it('ends with its unit when it cannot hide what the unit was not granted after all', async () => {
+    const { host, unit } = await opened({
+      injection: 'view',
+      onView: (request, name) =>
+        request === 'revoke' || (request === 'grant' && name === base(python)) ? 'fails' : 'works',
+    })
+    const error = (await unit.inject(closure(gdb)))._unsafeUnwrapErr()
+    expect(error).toMatchObject({
+      kind: 'view-failed',
+      message: expect.stringMatching(/to show .*python.* so it is ended: .*to hide/s),
+    })
+    await unit.ended
+    expect(unit.state).toBe('failed')
+    await host.stop()
+  })
+
+  it.each(['its deadline', 'the end of its unit'])('gives up hiding at %s', async (why) => {
+    const clock = manualClock()
+    let hanging = 0
+    const { host, unit } = await opened({
+      injection: 'view',
+      clock,
+      onView(request, name) {
+        if (request === 'grant' && name === base(python)) return 'fails'
+        if (request === 'revoke') hanging += 1
+        return request === 'revoke' ? 'hangs' : 'works'
+      },
+    })
+    const injecting = unit.inject(closure(gdb))
+    await expect.poll(() => hanging).toBe(1)
+    if (why === 'its deadline') clock.advance(30_000)
+    else await unit.stop({ graceMs: 0 })
+    expect((await injecting).isErr()).toBe(true)
+    // One deadline for all names.
+    expect(hanging).toBe(1)
+    await unit.ended
     await host.stop()
   })
 

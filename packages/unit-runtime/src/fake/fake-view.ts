@@ -1,8 +1,9 @@
-import { errAsync, okAsync } from 'neverthrow'
+import { err, errAsync, okAsync, ResultAsync } from 'neverthrow'
 import type { ViewFailure, ViewPower, ViewServer } from '../powers.js'
 import type { FakeGuests } from './fake-guest.js'
 
-export type ViewAnswer = (request: 'open' | 'grant' | 'revoke', name: string) => 'works' | 'fails'
+/** `hangs`: nothing is done, and the request ends when it is given up. */
+export type ViewAnswer = (request: 'open' | 'grant' | 'revoke', name: string) => 'works' | 'fails' | 'hangs'
 
 /** Views without processes, which show their names to the fake guests. */
 export function fakeViewPower(guests: FakeGuests, answer: ViewAnswer): ViewPower {
@@ -20,13 +21,17 @@ export function fakeViewPower(guests: FakeGuests, answer: ViewAnswer): ViewPower
       ended: new Promise<void>((resolve) => {
         end = resolve
       }),
-      grant({ name }) {
-        if (answer('grant', name) === 'fails') return errAsync(failed(`show ${name}`))
+      grant({ name }, { signal } = {}) {
+        const become = answer('grant', name)
+        if (become === 'hangs') return givenUp(signal)
+        if (become === 'fails') return errAsync(failed(`show ${name}`))
         guests.show(server.socket, name)
         return okAsync(undefined)
       },
-      revoke(name) {
-        if (answer('revoke', name) === 'fails') return errAsync(failed(`hide ${name}`))
+      revoke(name, { signal } = {}) {
+        const become = answer('revoke', name)
+        if (become === 'hangs') return givenUp(signal)
+        if (become === 'fails') return errAsync(failed(`hide ${name}`))
         guests.hide(server.socket, name)
         return okAsync(undefined)
       },
@@ -36,4 +41,13 @@ export function fakeViewPower(guests: FakeGuests, answer: ViewAnswer): ViewPower
     }
     return okAsync(server)
   }
+}
+
+function givenUp(signal: AbortSignal | undefined): ResultAsync<void, ViewFailure> {
+  const aborted = new Promise<void>((resolve) => {
+    if (signal?.aborted) resolve()
+    else signal?.addEventListener('abort', () => resolve(), { once: true })
+  })
+  const why = { kind: 'aborted', message: 'Nobody waits for the fake view.' }
+  return new ResultAsync(aborted.then(() => err(why)))
 }

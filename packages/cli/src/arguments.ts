@@ -1,14 +1,16 @@
 import { parseArgs } from 'node:util'
 import { err, ok, type Result } from 'neverthrow'
+import { type GraphCommand, graphForms, graphWords, isGraphVerb } from './graph/command.js'
 
 /** What the person asked for, checked. */
 export type Command =
   | { readonly kind: 'help'; readonly topic: Topic }
   | { readonly kind: 'version' }
   | { readonly kind: 'doctor'; readonly json: boolean }
+  | GraphCommand
   | RunCommand
 
-export type Topic = 'spectrum' | 'doctor' | 'run'
+export type Topic = 'spectrum' | 'doctor' | 'run' | GraphCommand['kind']
 
 export interface RunCommand {
   readonly kind: 'run'
@@ -42,7 +44,7 @@ export function parseCommandLine(words: readonly string[]): Result<Command, Usag
   const [first, ...rest] = words
   switch (first) {
     case undefined:
-      return wrong('spectrum', 'Say what to do: doctor or run.')
+      return wrong('spectrum', 'Say what to do: run, or one of the commands that spectrum --help lists.')
     case '--help':
     case '-h':
       return ok({ kind: 'help', topic: 'spectrum' })
@@ -53,6 +55,7 @@ export function parseCommandLine(words: readonly string[]): Result<Command, Usag
     case 'run':
       return parseRun(rest)
     default:
+      if (isGraphVerb(first)) return parseGraphCommand(first, rest)
       return wrong(
         'spectrum',
         first.startsWith('-') ? `There is no option ${first}.` : `There is no command "${first}".`,
@@ -72,6 +75,46 @@ function parseDoctor(words: readonly string[]): Result<Command, UsageError> {
         ? { kind: 'help', topic: 'doctor' }
         : { kind: 'doctor', json: values.json === true },
   )
+}
+
+function parseGraphCommand(
+  kind: GraphCommand['kind'],
+  words: readonly string[],
+): Result<Command, UsageError> {
+  const json = { type: 'boolean' } as const
+  return read(kind, () =>
+    parseArgs({
+      args: [...words],
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', short: 'h' },
+        ...(kind === 'graph' ? { as: { type: 'string' } as const } : { json }),
+      },
+    }),
+  ).andThen(({ values, positionals }): Result<Command, UsageError> => {
+    if (values.help === true) return ok({ kind: 'help', topic: kind })
+    const names = graphWords[kind]
+    const [first = '', second = '', third = ''] = positionals
+    if (positionals.length !== names.length || positionals.includes(''))
+      return wrong(kind, `Write it as: spectrum ${kind} ${names.join(' ')}.`)
+    const json = 'json' in values && values.json === true
+    switch (kind) {
+      case 'graph': {
+        const form = ('as' in values ? values.as : undefined) ?? 'table'
+        const as = graphForms.find((known) => known === form)
+        if (as === undefined) return wrong(kind, `--as takes one of ${graphForms.join(', ')}, not "${form}".`)
+        return ok({ kind, file: first, as })
+      }
+      case 'explain':
+        return ok({ kind, file: first, from: second, to: third, json })
+      case 'who-can':
+        return ok({ kind, file: first, service: second, json })
+      case 'authority':
+        return ok({ kind, file: first, unit: second, json })
+      case 'diff':
+        return ok({ kind, before: first, after: second, json })
+    }
+  })
 }
 
 function parseRun(words: readonly string[]): Result<Command, UsageError> {

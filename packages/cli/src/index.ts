@@ -8,5 +8,15 @@ export {
   type KvmReport,
   type Verdict,
 } from './doctor.js'
-export type { Clock, CommandPowers, Failure, OpenUnitHost, Sink, StartedUnit, UnitHost } from './powers.js'
+export type { GraphCommand } from './graph/command.js'
+export type {
+  Clock,
+  CommandPowers,
+  Failure,
+  GraphFile,
+  OpenUnitHost,
+  Sink,
+  StartedUnit,
+  UnitHost,
+} from './powers.js'
 export { spectrum } from './spectrum.js'

@@ -15,6 +15,7 @@ import {
 import { defaultPlaces, findGuestKernel } from '@spectrum/unit-runtime/linux'
 import { ResultAsync } from 'neverthrow'
 import type { BootReport, DoctorPowers, KvmReport } from './doctor.js'
+import { readGraphFile } from './linux/graph-file.js'
 import { standardStream } from './linux/standard-stream.js'
 import type { Clock, CommandPowers, OpenUnitHost } from './powers.js'
 
@@ -27,6 +28,8 @@ export async function linuxCommandPowers(): Promise<CommandPowers> {
     clock: linuxClock,
     openHost: openUnitHost,
     doctor: await doctorPowers(),
+    readGraph: readGraphFile,
+    timeOfDay: () => Date.now(),
     interrupted: interruption(),
     version: ownVersion(),
   }

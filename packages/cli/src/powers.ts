@@ -50,6 +50,13 @@ export type OpenUnitHost = (options: {
   readonly onStep: (step: string) => void
 }) => ResultAsync<UnitHost, Failure>
 
+/** What a file that should hold a graph holds. */
+export type GraphFile =
+  | { readonly kind: 'text'; readonly text: string }
+  /** What a program that was loaded exports by default. */
+  | { readonly kind: 'value'; readonly value: unknown }
+  | { readonly kind: 'unreadable'; readonly message: string }
+
 /** Everything that the command touches. */
 export interface CommandPowers {
   readonly stdout: Sink
@@ -59,6 +66,10 @@ export interface CommandPowers {
   readonly clock: Clock
   readonly openHost: OpenUnitHost
   readonly doctor: DoctorPowers
+  /** Reads a graph in JSON, or runs the module that makes one. */
+  readonly readGraph: (file: string) => Promise<GraphFile>
+  /** Milliseconds since 1970. */
+  readonly timeOfDay: () => number
   /** Aborted by Ctrl-C and its like; the reason is the name of the signal. */
   readonly interrupted: AbortSignal
   readonly version: string

@@ -1,6 +1,7 @@
 import { parseCommandLine } from './arguments.js'
 import { doctor } from './doctor.js'
 import { escapeLines } from './escape.js'
+import { answer } from './graph/answer.js'
 import type { CommandPowers } from './powers.js'
 import { run } from './run.js'
 import { usage } from './usage.js'
@@ -26,5 +27,7 @@ export async function spectrum(words: readonly string[], powers: CommandPowers):
       return doctor(command, powers)
     case 'run':
       return run(command, powers)
+    default:
+      return answer(command, powers)
   }
 }

@@ -176,6 +176,8 @@ export function powersWith(over: Partial<CommandPowers> & { host?: ScriptedHost 
     clock: new HeldClock(),
     openHost: host.open,
     doctor: soundMachine(),
+    readGraph: async () => ({ kind: 'unreadable', message: 'no file' }) as const,
+    timeOfDay: () => 0,
     interrupted: interruption.signal,
     version: '9.8.7',
     ...rest,

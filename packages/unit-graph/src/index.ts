@@ -2,6 +2,7 @@ export {
   type Attenuator,
   ask,
   audit,
+  conditionOf,
   once,
   only,
   type RatePeriod,

@@ -1,6 +1,7 @@
 import type { Topic } from './arguments.js'
 
-const file = `FILE is JSON, or a module that exports a graph by\ndefault (--json: an object instead of text).`
+const aboutFiles = `A file with a graph is JSON, as printGraph writes it, or a module that exports a graph by default; a module is
+run, with the rights of whoever asks.`
 
 export const usage: Readonly<Record<Topic, string>> = {
   spectrum: `Usage: spectrum COMMAND
@@ -33,7 +34,8 @@ Options:
 `,
   graph: `Usage: spectrum graph FILE [--as FORM]
 
-Prints who may call what in the graph of FILE. ${file}
+Prints who may call what in the graph of FILE.
+${aboutFiles}
 
 FORM:
   table        one line for each call (the default)
@@ -47,25 +49,45 @@ Exit status: 0; 2 when FILE holds no graph.
   explain: `Usage: spectrum explain FILE FROM TO [--json]
 
 Says how the unit FROM can reach the unit TO (or host:NAME), and under which conditions: directly, or by a chain of
-units that could pass on what they are asked. ${file}
+units that could pass on what they are asked.
+${aboutFiles}
+
+Options:
+  --json       one JSON object instead of text
+  -h, --help   this text
 
 Exit status: 0 when it can; 1 when nothing leads there; 2 when FILE holds no graph, or no such unit.
 `,
   'who-can': `Usage: spectrum who-can FILE SERVICE [--json]
 
-Says who may call the service, whoever provides it. ${file}
+Says who may call the service, whoever provides it.
+${aboutFiles}
+
+Options:
+  --json       one JSON object instead of text
+  -h, --help   this text
 
 Exit status: 0 when somebody may; 1 when nobody may; 2 when FILE holds no graph.
 `,
   authority: `Usage: spectrum authority FILE UNIT [--json]
 
-Says all that a unit may do: its store, what it may call, what it can reach through others, and who may call it. ${file}
+Says all that a unit may do: its store, what it may call, what it can reach through others, and who may call it.
+${aboutFiles}
+
+Options:
+  --json       one JSON object instead of text
+  -h, --help   this text
 
 Exit status: 0; 2 when FILE holds no graph, or no such unit.
 `,
   diff: `Usage: spectrum diff BEFORE AFTER [--json]
 
-Says what changes in who may do what: + gives more authority, - takes some away, ~ cannot be compared. ${file}
+Says what changes in who may do what: + gives more authority, - takes some away, ~ cannot be compared.
+${aboutFiles}
+
+Options:
+  --json       one JSON object instead of text
+  -h, --help   this text
 
 Exit status: 0 when nothing changes; 1 when something does; 2 when a file holds no graph.
 `,

@@ -4,6 +4,7 @@ export { DEFAULT_LIMITS, type Limit, type Limits } from './policy/limits.js'
 export {
   type ClipboardPolicy,
   DEFAULT_POLICY,
+  type FramePolicy,
   type GlobalRule,
   type IdentityPolicy,
   type Policy,

@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import type { UnixFdError } from '@spectrum/unix-fd'
 import { unixFd } from '@spectrum/unix-fd/linux'
 import type { Result } from 'neverthrow'
+import { sealedMemory } from './linux/descriptors.js'
 import { linuxPipes } from './linux/pipes.js'
 import type { RelayPowers } from './relay/unit-context.js'
 
@@ -23,6 +24,7 @@ export function linuxRelayPowers(): Result<RelayPowers, UnixFdError> {
         },
         inspect: (fd) => descriptors.inspect(fd),
         pipes: linuxPipes(descriptors),
+        sharedMemory: (content) => sealedMemory(descriptors, content),
         inbox,
       }),
     ),

@@ -2,6 +2,7 @@ import type { UnixSocket } from '@spectrum/unix-fd'
 import { createAnswerers } from './answers/answerers.js'
 import { stopTransfers } from './clipboard/transfer.js'
 import { type Counters, Recorder } from './diagnostics/recorder.js'
+import { discardPictures } from './frame/supply.js'
 import { policyHooks } from './policy/hooks.js'
 import type { Policy } from './policy/policy.js'
 import type { Warning } from './policy/warnings.js'
@@ -151,6 +152,7 @@ export class WaylandProxy implements Disposable {
   /** Cuts every client off. Idempotent. */
   close(): void {
     stopTransfers(this.#context)
+    discardPictures(this.#context)
     for (const session of [...this.#sessions]) {
       session.end({ kind: 'stopped', message: 'the proxy was stopped' })
     }

@@ -145,6 +145,7 @@ export async function fuzzOnce(
     globals: Object.fromEntries(globals.map((name) => [name, 'allow'])),
     clipboard: { mode: 'both', gestureMilliseconds: 60_000 },
     limits: { objects: 500, callbacks: 50 },
+    identity: { frame: seed % 2 === 0 ? 'none' : { label: 'fuzz' } },
   })
   const offered = names.map((name, index) => ({
     name: index + 10,

@@ -39,3 +39,17 @@ function copy(descriptors: UnixFd, fd: Fd, bytes: number): Result<Fd, UnixFdErro
   memfd.addSeals('shrink', 'grow', 'seal')
   return ok(memfd.fd)
 }
+
+/** Of a fixed size. Not sealed against writing: compositors map what they get for both. */
+export function sealedMemory(descriptors: UnixFd, content: Uint8Array): Result<Fd, UnixFdError> {
+  return descriptors.createMemfd('frame').andThen((memfd) =>
+    memfd
+      .write(content)
+      .andThen(() => memfd.addSeals('shrink', 'grow', 'seal'))
+      .map(() => memfd.fd)
+      .mapErr((error) => {
+        memfd.close()
+        return error
+      }),
+  )
+}

@@ -1,3 +1,4 @@
+import type { Size, SurfaceState } from '../frame/surface.js'
 import type { CompiledInterface } from '../protocol/compile.js'
 import type { RelayedMessage } from '../relay/hooks.js'
 import type { Route } from '../relay/routes.js'
@@ -36,6 +37,10 @@ export class ProtocolObject {
   awaited = false
   /** Counts for a rule about this object alone, such as the rectangles of a region. */
   tally = 0
+  /** What is known of the surface that it is, or is about: its role, its viewport. */
+  surface: SurfaceState | undefined
+  /** Of a wl_buffer whose size is known. */
+  size: Size | undefined
   /** Called once when the client cannot use it any more: it destroyed it, or has gone. */
   whenGone: (() => void) | undefined
 

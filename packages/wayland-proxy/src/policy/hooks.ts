@@ -1,4 +1,8 @@
 import { gestureHooks } from '../clipboard/gestures.js'
+import { frameInputHooks } from '../frame/input.js'
+import { framedPopupHooks } from '../frame/popups.js'
+import { trackingHooks } from '../frame/tracking.js'
+import { framedWindowHooks } from '../frame/windows.js'
 import { titleHooks } from '../identity/titles.js'
 import type { Hooks } from '../relay/hooks.js'
 import { boundHooks } from './bounds.js'
@@ -9,9 +13,13 @@ import { windowHooks } from './windows.js'
 /** Every part that has a say, in order: first what is impossible, then what is forbidden, then what is changed. */
 export const policyHooks: readonly Hooks[] = [
   boundHooks,
+  frameInputHooks,
   gestureHooks,
   memoryHooks,
   windowHooks,
   redactionHooks,
   titleHooks,
+  trackingHooks,
+  framedWindowHooks,
+  framedPopupHooks,
 ]

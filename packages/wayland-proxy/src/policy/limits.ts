@@ -27,6 +27,8 @@ export interface Limits {
   readonly damageRectangles: number
   /** Pixels of a width or height of anything. */
   readonly pixels: number
+  /** The same of an image of the pointer, which no frame goes round. */
+  readonly cursorPixels: number
   /** Descriptors that arrived without a message that needs them. */
   readonly unclaimedDescriptors: number
   /** Descriptors that the proxy holds for the unit at a time. */
@@ -63,6 +65,7 @@ export const DEFAULT_LIMITS: Limits = {
   rectanglesPerRegion: 1_024,
   damageRectangles: 256,
   pixels: 16_384,
+  cursorPixels: 256,
   unclaimedDescriptors: 28,
   descriptorsPerUnit: 256,
   messagesPerTurn: 1_000,
@@ -95,6 +98,7 @@ export const LIMIT_BOUNDS: Readonly<Record<Limit, readonly [number, number]>> = 
   rectanglesPerRegion: [1, 1_000_000],
   damageRectangles: [1, 1_000_000],
   pixels: [1, 1_000_000],
+  cursorPixels: [1, 16_384],
   unclaimedDescriptors: [2, 253],
   descriptorsPerUnit: [16, 65_536],
   messagesPerTurn: [1, 1_000_000],

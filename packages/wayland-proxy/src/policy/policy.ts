@@ -35,7 +35,20 @@ export interface ClipboardPolicy {
   readonly gestureMilliseconds: number
 }
 
+/** What the frame round a unit's windows and popups says and looks like. */
+export interface FramePolicy {
+  /** Stands in a band at the top. What is not printable ASCII is spelt. */
+  readonly label: string
+  /** `#rrggbb`. The label is black or white on it. */
+  readonly colour: string
+}
+
 export interface IdentityPolicy {
+  /**
+   * Round every window and popup: no pixel of the unit lies outside of it, and what cannot have one is not shown.
+   * A window keeps the one that it began with.
+   */
+  readonly frame: 'none' | FramePolicy
   /** Stands before every title. Also the title of a window that has none. */
   readonly titlePrefix: string
   /** Stands before every application id. */
@@ -83,7 +96,7 @@ export const DEFAULT_POLICY: Policy = {
   decoration: 'stub',
   bell: 'stub',
   fullscreen: 'deny',
-  identity: { titlePrefix: '', appIdPrefix: '' },
+  identity: { frame: 'none', titlePrefix: '', appIdPrefix: '' },
   limits: DEFAULT_LIMITS,
 }
 
@@ -97,6 +110,7 @@ export interface PolicyError {
 const INTERFACE = '^[a-z_][a-z0-9_]{0,127}$'
 /** No controls and no formats: what stands before a title must not be able to hide. */
 const PLAIN = '^[^\\p{Cc}\\p{Cf}\\p{Cs}\\p{Co}\\p{Zl}\\p{Zp}]*$'
+const LABEL = PLAIN.replace('*', '+')
 
 const limitShapes = Object.fromEntries(
   Object.entries(LIMIT_BOUNDS).map(([name, [least, most]]) => [name, integer(least, most)]),
@@ -136,6 +150,17 @@ const policyShape: Shape<Policy> = fields<Policy>(
     fullscreen: oneOf('deny', 'ask', 'allow'),
     identity: fields<IdentityPolicy>(
       {
+        frame: either(
+          oneOf('none'),
+          fields<FramePolicy>(
+            {
+              label: text(32, LABEL, 'a plain text, not empty'),
+              colour: text(7, '^#[0-9a-fA-F]{6}$', 'a colour, #rrggbb'),
+            },
+            { label: 'unit', colour: '#a51d2d' },
+          ),
+          '"none" or { "label": text, "colour": "#rrggbb" }',
+        ),
         titlePrefix: text(64, PLAIN, 'a plain text'),
         appIdPrefix: text(64, '^[A-Za-z0-9._-]*$', 'letters, digits, . _ -'),
       },

@@ -12,6 +12,8 @@ export const WARNINGS = {
   'W-GLOBAL-UNKNOWN': 'the compositor has a global whose messages are not known',
   'W-GLOBAL-DENIED': 'the policy denies a global',
   'W-GLOBAL-OPT-IN': 'a global is not offered because the policy does not allow it',
+  'W-FRAME': 'a window cannot be framed, and so is not shown',
+  'W-CURSOR': 'a pointer image is larger than its limit',
   'W-FULLSCREEN': 'a window was kept from covering the screen',
   'W-CLIPBOARD': 'a use of the clipboard was refused',
   'W-CLIPBOARD-GESTURE': 'a paste without a fresh gesture of the user was refused',

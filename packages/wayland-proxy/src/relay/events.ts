@@ -43,6 +43,9 @@ export function relayEvent(session: Session, at: number, size: number): void {
     else displayError(session, message, at, size)
     return
   }
+  for (let index = 0; index < route.numericHooks.length; index++) {
+    if (route.numericHooks[index]!(session, object, words, at + 2) !== PASS) return
+  }
   // A client that bound an older version must not see what it does not know.
   if (route.decoded || object.clientId === 0 || !object.alive || message.since > object.version) {
     relayValues(session, object, route, at, size)

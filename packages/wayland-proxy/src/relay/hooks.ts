@@ -33,6 +33,15 @@ export class RelayedMessage {
     this.values = values
   }
 
+  /** Adds to what others do once the message was passed on. */
+  alsoAfterwards(act: (created: readonly ProtocolObject[]) => void): void {
+    const { afterwards } = this
+    this.afterwards = (created) => {
+      afterwards?.(created)
+      act(created)
+    }
+  }
+
   /** The caller closes this descriptor from now on. */
   keep(fd: Fd): void {
     this.#kept ??= new Set()
@@ -90,4 +99,6 @@ export interface Hooks {
   /** For requests that carry descriptors and that no part looks at. */
   readonly otherDescriptors?: Hook
   readonly numericRequests?: Readonly<Record<string, NumericHook>>
+  /** The same for events. A swallowed one is nobody's. */
+  readonly numericEvents?: Readonly<Record<string, NumericHook>>
 }

@@ -34,7 +34,7 @@ export function compileRoutes(table: ProtocolTable, parts: readonly Hooks[]): re
       route(
         message,
         parts.flatMap((part) => part.events?.[message.fullName] ?? []),
-        [],
+        parts.flatMap((part) => part.numericEvents?.[message.fullName] ?? []),
         message.newObjects > 0,
       ),
     ),

@@ -24,6 +24,8 @@ export interface RelayPowers {
   /** What a descriptor is: fstat(2) and friends. */
   inspect(fd: Fd): Result<Inspection, UnixFdError>
   readonly pipes: PipePowers
+  /** Memory with this content, for the compositor alone, whose size is fixed. The caller owns it. */
+  sharedMemory(content: Uint8Array): Result<Fd, UnixFdError>
   /** Where received bytes arrive first, for all sessions: each takes its own out at once. */
   readonly inbox: Inbox
 }

@@ -82,7 +82,7 @@ describe('explain', () => {
     explain(readPolicy(policy)._unsafeUnwrap(), extendedTable()._unsafeUnwrap(), name)
 
   test('says what becomes of a message, and through which global', () => {
-    expect(about('wl_surface.attach')).toEqual({
+    expect(about('wl_surface.frame')).toEqual({
       outcome: 'passed',
       why: [
         'wl_compositor, up to version 6: allowed by default',

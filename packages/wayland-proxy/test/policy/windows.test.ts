@@ -174,6 +174,17 @@ describe('what the proxy answers itself', () => {
     expect((await client.next('org_kde_kwin_server_decoration_manager.default_mode')).args).toEqual([1])
   })
 
+  test('decoration: programs draw none where the proxy draws a frame', async () => {
+    await using unit = new Unit({ identity: { frame: { label: 'mail' } } })
+    const connection = await unit.started()
+    const { toplevel } = await toplevelOf(connection)
+    const { client } = connection
+    client.make(client.bind('zxdg_decoration_manager_v1'), 'get_toplevel_decoration', toplevel)
+    expect((await client.next('zxdg_toplevel_decoration_v1.configure')).args).toEqual([2])
+    client.bind('org_kde_kwin_server_decoration_manager')
+    expect((await client.next('org_kde_kwin_server_decoration_manager.default_mode')).args).toEqual([2])
+  })
+
   test('activation: a token comes, and is good for nothing', async () => {
     await using unit = new Unit()
     const connection = await unit.started()

@@ -45,7 +45,7 @@ describe('rule 8: an object argument', () => {
       const words = [subcompositor, (20 << 16) | 1, client.id(), surface, 0]
       client.raw(new Uint8Array(Uint32Array.from(words).buffer))
     })
-    expect(error).toMatch('null where it is not allowed')
+    expect(error).toMatch(/null.* is not allowed/)
   })
 
   test('of another client does not exist for this one', async () => {
@@ -77,7 +77,7 @@ describe('rule 13: ids', () => {
     const { client } = await unit.started()
     const wl = client.bind('wl_compositor')
     client.raw(new Uint8Array(Uint32Array.from([wl, 12 << 16, 0]).buffer))
-    expect(await client.error()).toMatch('null where it is not allowed')
+    expect(await client.error()).toMatch(/null.* is not allowed/)
   })
 
   test('that are in use are refused', async () => {

@@ -1,0 +1,209 @@
+import type { ProtocolObject } from '../objects/protocol-object.js'
+import { type Outcome, PASS } from '../relay/hooks.js'
+import type { Session } from '../relay/session.js'
+import { type Box, intersection, outset, reaching, sameBox, union } from './box.js'
+import { bandPlace, INSETS, MOST_PIXELS, solidPlace } from './picture.js'
+import { begins, int, named, type StripBuffer, type Supply } from './supply.js'
+import type { SurfaceState } from './surface.js'
+
+/** wl_display.error.implementation */
+const IMPLEMENTATION = 3
+
+type Side = 'top' | 'left' | 'right' | 'bottom'
+const SIDES: readonly Side[] = ['top', 'left', 'right', 'bottom']
+
+function placeOf(side: Side, { x, y, width, height }: Box): Box {
+  const { left, top, right, bottom } = INSETS
+  const whole = width + left + right
+  switch (side) {
+    case 'top':
+      return { x: x - left, y: y - top, width: whole, height: top }
+    case 'bottom':
+      return { x: x - left, y: y + height, width: whole, height: bottom }
+    case 'left':
+      return { x: x - left, y, width: left, height }
+    default:
+      return { x: x + width, y, width: right, height }
+  }
+}
+
+/** One side of a frame: a subsurface of the client's surface that the client does not know. */
+class Strip {
+  readonly side: Side
+  readonly surface: ProtocolObject
+  readonly subsurface: ProtocolObject
+  readonly #supply: Supply
+  #place: Box | undefined
+  #buffer: StripBuffer | undefined
+
+  constructor(side: Side, supply: Supply, parent: ProtocolObject) {
+    const { session } = supply
+    this.side = side
+    this.#supply = supply
+    this.surface = supply.surface()
+    this.subsurface = session.createOwn(session.unit.interfaceNamed('wl_subsurface'), 1)
+    session.request(supply.subcompositor, 'get_subsurface', [
+      begins(this.subsurface),
+      named(this.surface),
+      named(parent),
+    ])
+  }
+
+  /** From the parent's next commit on. */
+  moveTo(place: Box): void {
+    const { session } = this.#supply
+    const before = this.#place
+    this.#place = place
+    if (before?.x !== place.x || before.y !== place.y) {
+      session.request(this.subsurface, 'set_position', [int(place.x), int(place.y)])
+    }
+    if (before?.width === place.width && before.height === place.height) return
+    this.#buffer?.retire()
+    const look = this.side === 'top' ? bandPlace : solidPlace(place.width)
+    this.#buffer = this.#supply.buffer(look, place.width, place.height)
+    session.request(this.surface, 'attach', [named(this.#buffer.object), int(0), int(0)])
+    session.request(this.surface, 'damage', [0, 0, place.width, place.height].map(int))
+    session.request(this.surface, 'commit', [])
+  }
+
+  /** To the top, as far as siblings of now go. */
+  raiseAbove(sibling: ProtocolObject): void {
+    this.#supply.session.request(this.subsurface, 'place_above', [named(sibling)])
+  }
+
+  remove(): void {
+    const { session } = this.#supply
+    this.#buffer?.retire()
+    session.request(this.subsurface, 'destroy', [])
+    session.request(this.surface, 'destroy', [])
+  }
+}
+
+/** How the client's window lies in the one that the compositor knows: the frame, and what reaches out of it. */
+export interface Margins {
+  readonly x: number
+  readonly y: number
+  readonly width: number
+  readonly height: number
+}
+
+export const NO_MARGINS: Margins = { x: 0, y: 0, width: 0, height: 0 }
+export const LEAST_MARGINS: Margins = {
+  x: INSETS.left,
+  y: INSETS.top,
+  width: INSETS.left + INSETS.right,
+  height: INSETS.top + INSETS.bottom,
+}
+
+/**
+ * The frame round a window or a popup. It goes round everything that the client shows there, so that no pixel of
+ * the client lies outside of it, and its strips are always the topmost subsurfaces.
+ */
+export class Frame {
+  readonly #session: Session
+  readonly #state: SurfaceState
+  readonly #strips: readonly Strip[]
+  /** The xdg_toplevel or xdg_popup: without one, nothing is shown. */
+  #role: ProtocolObject
+  /** The xdg_surface, whose window geometry includes the frame. */
+  #xdg: ProtocolObject
+  /** What the frame goes round; undefined while nothing is shown. */
+  #inside: Box | undefined
+  margins = LEAST_MARGINS
+
+  constructor(supply: Supply, state: SurfaceState, xdg: ProtocolObject, role: ProtocolObject) {
+    this.#session = supply.session
+    this.#state = state
+    this.#xdg = xdg
+    this.#role = role
+    this.#strips = SIDES.map((side) => new Strip(side, supply, state.object))
+  }
+
+  /** The surface is a window anew. */
+  reset(xdg: ProtocolObject, role: ProtocolObject): void {
+    this.#xdg = xdg
+    this.#role = role
+    this.#hide()
+  }
+
+  /** Above a subsurface of the client that has just been put on top. */
+  raiseAbove(sibling: ProtocolObject): void {
+    for (const strip of this.#strips) strip.raiseAbove(sibling)
+  }
+
+  remove(): void {
+    for (const strip of this.#strips) strip.remove()
+  }
+
+  #hide(): void {
+    this.#inside = undefined
+    this.#state.geometry = undefined
+    this.#state.changed = true
+    this.margins = LEAST_MARGINS
+  }
+
+  /** Before the surface's commit is passed on: fits the frame to what it will show. */
+  commit(): Outcome {
+    const state = this.#state
+    if (state.width === 0 || !this.#role.alive) {
+      // What is unmapped begins again, with no geometry.
+      if (this.#inside !== undefined) this.#hide()
+      return PASS
+    }
+    if (!state.changed) return PASS
+    const wanted = this.#wanted()
+    if (wanted === undefined) return this.#impossible()
+    state.changed = false
+    this.#goRound(wanted)
+    return PASS
+  }
+
+  /** Before a subsurface shows something by itself: when that reaches out of the frame, the frame goes first. */
+  cover(): Outcome {
+    const state = this.#state
+    if (this.#inside === undefined || !state.changed || !this.#role.alive) return PASS
+    const wanted = this.#wanted()
+    if (wanted === undefined) return this.#impossible()
+    if (sameBox(this.#inside, union(this.#inside, wanted))) return PASS
+    // The frame moves with the window's own commit, and what the client meant for its next one comes with it.
+    state.commit()
+    const now = state.width === 0 ? this.#inside : this.#wanted()
+    if (now === undefined) return this.#impossible()
+    this.#goRound(union(union(this.#inside, wanted), now))
+    this.#session.request(state.object, 'commit', [])
+    return PASS
+  }
+
+  #impossible(): Outcome {
+    return this.#session.forbid('W-FRAME', 'a window too large for a frame', IMPLEMENTATION)
+  }
+
+  /** What the client calls its window, as far as it shows it. */
+  #window(bounds: Box): Box {
+    const { geometry } = this.#state
+    return (geometry && intersection(geometry, bounds)) ?? bounds
+  }
+
+  #wanted(): Box | undefined {
+    const bounds = this.#state.bounds()!
+    const inside = reaching(this.#window(bounds), bounds, INSETS)
+    const { width, height } = outset(inside, INSETS)
+    return width <= MOST_PIXELS && height <= MOST_PIXELS ? inside : undefined
+  }
+
+  #goRound(inside: Box): void {
+    const window = this.#window(this.#state.bounds()!)
+    const outside = outset(inside, INSETS)
+    this.margins = {
+      x: window.x - outside.x,
+      y: window.y - outside.y,
+      width: outside.width - window.width,
+      height: outside.height - window.height,
+    }
+    if (sameBox(this.#inside, inside)) return
+    this.#inside = inside
+    for (const strip of this.#strips) strip.moveTo(placeOf(strip.side, inside))
+    const { x, y, width, height } = outside
+    this.#session.request(this.#xdg, 'set_window_geometry', [x, y, width, height].map(int))
+  }
+}

@@ -179,10 +179,12 @@ export function kvmConformance(name: string, open: () => Kvm, { describe, it, ex
         [0xb0, 1, ...store(0x3000), ...store(0x5000), HLT],
         { ...SMALL, logDirtyPages: true },
         ({ vm, vcpu }) => {
-          vm.getDirtyLog(0)._unsafeUnwrap()
+          // Without the page of the code: a KVM may map it for writing when it is first fetched, and count that.
+          const written = () => [...vm.getDirtyLog(0)._unsafeUnwrap()].filter((page) => page !== 1)
+          written()
           vcpu.run()._unsafeUnwrap()
-          expect([...vm.getDirtyLog(0)._unsafeUnwrap()]).toEqual([3, 5])
-          expect([...vm.getDirtyLog(0)._unsafeUnwrap()]).toEqual([])
+          expect(written()).toEqual([3, 5])
+          expect(written()).toEqual([])
           expect(errorOf(vm.getDirtyLog(9))).toBe('invalid-argument')
         },
       ))

@@ -23,6 +23,8 @@ export interface Spec<
   readonly count?: string
   /** The largest number that a `tell` takes. */
   readonly most?: number
+  /** A list of which some kernels do not say how long it is: the member of an element that is never all ones. */
+  readonly mark?: string
   readonly meanings: Meanings
 }
 
@@ -100,6 +102,14 @@ export const getList = <N extends string, M extends string>(
   member: M,
   meanings: Meanings = {},
 ): Spec<'get-list', N, M> => ({ kind: 'get-list', request, name, count, member, meanings })
+/** The same of a kernel that does not always count: `mark` names a 32-bit member that is all ones in no element. */
+export const getUncountedList = <N extends string, M extends string>(
+  request: string,
+  name: N,
+  count: string,
+  member: M,
+  mark: string,
+): Spec<'get-list', N, M> => ({ ...getList(request, name, count, member), mark })
 /** Takes a list. */
 export const setList = <N extends string, M extends string>(
   request: string,
@@ -156,6 +166,7 @@ const WORD_BYTES = 8
 /** Where lists begin to be asked for, and where asking ends: more than any kernel gives. */
 const FEW_ELEMENTS = 64
 const MOST_ELEMENTS = 65_536
+const UNTOUCHED = 0xffff_ffff
 
 type Method = (object: Access, argument: never) => Answer<unknown>
 
@@ -215,14 +226,19 @@ type Counted = Record<string, unknown>
 function readList(object: Access, spec: Spec): Answer<unknown> {
   const { name = '', count = '', member = '' } = spec
   for (let room = FEW_ELEMENTS; ; room *= 2) {
-    const made = object.kernel.make('value', name, { [count]: room }, room)
+    const marked = spec.mark && {
+      [member]: Array.from({ length: room }, () => ({ [spec.mark!]: UNTOUCHED })),
+    }
+    const made = object.kernel.make('value', name, { [count]: room, ...marked }, room)
     if (made.isErr()) return err(made.error)
     const list = made.value as Counted
     const result = object.structure(spec.request, list, spec.meanings)
     if (result.isOk()) {
       const structure = object.kernel.tables.structures[name]!
       const size = (bytesOf(list).length - structure.size) / room
-      const used = Math.min(Number(list[count]), room)
+      let used = Math.min(Number(list[count]), room)
+      const elements = list[member] as ArrayLike<Counted>
+      while (spec.mark && used > 0 && elements[used - 1]?.[spec.mark] === UNTOUCHED) used -= 1
       const exact = overBytes(structure, bytesOf(list).subarray(0, structure.size + used * size))
       return ok((exact as unknown as Counted)[member])
     }

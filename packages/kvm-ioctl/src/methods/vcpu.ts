@@ -1,4 +1,15 @@
-import { ask, command, exchange, get, getList, set, setList, setWord, tellInt } from './spec.js'
+import {
+  ask,
+  command,
+  exchange,
+  get,
+  getList,
+  getUncountedList,
+  set,
+  setList,
+  setWord,
+  tellInt,
+} from './spec.js'
 
 /** A vCPU's requests that take one value or structure, on every architecture. */
 export const vcpuMethods = {
@@ -46,8 +57,8 @@ export const vcpuMethodsX86 = {
     E2BIG: 'more entries than KVM takes',
     EINVAL: 'too late, because the vCPU has run, or entries that KVM does not support',
   }),
-  /** KVM_GET_CPUID2. */
-  getCpuid2: getList('KVM_GET_CPUID2', 'kvm_cpuid2', 'nent', 'entries'),
+  /** KVM_GET_CPUID2, of which Linux before 6.9 does not say how many entries it gave. */
+  getCpuid2: getUncountedList('KVM_GET_CPUID2', 'kvm_cpuid2', 'nent', 'entries', 'function'),
   /** KVM_GET_SUPPORTED_HV_CPUID: what of Hyper-V's interface this vCPU can have. */
   getSupportedHvCpuid: getList('KVM_GET_SUPPORTED_HV_CPUID', 'kvm_cpuid2', 'nent', 'entries'),
   /** KVM_GET_LAPIC: the local APIC's registers. */

@@ -64,6 +64,12 @@ describe('cpuid', () => {
       const got = vcpu.getCpuid2()._unsafeUnwrap()
       expect(got.length).toBe(entries.length)
       expect(got.find(({ function: leaf }) => leaf === 0)!.ebx).toBe(0x6c6c6548)
+      // However many there are: some kernels do not say.
+      for (const few of [1, entries.length - 3]) {
+        using other = vm.createVcpu(few)._unsafeUnwrap()
+        other.setCpuid2(entries.slice(0, few))._unsafeUnwrap()
+        expect(other.getCpuid2()._unsafeUnwrap().length).toBe(few)
+      }
       expect(kvm.getEmulatedCpuid()._unsafeUnwrap().length).toBeGreaterThanOrEqual(0)
       expect(vcpu.setCpuid2({ length: 1e9 } as never)._unsafeUnwrapErr().kind).toBe('invalid-argument')
     }))
@@ -120,7 +126,6 @@ describe('state', () => {
   test('the chips in the kernel keep what they are told', (context) =>
     withKvm(context, (kvm) => {
       using vm = kvm.createVm()._unsafeUnwrap()
-      expect(vm.createPit2({}).isErr()).toBe(true)
       vm.createIrqchip()._unsafeUnwrap()
       expect(vm.createIrqchip()._unsafeUnwrapErr()).toMatchObject({ errno: 'EEXIST' })
       needs(context, vm, 'KVM_CAP_PIT2')

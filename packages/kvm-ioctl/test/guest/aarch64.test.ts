@@ -96,6 +96,13 @@ describe('KVM on aarch64 at EL2, in its lab', () => {
     expect(found['a kick ends an endless loop']).toBe('kicked')
   })
 
+  test('stops for a debugger behind a single step, and at a software breakpoint', () => {
+    expect(found).toMatchObject({
+      'a single step stops behind its instruction': true,
+      'a software breakpoint stops at its own': true,
+    })
+  })
+
   test('has the layouts of the tables, size by size and offset by offset', () => {
     const expected = expectedLayouts('aarch64')
     expect(Object.keys(expected).length).toBeGreaterThan(500)

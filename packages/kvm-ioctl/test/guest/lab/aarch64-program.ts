@@ -26,7 +26,14 @@ const PROGRAM = [
   0x72b08000, // movk w0, #0x8400, lsl #16
   0xd4000002, // hvc #0                 PSCI SYSTEM_OFF
   0x14000000, // b .
+  0xd503201f, // nop
+  0xd4200000, // brk #0                 a debugger's breakpoint
 ]
+const LOOP_AT = CODE_AT + 4 * (PROGRAM.length - 3)
+const BREAKPOINT_AT = CODE_AT + 4 * (PROGRAM.length - 1)
+/** Exception classes of ESR_EL2, in its bits from 26 on. */
+const ESR_STEP = 0x32
+const ESR_BRK = 0x3c
 
 const [layoutsProgram] = process.argv.slice(2)
 const found: Findings = {}
@@ -177,10 +184,24 @@ found['what the guest stored'] = bytes[3 * PAGE]
 
 // Off means that it has to be made anew: into the endless loop, on a thread of its own, ended by a kick.
 must(vcpu.armVcpuInit({ target: target.target, features: [PSCI_0_2] }))
-must(vcpu.setOneReg(core('regs.pc'), MEMORY_AT + BigInt(CODE_AT + 4 * (PROGRAM.length - 1))))
+must(vcpu.setOneReg(core('regs.pc'), MEMORY_AT + BigInt(LOOP_AT)))
 const started = vcpu.runAsync(vcpu.ready)
 setTimeout(() => must(vcpu.kick()), 50)
 found['a kick ends an endless loop'] = must(await started).kind
+
+// A debugger's single step, and its breakpoint.
+must(vcpu.setOneReg(core('regs.pc'), MEMORY_AT + BigInt(BREAKPOINT_AT - 4)))
+const { KVM_GUESTDBG_ENABLE, KVM_GUESTDBG_SINGLESTEP, KVM_GUESTDBG_USE_SW_BP } = constants
+for (const [name, how, why] of [
+  ['a single step stops behind its instruction', KVM_GUESTDBG_SINGLESTEP, ESR_STEP],
+  ['a software breakpoint stops at its own', KVM_GUESTDBG_USE_SW_BP, ESR_BRK],
+] as const) {
+  must(vcpu.setGuestDebug({ control: KVM_GUESTDBG_ENABLE | how }))
+  const exit = must(vcpu.run())
+  if (exit.kind !== 'debug') throw new Error(`${name}: ${exit.kind}`)
+  const at = must(vcpu.getOneReg(core('regs.pc'))) - MEMORY_AT
+  found[name] = Number(exit.arch['hsr']) >>> 26 === why && at === BigInt(BREAKPOINT_AT)
+}
 
 found['layouts'] = JSON.parse(execFileSync(layoutsProgram!, { encoding: 'utf8' }))
 report(found)

@@ -1,9 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { build, type Plugin } from 'esbuild'
 import * as aarch64 from '../../../src/generated/aarch64.js'
 import type { StructureField } from '../../../src/generated/layout.js'
 import * as powerpc64le from '../../../src/generated/powerpc64le.js'
@@ -31,7 +31,20 @@ export function crossBuildAddon(node: string, compiler: string): string {
   return execFileSync(process.execPath, [join(ours, 'native/build.mjs')], { encoding: 'utf8', env }).trim()
 }
 
-/** A program as one file of JavaScript, two folders below the package, where it finds the addon. */
+/** A source finds its addon from where it lies itself: in a bundle, too. */
+const inPlace: Plugin = {
+  name: 'sources know their place',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\/packages\/[^/]+\/(src|test)\/.*\.ts$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replaceAll(
+        'import.meta.url',
+        JSON.stringify(pathToFileURL(path).href),
+      ),
+      loader: 'ts',
+    })),
+}
+
+/** A program as one file of JavaScript. */
 export async function bundle(entry: string, into: string): Promise<string> {
   const outfile = join(into, 'program.mjs')
   await build({
@@ -39,7 +52,13 @@ export async function bundle(entry: string, into: string): Promise<string> {
     alias: {
       '@spectrum/kvm-ioctl/linux': join(ours, 'src/linux.ts'),
       '@spectrum/kvm-ioctl': join(ours, 'src/index.ts'),
+      '@spectrum/unix-fd/linux': join(packages, 'unix-fd/src/linux.ts'),
+      '@spectrum/unix-fd': join(packages, 'unix-fd/src/index.ts'),
+      vitest: join(ours, 'test/guest/lab/small-runner.ts'),
     },
+    plugins: [inPlace],
+    // The tests are imported for their effects.
+    ignoreAnnotations: true,
     logLevel: 'silent',
   })
   return outfile

@@ -93,13 +93,23 @@ static bool show(struct place from, struct place to, const char *name, mode_t ki
 }
 
 /* What `name` is in the directory itself, under whatever is mounted there; 0 when it is not there. */
-static mode_t kind_of(int directory, const char *name)
+static mode_t kind_of(int directory, const char *name, int sync)
 {
 	struct statx entry;
-	/* As far as it is known here: the server of a view may have ceased to know the entry. */
-	int flags = AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC;
-	return statx(directory, name, flags, STATX_TYPE, &entry) == 0 ? entry.stx_mode : 0;
+	return statx(directory, name, AT_SYMLINK_NOFOLLOW | sync, STATX_TYPE, &entry) == 0 ? entry.stx_mode : 0;
 }
+
+/* As far as it is known here: the server of a view may have ceased to know the entry. */
+static mode_t known_kind_of(int directory, const char *name)
+{
+	return kind_of(directory, name, AT_STATX_DONT_SYNC);
+}
+
+/*
+ * As it is now. The kernel remembers an entry of a view for a while; if the server has hidden it since, and shows it
+ * again, what is remembered is stale for ever. Asked about that, the server says so, and the kernel looks again.
+ */
+static mode_t kind_now_of(int directory, const char *name) { return kind_of(directory, name, AT_STATX_FORCE_SYNC); }
 
 /* What is a bind mount loses the mount and then its mount point; a link is only unlinked. */
 static bool hide(const char *name, struct trouble *why)
@@ -119,9 +129,9 @@ static bool bind_all(struct place source, char (*names)[LIMIT_NAME_BYTES + 1], s
                      struct trouble *why)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (kind_of(store, names[i]) != 0)
+		if (known_kind_of(store, names[i]) != 0)
 			continue;
-		mode_t kind = kind_of(source.fd, names[i]);
+		mode_t kind = kind_now_of(source.fd, names[i]);
 		if (kind == 0)
 			trouble(why, FAILED_REFUSED, errno, "", "there is no entry %s: %s", names[i], strerror(errno));
 		if (kind == 0 || !show(source, store_place(), names[i], kind, why)) {
@@ -162,9 +172,9 @@ static int keep(char (*names)[LIMIT_NAME_BYTES + 1], size_t count, uint8_t *remo
 	if (!done)
 		trouble(why, FAILED_REFUSED, errno, "", "cannot make room for a way back: %s", strerror(errno));
 	for (size_t i = 0; done && i < count; i++) {
-		mode_t kind = kind_of(store, names[i]);
+		mode_t kind = known_kind_of(store, names[i]);
 		/* A name may stand there twice; once it is kept, it is. */
-		if (kind == 0 || kind_of(kept, names[i]) != 0)
+		if (kind == 0 || known_kind_of(kept, names[i]) != 0)
 			continue;
 		done = show(store_place(), (struct place){kept, KEPT}, names[i], kind, why);
 		if (done)
@@ -181,7 +191,7 @@ static int keep(char (*names)[LIMIT_NAME_BYTES + 1], size_t count, uint8_t *remo
 static void give_back(int kept, const char *name)
 {
 	struct trouble ignored;
-	show((struct place){kept, KEPT}, store_place(), name, kind_of(kept, name), &ignored);
+	show((struct place){kept, KEPT}, store_place(), name, known_kind_of(kept, name), &ignored);
 }
 
 bool unbind_names(char (*names)[LIMIT_NAME_BYTES + 1], size_t count, uint8_t *removed, struct trouble *why)
@@ -193,7 +203,7 @@ bool unbind_names(char (*names)[LIMIT_NAME_BYTES + 1], size_t count, uint8_t *re
 			continue;
 		struct trouble ignored;
 		/* The one that would not go may have lost its mount already. */
-		if (kind_of(store, names[i]) == 0 || hide(names[i], &ignored))
+		if (known_kind_of(store, names[i]) == 0 || hide(names[i], &ignored))
 			give_back(kept, names[i]);
 		while (i-- > 0)
 			if (get_bit(removed, i))

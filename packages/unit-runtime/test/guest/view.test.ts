@@ -28,16 +28,40 @@ afterAll(async () => {
   if (root) await rm(root, { recursive: true })
 })
 
-it('adds software by the view to a unit that runs, and takes it away again', async () => {
-  expect([unit.injection, unit.store.shared, unit.dax]).toEqual(['view', true, true])
-  const before = await listed()
+/** A program that runs until it is killed, and its process number in the unit. */
+async function startCounter() {
   const running = (await unit.spawn([`${closures.left}/bin/counter`, '--forever']))._unsafeUnwrap()
   let said = ''
   for await (const chunk of running.stdout) {
     said += text(chunk)
     if (said.includes('\n')) break
   }
-  const pid = /\d+/.exec(said)![0]
+  return { running, pid: /\d+/.exec(said)![0] }
+}
+
+it('lets a unit read again what a revocation that was given up had hidden', async () => {
+  const { running, pid } = await startCounter()
+  expect((await unit.inject(closure(closures.debugger))).isOk()).toBe(true)
+  const before = await listed()
+  const giving = new AbortController()
+  const giveUp = ({ step }: { step: string }) => step === 'revoke-hidden' && giving.abort()
+  host.events.on('step', giveUp)
+  const error = (await unit.revoke(closure(closures.debugger), { signal: giving.signal }))._unsafeUnwrapErr()
+  host.events.off('step', giveUp)
+  expect(error.kind).toBe('aborted')
+  expect(error.message).not.toContain('And ')
+  expect(await listed()).toEqual(before)
+  // It was not read before: nothing of it is in the unit's memory, not even that it was there a moment ago.
+  const look = (await unit.exec([`${closures.debugger}/bin/peek`, pid]))._unsafeUnwrap()
+  expect(look.outcome, text(look.stderr)).toEqual({ kind: 'exited', code: 0 })
+  expect((await unit.revoke(closure(closures.debugger))).isOk()).toBe(true)
+  ;(await running.signal(9))._unsafeUnwrap()
+})
+
+it('adds software by the view to a unit that runs, and takes it away again', async () => {
+  expect([unit.injection, unit.store.shared, unit.dax]).toEqual(['view', true, true])
+  const before = await listed()
+  const { running, pid } = await startCounter()
   const injected = (await unit.inject(closure(closures.debugger)))._unsafeUnwrap()
   expect(injected).toMatchObject({ way: 'view', devices: 0 })
   expect(injected.added).toContain(closures.debugger)

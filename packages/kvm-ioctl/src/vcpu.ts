@@ -17,6 +17,7 @@ import { getMsrs, type Msr, setMsrs } from './methods/msrs.js'
 import { rawIoctl } from './methods/raw.js'
 import { getOneReg, setOneReg } from './methods/registers.js'
 import { addMethods, type MethodsOf } from './methods/spec.js'
+import { getNestedState, getXsave, setNestedState, setXsave } from './methods/state.js'
 import {
   vcpuMethods,
   vcpuMethodsAarch64,
@@ -28,7 +29,7 @@ import { type Decoder, decoderFor, kickedExit, withErrno } from './running/decod
 import type { AnyExit, ExitOf } from './running/exit.js'
 import { type Resumption, Turn } from './running/resumption.js'
 import { VcpuThread } from './running/vcpu-thread.js'
-import { bytesOf, overBytes } from './structures/accessors.js'
+import { overBytes } from './structures/accessors.js'
 import type { StructureInit, StructureValue } from './structures/values.js'
 
 export const vcpuMethodsOf = {
@@ -268,55 +269,22 @@ export class VcpuCore<A extends Architecture = 'x86_64'> extends KvmObject {
 
   /** KVM_GET_XSAVE2, or KVM_GET_XSAVE where there is no other: the bytes of XSAVE. x86 only. */
   getXsave(): Result<Uint8Array, KvmError> {
-    const { xsaveBytes } = this.#facts
-    const bytes = new Uint8Array(Math.max(xsaveBytes, MOST_XSAVE_BYTES))
-    const request = xsaveBytes > 0 ? 'KVM_GET_XSAVE2' : 'KVM_GET_XSAVE'
-    return this[ACCESS]
-      .bytes(request, bytes)
-      .map(() => bytes.slice(0, Math.max(xsaveBytes, PLAIN_XSAVE_BYTES)))
+    return getXsave(this[ACCESS], this.#facts.xsaveBytes)
   }
 
   /** KVM_SET_XSAVE: bytes that `getXsave` gave. x86 only. */
   setXsave(state: Uint8Array): Result<void, KvmError> {
-    const most = Math.max(this.#facts.xsaveBytes, PLAIN_XSAVE_BYTES)
-    if (!(state instanceof Uint8Array) || state.length > most) {
-      return err(invalidArgument('state', `give a Uint8Array of at most ${most} bytes`))
-    }
-    // The kernel reads as much as the vCPU's features have, whatever was given.
-    const bytes = new Uint8Array(Math.max(most, MOST_XSAVE_BYTES))
-    bytes.set(state)
-    return this[ACCESS].bytes('KVM_SET_XSAVE', bytes).map(() => undefined)
+    return setXsave(this[ACCESS], this.#facts.xsaveBytes, state)
   }
 
   /** KVM_GET_NESTED_STATE: the state of a guest's own virtual machine. x86 only. */
   getNestedState(): Result<Uint8Array, KvmError> {
-    const layout = this[ACCESS].kernel.tables.structures['kvm_nested_state']
-    if (layout === undefined) return err(notHere(this[ACCESS].kernel, 'KVM_GET_NESTED_STATE'))
-    return this[ACCESS].kernel
-      .make('state', 'kvm_nested_state', { size: layout.size + MOST_NESTED_BYTES })
-      .andThen((value) => {
-        const bytes = new Uint8Array(layout.size + MOST_NESTED_BYTES)
-        bytes.set(bytesOf(value))
-        return this[ACCESS].bytes('KVM_GET_NESTED_STATE', bytes, NESTED_MEANINGS).map(() => {
-          const { size } = overBytes(layout, bytes) as unknown as { size: number }
-          return bytes.slice(0, Math.max(layout.size, size))
-        })
-      })
+    return getNestedState(this[ACCESS])
   }
 
   /** KVM_SET_NESTED_STATE: bytes that `getNestedState` gave. x86 only. */
   setNestedState(state: Uint8Array): Result<void, KvmError> {
-    const layout = this[ACCESS].kernel.tables.structures['kvm_nested_state']
-    if (layout === undefined) return err(notHere(this[ACCESS].kernel, 'KVM_SET_NESTED_STATE'))
-    const most = layout.size + MOST_NESTED_BYTES
-    if (!(state instanceof Uint8Array) || state.length < layout.size || state.length > most) {
-      return err(invalidArgument('state', `give a Uint8Array of ${layout.size} to ${most} bytes`))
-    }
-    const bytes = new Uint8Array(most)
-    bytes.set(state)
-    // How much the kernel reads is what stands there, so it is what is really there.
-    ;(overBytes(layout, bytes) as unknown as { size: number }).size = state.length
-    return this[ACCESS].bytes('KVM_SET_NESTED_STATE', bytes, NESTED_MEANINGS).map(() => undefined)
+    return setNestedState(this[ACCESS], state)
   }
 
   /** KVM_PRE_FAULT_MEMORY: fills the guest's page tables before it runs. Gives the bytes that are left. */
@@ -391,25 +359,11 @@ export class VcpuCore<A extends Architecture = 'x86_64'> extends KvmObject {
   }
 }
 
-/** What a page of XSAVE state has without dynamic features, and room for all that processors have today. */
-const PLAIN_XSAVE_BYTES = 4096
-const MOST_XSAVE_BYTES = 16_384
-/** Two pages of 4 KiB: a VMCS and its shadow, or a VMCB. */
-const MOST_NESTED_BYTES = 8192
-
-const NESTED_MEANINGS = {
-  EINVAL: 'this vCPU cannot be in that state, or its CPUID has no virtualisation',
-  E2BIG: 'the state is larger than it can be',
-}
 const RUN_MEANINGS = {
   ENOEXEC: 'the vCPU is not initialised, or has no interrupt controller that it needs',
   EFAULT: 'the guest uses memory that the kernel cannot reach',
   EPERM: 'a feature of the vCPU was not finalised',
   EIO: 'the virtual machine is dead',
-}
-
-function notHere(kernel: Kernel, request: string): KvmError {
-  return invalidArgument('request', `${kernel.architecture} has no ${request}`)
 }
 
 function abortedError(): KvmError {

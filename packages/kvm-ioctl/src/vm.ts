@@ -9,13 +9,15 @@ import {
   hasAttribute,
   setAttribute,
 } from './attributes.js'
-import { ACCESS, type Access, isWhole, isWord, type Kernel, KvmObject, shown } from './descriptor.js'
+import { ACCESS, type Access, isWhole, type Kernel, KvmObject, shown } from './descriptor.js'
 import { Device, KvmFile } from './device.js'
 import { invalidArgument, type KvmError } from './errors.js'
 import { type Ioeventfd, type Irqfd, ioeventfd, irqfd } from './fast-paths/eventfds.js'
 import { Statistics } from './fast-paths/stats.js'
-import { bitmapBytes, DirtyBitmap } from './memory/dirty-log.js'
-import { type GuestMemory, GuestMemory as GuestMemoryObject } from './memory/guest-memory.js'
+import type { DirtyBitmap } from './memory/dirty-log.js'
+import { createGuestMemfd, type GuestMemfd } from './memory/guest-memfd.js'
+import type { GuestMemory } from './memory/guest-memory.js'
+import { type MemoryRegion, MemorySlots } from './memory/slots.js'
 import { armGetRegWritableMasks, armMteCopyTags } from './methods/arm-machine.js'
 import { type EncryptionCommand, encryptedRegion, memoryEncryptOp } from './methods/encrypted-memory.js'
 import { type MsrFilterRange, setMsrFilter } from './methods/msr-filter.js'
@@ -47,53 +49,15 @@ export type Vm<A extends Architecture = 'x86_64'> = VmCore<A> &
   MethodsOf<typeof vmMethods, A> &
   MethodsOf<(typeof vmMethodsOf)[A], A>
 
-/** Memory as the guest sees it. */
-export interface MemoryRegion {
-  /** Its number; a second one of the same number replaces it. In an address space other than 0: space << 16 | slot. */
-  readonly slot: number
-  /** Where it begins in the guest: a multiple of the page size. */
-  readonly guestAddress: number | bigint
-  readonly memory: GuestMemory
-  /** Which part of `memory`: multiples of the page size. Default all of it. */
-  readonly offset?: number | undefined
-  readonly length?: number | undefined
-  /** The guest's writes exit as `mmio-write`. */
-  readonly readOnly?: boolean | undefined
-  /** Notes which pages the guest writes, for `getDirtyLog` or the dirty rings. */
-  readonly logDirtyPages?: boolean | undefined
-  /** Where the guest's private memory comes from: KVM_SET_USER_MEMORY_REGION2. */
-  readonly guestMemfd?: { readonly file: GuestMemfd; readonly offset: number | bigint } | undefined
-}
-
-/** Memory that only a guest can reach, unless it was made to be mapped. */
-export class GuestMemfd extends KvmFile {
-  readonly length: number
-
-  constructor(kernel: Kernel, handle: number, length: number) {
-    super(kernel, handle)
-    this.length = length
-  }
-}
-
-const REGION_MEANINGS = {
-  EEXIST: 'it overlaps another slot, or is there already with other memory: remove that first',
-  EINVAL:
-    'not page-aligned, a slot number beyond KVM_CAP_NR_MEMSLOTS, a flag that this KVM lacks, or a change that needs the slot to be removed first',
-  ENOMEM: 'no memory for the bookkeeping of a slot that large',
-}
-interface Slot {
-  readonly pages: number
-}
-
 export class VmCore<A extends Architecture = 'x86_64'> extends KvmObject {
   readonly #mmapBytes: number
-  /** What is there now, for the size of a dirty bitmap: the kernel writes as much as the slot has pages. */
-  readonly #slots = new Map<number, Slot>()
+  readonly #slots: MemorySlots
   #facts: VcpuFacts | undefined
 
   constructor(kernel: Kernel, handle: number, mmapBytes: number) {
     super(kernel, handle)
     this.#mmapBytes = mmapBytes
+    this.#slots = new MemorySlots(this[ACCESS])
   }
 
   /** KVM_CHECK_EXTENSION for this machine: 0 when the capability is not there. */
@@ -128,108 +92,22 @@ export class VmCore<A extends Architecture = 'x86_64'> extends KvmObject {
    * slot, or the machine itself, is there; closing `memory` only takes it from JavaScript.
    */
   setUserMemoryRegion(region: MemoryRegion): Result<void, KvmError> {
-    const { calls, tables } = this[ACCESS].kernel
-    const { pageSize } = calls
-    const { slot, guestAddress, memory, offset = 0, readOnly = false, logDirtyPages = false } = region ?? {}
-    if (!(memory instanceof GuestMemoryObject)) return err(invalidArgument('memory', 'give a GuestMemory'))
-    const length = region.length ?? memory.length - offset
-    if (!isWhole(slot, 0xffff_ffff)) return err(invalidArgument('slot', 'use a whole number of 32 bits'))
-    if (!isWord(guestAddress) || BigInt(guestAddress) % BigInt(pageSize) !== 0n)
-      return err(invalidArgument('guestAddress', `use a multiple of the page size, ${pageSize}`))
-    if (!isWhole(offset) || offset % pageSize !== 0 || offset > memory.length)
-      return err(invalidArgument('offset', `use a multiple of ${pageSize} within the memory`))
-    if (!isWhole(length) || length === 0 || length % pageSize !== 0 || length > memory.length - offset)
-      return err(invalidArgument('length', `use a multiple of ${pageSize} within the memory`))
-    const flag = (name: string) => Number(tables.constants[name])
-    const { guestMemfd } = region
-    const flags =
-      (readOnly ? flag('KVM_MEM_READONLY') : 0) |
-      (logDirtyPages ? flag('KVM_MEM_LOG_DIRTY_PAGES') : 0) |
-      (guestMemfd ? flag('KVM_MEM_GUEST_MEMFD') : 0)
-    const fields = { slot, flags, guest_phys_addr: guestAddress, memory_size: length }
-    return this.#guestMemfdFields(guestMemfd)
-      .andThen((more) =>
-        this.#setSlot(
-          guestMemfd !== undefined,
-          { ...fields, ...more },
-          slot,
-          memory[ACCESS].handle,
-          offset,
-          length,
-        ),
-      )
-      .andThen(() => {
-        this.#slots.set(slot, { pages: length / pageSize })
-        return ok()
-      })
-  }
-
-  #guestMemfdFields(guestMemfd: MemoryRegion['guestMemfd']): Result<object, KvmError> {
-    if (guestMemfd === undefined) return ok({})
-    const { file, offset } = guestMemfd
-    if (!(file instanceof GuestMemfd) || !isWord(offset))
-      return err(invalidArgument('guestMemfd', 'give a file of createGuestMemfd and an offset in it'))
-    return file.fd.map((fd) => ({ guest_memfd: fd, guest_memfd_offset: offset }))
+    return this.#slots.set(region)
   }
 
   /** Takes a slot away from the guest. */
   removeMemoryRegion(slot: number): Result<void, KvmError> {
-    if (!isWhole(slot, 0xffff_ffff)) return err(invalidArgument('slot', 'use a whole number of 32 bits'))
-    return this.#setSlot(false, { slot }, slot, 0, 0, 0).andThen(() => {
-      this.#slots.delete(slot)
-      return ok()
-    })
-  }
-
-  #setSlot(
-    second: boolean,
-    fields: object,
-    slot: number,
-    memory: number,
-    offset: number,
-    length: number,
-  ): Result<number, KvmError> {
-    const { calls, tables } = this[ACCESS].kernel
-    const structure = second ? 'kvm_userspace_memory_region2' : 'kvm_userspace_memory_region'
-    const request = second ? 'KVM_SET_USER_MEMORY_REGION2' : 'KVM_SET_USER_MEMORY_REGION'
-    const at = tables.structures[structure]!.fields['userspace_addr']!.offset
-    const number = tables.ioctls[request]!
-    return this[ACCESS].kernel
-      .make('region', structure, fields)
-      .andThen((value) =>
-        this[ACCESS].answer(
-          request,
-          calls.setSlot(this[ACCESS].handle, number, bytesOf(value), at, slot, memory, offset, length),
-          REGION_MEANINGS,
-        ),
-      )
+    return this.#slots.remove(slot)
   }
 
   /** KVM_CREATE_GUEST_MEMFD: memory for private pages. `flags`: GUEST_MEMFD_FLAG_… of api.rst. */
   createGuestMemfd(length: number, flags: number | bigint = 0): Result<GuestMemfd, KvmError> {
-    if (!isWhole(length) || length === 0 || length % this[ACCESS].kernel.calls.pageSize !== 0)
-      return err(invalidArgument('length', `use a multiple of ${this[ACCESS].kernel.calls.pageSize}`))
-    return this[ACCESS].kernel
-      .make('flags', 'kvm_create_guest_memfd', { size: length, flags })
-      .andThen((value) =>
-        this[ACCESS].bytes('KVM_CREATE_GUEST_MEMFD', bytesOf(value), {
-          EINVAL: 'this machine takes no such flags',
-        }),
-      )
-      .andThen((fd) => this.#adopt('KVM_CREATE_GUEST_MEMFD', fd))
-      .map((handle) => new GuestMemfd(this[ACCESS].kernel, handle, length))
+    return createGuestMemfd(this[ACCESS], length, flags)
   }
 
   /** KVM_GET_DIRTY_LOG: what of a slot was written since the last time; clears it, unless protected manually. */
   getDirtyLog(slot: number): Result<DirtyBitmap, KvmError> {
-    const found = this.#slots.get(slot)
-    if (found === undefined) return err(noSlot(slot))
-    const bits = new Uint8Array(bitmapBytes(found.pages))
-    const at = this[ACCESS].kernel.tables.structures['kvm_dirty_log']!.either['dirty_bitmap']!.offset
-    return this[ACCESS].kernel
-      .make('slot', 'kvm_dirty_log', { slot })
-      .andThen((value) => this[ACCESS].bytes('KVM_GET_DIRTY_LOG', bytesOf(value), DIRTY_MEANINGS, at, bits))
-      .map(() => new DirtyBitmap(bits, found.pages))
+    return this.#slots.getDirtyLog(slot)
   }
 
   /**
@@ -237,21 +115,7 @@ export class VmCore<A extends Architecture = 'x86_64'> extends KvmObject {
    * KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2.
    */
   clearDirtyLog(slot: number, bitmap: DirtyBitmap, firstPage = 0): Result<void, KvmError> {
-    const found = this.#slots.get(slot)
-    if (found === undefined) return err(noSlot(slot))
-    const pages = bitmap?.pages
-    if (!isWhole(pages, 0xffff_ffff) || !(bitmap.bits instanceof Uint8Array))
-      return err(invalidArgument('bitmap', 'give what getDirtyLog gave'))
-    if (!isWhole(firstPage) || firstPage + pages > found.pages)
-      return err(invalidArgument('firstPage', `the slot has ${found.pages} pages`))
-    // The kernel reads as many bits as it is told; so many there are.
-    const bits = new Uint8Array(bitmapBytes(pages))
-    bits.set(bitmap.bits.subarray(0, bits.length))
-    const at = this[ACCESS].kernel.tables.structures['kvm_clear_dirty_log']!.either['dirty_bitmap']!.offset
-    return this[ACCESS].kernel
-      .make('slot', 'kvm_clear_dirty_log', { slot, first_page: firstPage, num_pages: pages })
-      .andThen((value) => this[ACCESS].bytes('KVM_CLEAR_DIRTY_LOG', bytesOf(value), DIRTY_MEANINGS, at, bits))
-      .map(() => undefined)
+    return this.#slots.clearDirtyLog(slot, bitmap, firstPage)
   }
 
   /** KVM_REGISTER_COALESCED_MMIO: writes there are kept in a ring instead of exiting; see `vcpu.takeCoalesced`. */
@@ -444,16 +308,6 @@ export class VmCore<A extends Architecture = 'x86_64'> extends KvmObject {
   #adopt(request: string, fd: number): Result<number, KvmError> {
     return this[ACCESS].answer(request, this[ACCESS].kernel.calls.adopt(fd, this[ACCESS].handle))
   }
-}
-
-const DIRTY_MEANINGS = {
-  ENOENT: 'this slot does not log: give it logDirtyPages',
-  ENXIO: 'the dirty rings are on: collect those',
-  EINVAL: 'no such slot, or pages that do not begin at a multiple of 64',
-}
-
-function noSlot(slot: number): KvmError {
-  return invalidArgument('slot', `this object has set no slot ${shown(slot)}`)
 }
 
 export function checkExtension(object: Access, capability: string): Result<number, KvmError> {

@@ -294,7 +294,8 @@ static napi_value set_slot_call(napi_env env, napi_callback_info info) {
         free(old);
       }
       if (fresh != NULL) {
-        *fresh = (struct slot){.next = holder->slots, .number = (uint32_t)number, .pages = hold_pages(pages)};
+        *fresh = (struct slot){
+            .next = holder->slots, .number = (uint32_t)number, .length = length, .pages = hold_pages(pages)};
         holder->slots = fresh;
         fresh = NULL;
       }
@@ -308,10 +309,67 @@ static napi_value set_slot_call(napi_env env, napi_callback_info info) {
   return give_int(env, result);
 }
 
+/* (machine, slot) → its bytes, -ENOENT without such a slot, or CLOSED. */
+static napi_value slot_length_call(napi_env env, napi_callback_info info) {
+  napi_value values[2], refusal = NULL;
+  uint64_t number;
+  struct object *machine;
+  if (!read_arguments(env, info, 2, values) || !read_whole(env, values[1], UINT32_MAX, &number) ||
+      !read_object(env, values[0], &machine, &refusal))
+    return refusal;
+  struct object *holder = original(machine);
+  pthread_mutex_lock(&holder->lock);
+  const struct slot *slot = *find_slot(holder, (uint32_t)number);
+  const int64_t result = slot == NULL ? -ENOENT : (int64_t)slot->length;
+  pthread_mutex_unlock(&holder->lock);
+  release(machine);
+  return give_int(env, result);
+}
+
+/*
+ * (machine, request, bytes, addressAt, slot, bitmap) → result of the request, with which the kernel writes one bit for each
+ * page of the slot, in words of 64. Another thread may have made the slot larger: -EOVERFLOW when it does not fit.
+ */
+static napi_value dirty_log_call(napi_env env, napi_callback_info info) {
+  napi_value values[6], refusal = NULL;
+  uint64_t request, at, number;
+  uint8_t *bytes, *bitmap;
+  size_t size, room;
+  struct object *machine;
+  if (!read_arguments(env, info, 6, values) || !read_whole(env, values[1], UINT32_MAX, &request) ||
+      !read_bytes(env, values[2], &bytes, &size) || !read_whole(env, values[3], UINT32_MAX, &at) ||
+      !read_whole(env, values[4], UINT32_MAX, &number) || !read_bytes(env, values[5], &bitmap, &room))
+    return NULL;
+  if (_IOC_SIZE(request) == 0 || size < _IOC_SIZE(request)) return refuse(env, "fewer bytes than the request takes");
+  if (size < sizeof(uint64_t) || at > size - sizeof(uint64_t)) return refuse(env, "no place for the address");
+  if (!read_object(env, values[0], &machine, &refusal)) return refusal;
+  const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), address = (uint64_t)(uintptr_t)bitmap;
+  struct object *holder = original(machine);
+  int result = -ENOENT;
+  /* While this is held, no slot changes. */
+  pthread_mutex_lock(&holder->lock);
+  const struct slot *slot = *find_slot(holder, (uint32_t)number);
+  if (slot != NULL && (slot->length / page + 63) / 64 * 8 > room) {
+    result = -EOVERFLOW;
+  } else if (slot != NULL) {
+    memcpy(bytes + at, &address, sizeof address);
+    do {
+      result = ioctl(machine->fd, request, bytes);
+      if (result < 0) result = -errno;
+    } while (result == -EINTR);
+    memset(bytes + at, 0, sizeof address); /* an address is nobody's business */
+  }
+  pthread_mutex_unlock(&holder->lock);
+  release(machine);
+  return give_int(env, result);
+}
+
 bool add_memory_calls(napi_env env, napi_value exports) {
   return add_function(env, exports, "anonymousMemory", anonymous_call) &&
          add_function(env, exports, "memfdMemory", memfd_call) && add_function(env, exports, "fileMemory", file_call) &&
          add_function(env, exports, "bytesOf", bytes_call) && add_function(env, exports, "map", map_call) &&
          add_function(env, exports, "mapRun", map_run_call) && add_function(env, exports, "forget", forget_call) &&
-         add_function(env, exports, "setSlot", set_slot_call);
+         add_function(env, exports, "setSlot", set_slot_call) &&
+         add_function(env, exports, "slotLength", slot_length_call) &&
+         add_function(env, exports, "dirtyLog", dirty_log_call);
 }

@@ -32,6 +32,7 @@ void let_go_of_pages(struct pages *pages);
 struct slot {
   struct slot *next;
   uint32_t number;
+  uint64_t length; /* bytes */
   struct pages *pages;
 };
 

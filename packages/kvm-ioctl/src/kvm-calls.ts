@@ -71,6 +71,18 @@ export interface KvmCalls extends EventLoop {
     length: number,
   ): number
 
+  /** The bytes of a machine's slot, whichever thread made it; -ENOENT without one. */
+  slotLength(machine: Handle, slot: number): number
+  /** What of a slot was written: a bit for each page, in words of 64. -EOVERFLOW when `bitmap` is too small by now. */
+  dirtyLog(
+    machine: Handle,
+    request: number,
+    bytes: Uint8Array,
+    addressAt: number,
+    slot: number,
+    bitmap: Uint8Array,
+  ): number
+
   /** KVM_RUN in this thread: 0 for an exit, 1 when kicked, -EINTR to call it again. */
   run(vcpu: Handle): number
   /** Ends the run in progress, or the next one. */

@@ -124,15 +124,11 @@ export class FakeKernel implements KvmCalls {
     return ENOTTY
   }
 
-  ioctlBytes(handle: Handle, request: number, bytes: Uint8Array, ...places: (number | Uint8Array)[]): number {
+  ioctlBytes(handle: Handle, request: number, bytes: Uint8Array): number {
     const thing = this.#things.get(handle)
     if (thing === undefined) return ANSWERS.closed
     if (thing.busy) return ANSWERS.running
-    const { vcpu, slots } = thing
-    if (slots !== undefined && request === ioctls.KVM_GET_DIRTY_LOG) {
-      const { slot } = overBytes(structures.kvm_dirty_log, bytes)
-      return slots.takeDirty(slot, places[1] as Uint8Array)
-    }
+    const { vcpu } = thing
     if (vcpu === undefined) return ENOTTY
     switch (request) {
       case ioctls.KVM_GET_REGS:
@@ -224,6 +220,21 @@ export class FakeKernel implements KvmCalls {
     if (backing === undefined) return ANSWERS.closed
     const region = overBytes(structures.kvm_userspace_memory_region, bytes)
     return slots.set(slot, region.flags, Number(region.guest_phys_addr), length, backing, offset)
+  }
+
+  slotLength(machine: Handle, slot: number): number {
+    return this.#things.get(machine)?.slots?.length(slot) ?? ANSWERS.closed
+  }
+
+  dirtyLog(
+    machine: Handle,
+    _request: number,
+    _bytes: Uint8Array,
+    _addressAt: number,
+    slot: number,
+    bitmap: Uint8Array,
+  ): number {
+    return this.#things.get(machine)?.slots?.takeDirty(slot, bitmap) ?? ANSWERS.closed
   }
 
   run(handle: Handle): number {

@@ -58,6 +58,10 @@ export class FakeSlots implements Bus {
     return this.#slots.delete(number) ? 0 : EINVAL
   }
 
+  length(number: number): number {
+    return this.#slots.get(number)?.length ?? ENOENT
+  }
+
   /** Gives what was written since the last time, one bit per page. */
   takeDirty(number: number, bits: Uint8Array): number {
     const slot = this.#slots.get(number)

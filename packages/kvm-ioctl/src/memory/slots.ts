@@ -1,5 +1,5 @@
 import { err, ok, type Result } from 'neverthrow'
-import { ACCESS, type Access, isWhole, isWord, shown } from '../descriptor.js'
+import { ACCESS, type Access, isWhole, isWord } from '../descriptor.js'
 import { invalidArgument, type KvmError } from '../errors.js'
 import { bytesOf } from '../structures/accessors.js'
 import { bitmapBytes, DirtyBitmap } from './dirty-log.js'
@@ -30,15 +30,12 @@ const REGION_MEANINGS = {
     'not page-aligned, a slot number beyond KVM_CAP_NR_MEMSLOTS, a flag that this KVM lacks, or a change that needs the slot to be removed first',
   ENOMEM: 'no memory for the bookkeeping of a slot that large',
 }
-interface Slot {
-  readonly pages: number
-}
+
+const ENOENT = -2
 
 /** A machine's memory: what its slots are, and what of them the guest wrote. */
 export class MemorySlots {
   readonly #vm: Access
-  /** What is there now, for the size of a dirty bitmap: the kernel writes as much as the slot has pages. */
-  readonly #slots = new Map<number, Slot>()
 
   constructor(vm: Access) {
     this.#vm = vm
@@ -75,10 +72,7 @@ export class MemorySlots {
           length,
         ),
       )
-      .andThen(() => {
-        this.#slots.set(slot, { pages: length / pageSize })
-        return ok()
-      })
+      .map(() => undefined)
   }
 
   #guestMemfdFields(guestMemfd: MemoryRegion['guestMemfd']): Result<object, KvmError> {
@@ -91,10 +85,7 @@ export class MemorySlots {
 
   remove(slot: number): Result<void, KvmError> {
     if (!isWhole(slot, 0xffff_ffff)) return err(invalidArgument('slot', 'use a whole number of 32 bits'))
-    return this.#setSlot(false, { slot }, slot, 0, 0, 0).andThen(() => {
-      this.#slots.delete(slot)
-      return ok()
-    })
+    return this.#setSlot(false, { slot }, slot, 0, 0, 0).map(() => undefined)
   }
 
   #setSlot(
@@ -121,25 +112,40 @@ export class MemorySlots {
       )
   }
 
+  /** How many pages a slot has, whoever made it: so many bits the kernel writes. */
+  #pages(slot: number): Result<number, KvmError> {
+    if (!isWhole(slot, 0xffff_ffff)) return err(invalidArgument('slot', 'use a whole number of 32 bits'))
+    const { calls } = this.#vm.kernel
+    const length = calls.slotLength(this.#vm.handle, slot)
+    if (length === ENOENT) return err(invalidArgument('slot', `there is no slot ${slot}`))
+    return this.#vm.answer('slot', length).map((bytes) => bytes / calls.pageSize)
+  }
+
   getDirtyLog(slot: number): Result<DirtyBitmap, KvmError> {
-    const found = this.#slots.get(slot)
-    if (found === undefined) return err(noSlot(slot))
-    const bits = new Uint8Array(bitmapBytes(found.pages))
-    const at = this.#vm.kernel.tables.structures['kvm_dirty_log']!.either['dirty_bitmap']!.offset
-    return this.#vm.kernel
-      .make('slot', 'kvm_dirty_log', { slot })
-      .andThen((value) => this.#vm.bytes('KVM_GET_DIRTY_LOG', bytesOf(value), DIRTY_MEANINGS, at, bits))
-      .map(() => new DirtyBitmap(bits, found.pages))
+    const { calls, tables } = this.#vm.kernel
+    const request = 'KVM_GET_DIRTY_LOG'
+    const at = tables.structures['kvm_dirty_log']!.either['dirty_bitmap']!.offset
+    return this.#pages(slot).andThen((pages) => {
+      const bits = new Uint8Array(bitmapBytes(pages))
+      return this.#vm.kernel
+        .make('slot', 'kvm_dirty_log', { slot })
+        .andThen((value) => {
+          const { handle } = this.#vm
+          const result = calls.dirtyLog(handle, tables.ioctls[request]!, bytesOf(value), at, slot, bits)
+          return this.#vm.answer(request, result, DIRTY_MEANINGS)
+        })
+        .map(() => new DirtyBitmap(bits, pages))
+    })
   }
 
   clearDirtyLog(slot: number, bitmap: DirtyBitmap, firstPage: number): Result<void, KvmError> {
-    const found = this.#slots.get(slot)
-    if (found === undefined) return err(noSlot(slot))
+    const found = this.#pages(slot)
+    if (found.isErr()) return err(found.error)
     const pages = bitmap?.pages
     if (!isWhole(pages, 0xffff_ffff) || !(bitmap.bits instanceof Uint8Array))
       return err(invalidArgument('bitmap', 'give what getDirtyLog gave'))
-    if (!isWhole(firstPage) || firstPage + pages > found.pages)
-      return err(invalidArgument('firstPage', `the slot has ${found.pages} pages`))
+    if (!isWhole(firstPage) || firstPage + pages > found.value)
+      return err(invalidArgument('firstPage', `the slot has ${found.value} pages`))
     // The kernel reads as many bits as it is told; so many there are.
     const bits = new Uint8Array(bitmapBytes(pages))
     bits.set(bitmap.bits.subarray(0, bits.length))
@@ -155,8 +161,5 @@ const DIRTY_MEANINGS = {
   ENOENT: 'this slot does not log: give it logDirtyPages',
   ENXIO: 'the dirty rings are on: collect those',
   EINVAL: 'no such slot, or pages that do not begin at a multiple of 64',
-}
-
-function noSlot(slot: number): KvmError {
-  return invalidArgument('slot', `this object has set no slot ${shown(slot)}`)
+  EOVERFLOW: 'another thread made this slot larger just now: ask again',
 }

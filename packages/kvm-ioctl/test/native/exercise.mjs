@@ -10,7 +10,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 const addon = isMainThread ? process.argv[2] : workerData.addon
 const calls = createRequire(import.meta.url)(addon)
 const { pending, closed, wrongThread } = calls.answers
-const { EINTR, EOVERFLOW } = constants.errno
+const { EINTR, ENOENT, EOVERFLOW } = constants.errno
 const valgrind = process.argv.includes('--valgrind')
 
 function wrongArguments() {
@@ -79,6 +79,7 @@ const REQUESTS = {
   GET_SREGS: 0x8138ae83,
   SET_SREGS: 0x4138ae84,
   SET_REGS: 0x4090ae82,
+  GET_DIRTY_LOG: 0x4010ae42,
   SET_TSS: 0xae47,
   SET_TSC_KHZ: 0xaea2,
   GET_TSC_KHZ: 0xaea3,
@@ -128,6 +129,13 @@ function runs() {
     const took = calls.ioctlNumber(made.vcpu, REQUESTS.SET_TSC_KHZ, rate) === 0
     if (took) assert.equal(calls.ioctlNumber(made.vcpu, REQUESTS.GET_TSC_KHZ, 0), answer)
   }
+  // A bitmap for the dirty log is never too small for what the kernel writes there.
+  const log = new Uint8Array(16)
+  assert.equal(calls.slotLength(made.vm, 0), 65536)
+  assert.equal(calls.slotLength(made.vm, 9), -ENOENT)
+  assert.equal(calls.dirtyLog(made.vm, REQUESTS.GET_DIRTY_LOG, log, 8, 0, new Uint8Array(7)), -EOVERFLOW)
+  assert.equal(calls.dirtyLog(made.vm, REQUESTS.GET_DIRTY_LOG, log, 8, 9, new Uint8Array(8)), -ENOENT)
+  assert.equal(calls.dirtyLog(made.vm, REQUESTS.GET_DIRTY_LOG, log, 8, 0, new Uint8Array(8)), -ENOENT) // not logged
   // The slot goes, its memory is closed before: the guest had it until then.
   calls.forget(made.bytes)
   calls.close(made.memory)

@@ -127,6 +127,20 @@ describe('dirty_log', () => {
       expect(vm.clearDirtyLog(0, seen, 64)._unsafeUnwrapErr().kind).toBe('invalid-argument')
     }))
 
+  test('of a slot that another thread made anew has a bit for each page that there is now', (context) =>
+    withKvm(context, (kvm) => {
+      using vm = kvm.createVm()._unsafeUnwrap()
+      using other = kvm.adoptVm(vm.share()._unsafeUnwrap())._unsafeUnwrap()
+      using memory = kvm.createMemory(64 * 1024 * kvm.pageSize)._unsafeUnwrap()
+      const region = { slot: 0, guestAddress: 0, memory, logDirtyPages: true }
+      vm.setUserMemoryRegion({ ...region, length: kvm.pageSize })._unsafeUnwrap()
+      expect(other.getDirtyLog(0)._unsafeUnwrap().pages).toBe(1)
+      other.removeMemoryRegion(0)._unsafeUnwrap()
+      expect(vm.getDirtyLog(0)._unsafeUnwrapErr().kind).toBe('invalid-argument')
+      other.setUserMemoryRegion(region)._unsafeUnwrap()
+      expect(vm.getDirtyLog(0)._unsafeUnwrap().bits.length).toBe(8192)
+    }))
+
   test('the ring says in order what was written, and again once it is reset', (context) =>
     withKvm(context, (kvm) => {
       using vm = kvm.createVm()._unsafeUnwrap()

@@ -18,6 +18,7 @@ export type { FakeStartup } from '@spectrum/unit-monitor/fake'
 export { type ManualClock, manualClock } from './fake/manual-clock.js'
 export { type MemoryFiles, memoryFiles } from './fake/memory-files.js'
 export { type FakeStorePaths, memoryBlobCache, memoryStore } from './fake/memory-store.js'
+export { type ScriptedPrompter, scriptedPrompter } from './fake/scripted-prompter.js'
 
 export interface FakeHostOptions extends Omit<HostOptions, 'store'> {
   /** The store paths that exist, with what they reference. */

@@ -50,6 +50,12 @@ export type {
   ViewPower,
   ViewServer,
 } from './powers.js'
+export type { PersonsAnswer, Prompter, Question } from './prompter/prompter.js'
+export {
+  type Terminal,
+  type TerminalPrompterPowers,
+  terminalPrompter,
+} from './prompter/terminal-prompter.js'
 export type { ReconciledHost } from './reconcile.js'
 export type { RevokeReport } from './revoke.js'
 export type { InjectionWay, InjectionWish, StoreAccess, StoreTransport } from './store-access.js'

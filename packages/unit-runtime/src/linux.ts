@@ -30,6 +30,7 @@ import type { GuestBoot, HostPowers, TrialPlace } from './powers.js'
 export { nixStore } from '@spectrum/store-share/linux'
 export { findGuestKernel, type GuestKernelFiles } from './linux/find-guest-kernel.js'
 export { defaultPlaces } from './linux/places.js'
+export { type NoTerminal, openTerminal } from './linux/terminal.js'
 
 export interface LinuxHostOptions extends HostOptions {
   /** Default: `SPECTRUM_KERNEL` with `SPECTRUM_KERNEL_MODULES`, else what the set-up keeps in the cache. */

@@ -1,0 +1,28 @@
+import type { PersonsAnswer, Prompter, Question } from '../prompter/prompter.js'
+
+export interface ScriptedPrompter extends Prompter {
+  /** What was asked, in order. */
+  readonly asked: readonly Question[]
+}
+
+/**
+ * A person who answers as `answer` says: `never` keeps them waiting until the question is given up. Without it everything
+ * is denied.
+ */
+export function scriptedPrompter(
+  answer: (question: Question) => PersonsAnswer | 'never' = () => 'deny',
+): ScriptedPrompter {
+  const asked: Question[] = []
+  return {
+    asked,
+    ask(question, signal) {
+      if (signal.aborted) return Promise.resolve('deny')
+      asked.push(question)
+      const said = answer(question)
+      if (said !== 'never') return Promise.resolve(said)
+      return new Promise((resolve) => {
+        signal.addEventListener('abort', () => resolve('deny'), { once: true })
+      })
+    },
+  }
+}

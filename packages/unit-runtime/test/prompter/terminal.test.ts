@@ -1,0 +1,50 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createRequire } from 'node:module'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { expect, it } from 'vitest'
+
+const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+const program = fileURLToPath(new URL('terminal-program.mts', import.meta.url))
+const env = {
+  ...process.env,
+  TSX_TSCONFIG_PATH: fileURLToPath(new URL('../../../../tsconfig.base.json', import.meta.url)),
+}
+const command = [process.execPath, '--import', loader, program]
+
+it.concurrent.each([
+  ['allow\n', 'answer: allow'],
+  ['no\n', 'answer: deny'],
+  // Ctrl-D: nobody types any more.
+  ['\u0004', 'answer: deny'],
+])('a program asks at its terminal, where %j is typed, and ends: %s', async (typed, said) => {
+  // `script` gives a command a terminal of its own; a shell is its only way to start one.
+  const line = command.map((word) => `'${word}'`).join(' ')
+  const child = spawn('script', ['--quiet', '--return', '--command', line, '/dev/null'], {
+    env,
+    stdio: 'pipe',
+  })
+  const killer = setTimeout(() => child.kill('SIGKILL'), 50_000)
+  let shown = ''
+  let answered = false
+  child.stdout.on('data', (chunk) => {
+    shown += chunk
+    if (answered || !shown.includes('Type allow')) return
+    answered = true
+    // Once it could be read.
+    setTimeout(() => child.stdin.write(typed), 1500)
+  })
+  expect(await once(child, 'close')).toEqual([0, null])
+  clearTimeout(killer)
+  expect(shown).toContain(said)
+})
+
+it.concurrent('a program without a terminal is told so', async () => {
+  const child = spawn('setsid', ['--wait', ...command], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  let said = ''
+  child.stdout.on('data', (chunk) => {
+    said += chunk
+  })
+  expect(await once(child, 'close')).toEqual([0, null])
+  expect(said).toBe('no-terminal\n')
+})

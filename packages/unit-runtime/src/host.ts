@@ -1,4 +1,4 @@
-import type { SharingReport, StoreSource } from '@spectrum/store-share'
+import type { Attachment, SharingReport, StoreSource } from '@spectrum/store-share'
 import type { Graph, UnitDefinition, UnitMap } from '@spectrum/unit-graph'
 import type { Accelerator, ChosenMonitor, Considered } from '@spectrum/unit-monitor'
 import { err, ok, type Result, ResultAsync } from 'neverthrow'
@@ -15,7 +15,7 @@ import { startGraph, stopInReverse } from './start-graph.js'
 import type { StartPlan } from './start-plan.js'
 import type { StopOptions, Unit, WaitOptions } from './unit.js'
 import { measure, type UnitContext } from './unit-context.js'
-import { startUnit } from './unit-start.js'
+import { type FailedStart, startUnit } from './unit-start.js'
 import { openWait, orAborted, type Wait } from './wait.js'
 
 /** The units of a graph, by the keys that were given to `compose`. */
@@ -201,37 +201,52 @@ export class OpenHost implements Host {
     const room = start.current.monitor.capabilities.maxPmemDevices - slots
     const attached = await attachUnits(this.#context, definitions, Math.min(deviceBudget, room), whole)
     if (attached.isErr()) return err(whole.reason() === 'aborted' ? abortedStart(undefined) : attached.error)
-    return startGraph(graph, concurrentStarts, async (definition, signal) => {
+    /** What no unit holds, nor a machine that cannot be ended. */
+    const unheld = new Map(attached.value)
+    const started = await startGraph(graph, concurrentStarts, async (definition, signal) => {
       const { name } = definition
       using wait = openWait(powers.clock, deadlineMs, options.signal, signal, this.#closing.signal)
       if (wait.signal.aborted) return err(abortedStart(name))
       emit(this.events, 'unit-state', { unit: name, state: 'starting' })
-      const parts = start.current
       const attachment = attached.value.get(name)!
-      let unit = await startUnit(this.#context, parts, definition, attachment, wait)
-      if (unit.isErr()) {
-        const other = await start.afterFailure(unit.error, parts, name, wait)
-        unit = other.isErr()
-          ? err(other.error)
-          : await startUnit(this.#context, other.value, definition, attachment, wait)
+      const begun = await this.#startUnit(definition, attachment, wait)
+      if (begun.isOk() || begun.error.machineLives) unheld.delete(name)
+      if (begun.isErr()) {
+        const { error } = begun.error
+        emit(this.events, 'unit-state', { unit: name, state: 'failed', why: error.message })
+        return err(error)
       }
-      if (unit.isErr()) {
-        emit(this.events, 'unit-state', { unit: name, state: 'failed', why: unit.error.message })
-        return err(unit.error)
-      }
-      if (unit.value.state !== 'running') {
-        const { exit } = await unit.value.ended
-        return err(unitDied(name, exit, unit.value.lastLines()))
+      const unit = begun.value
+      if (unit.state !== 'running') {
+        const { exit } = await unit.ended
+        return err(unitDied(name, exit, unit.lastLines()))
       }
       // Aborted in the very last moment: the unit is whole but nobody wants it any more.
       if (wait.signal.aborted) {
-        await unit.value.stop({ graceMs: 0 })
+        await unit.stop({ graceMs: 0 })
         return err(abortedStart(name))
       }
-      this.#units.set(name, unit.value)
+      this.#units.set(name, unit)
       emit(this.events, 'unit-state', { unit: name, state: 'running' })
-      return ok(unit.value)
+      return ok(unit)
     })
+    // What cannot be given back now is given back when the host stops.
+    for (const attachment of unheld.values()) await this.#parts.cache.release(attachment)
+    return started
+  }
+
+  async #startUnit(
+    definition: UnitDefinition,
+    attachment: Attachment,
+    wait: Wait,
+  ): Promise<Result<RunningUnit, FailedStart>> {
+    const { start } = this.#parts
+    const parts = start.current
+    const unit = await startUnit(this.#context, parts, definition, attachment, wait)
+    if (unit.isOk() || unit.error.machineLives) return unit
+    const other = await start.afterFailure(unit.error.error, parts, definition.name, wait)
+    if (other.isErr()) return err({ error: other.error, machineLives: false })
+    return startUnit(this.#context, other.value, definition, attachment, wait)
   }
 
   async #stop(graceMs: number): Promise<Result<void, HostError>> {

@@ -1,5 +1,5 @@
 import type { Agent, AgentError } from '@spectrum/guest-agent'
-import type { BlobCache, Closure, DeviceFile, StorePathInfo, StoreSource } from '@spectrum/store-share'
+import type { Attachment, Closure, DeviceFile, StorePathInfo, StoreSource } from '@spectrum/store-share'
 import type { ClosureReference } from '@spectrum/unit-graph'
 import type { Clock, Machine } from '@spectrum/unit-monitor'
 import { err, ok, type Result } from 'neverthrow'
@@ -8,6 +8,7 @@ import { mergeClosures, nameOf, pathsLacking } from './closures.js'
 import { distinctDevices, heldBlobs, machineDevice } from './devices.js'
 import { agentFailed, type HostError, monitorFailed, storeFailed, viewFailed } from './errors.js'
 import type { Step } from './events.js'
+import type { HostBlobCache } from './powers.js'
 import type { InjectionWay, StoreTransport } from './store-access.js'
 import { hideAgain, openUndo, unbindAgain } from './undo-change.js'
 import type { UnitView } from './unit-view.js'
@@ -35,6 +36,8 @@ export interface Changeable {
   readonly view: UnitView | undefined
   readonly closure: () => Closure
   readonly granted: (closure: Closure) => void
+  /** From now on the machine may map something of this, and does until it is gone. */
+  readonly attached: (attachment: Attachment) => void
   /** Aborted when it begins to end. */
   readonly ending: AbortSignal
   /** The caller's deadline in place of the "aborted" that it provoked below. */
@@ -44,7 +47,7 @@ export interface Changeable {
 export interface ChangePowers {
   readonly clock: Clock
   readonly store: StoreSource
-  readonly cache: BlobCache
+  readonly cache: Omit<HostBlobCache, 'close'>
   readonly step: (step: Step) => void
 }
 
@@ -85,12 +88,12 @@ async function byDevices(
   lacking: Closure,
   wait: Wait,
 ): Promise<Result<number, HostError>> {
-  const options = () => ({ signal: wait.signal, deadlineMs: wait.leftMs() })
   const { room } = unit.machine
   if (room.slots === 0) return err(noSlotLeft(unit.name, lacking.paths.length + 1, 0))
   // Only the new paths go into the image: the ones present stay bound to what they are bound to.
   const attached = await powers.cache.attach(lacking, {
-    ...options(),
+    signal: wait.signal,
+    deadlineMs: wait.leftMs(),
     deviceBudget: room.slots,
     present: heldBlobs(unit.devices),
   })
@@ -102,15 +105,37 @@ async function byDevices(
         : storeFailed(unit.name, error),
     )
   }
-  const { metadata, blobs, names } = attached.value
   const fresh = distinctDevices(attached.value).filter((device) => !unit.devices.has(device.id))
-  if (fresh.length > room.slots) return err(noSlotLeft(unit.name, fresh.length, room.slots))
+  const excess = excessOf(unit, fresh)
+  const done = excess === undefined ? await plugAll(powers, unit, attached.value, fresh, wait) : err(excess)
+  // Who plugged the others in holds them. What cannot be given back now is given back when the host stops.
+  if (excess !== undefined || fresh.length === 0) await powers.cache.release(attached.value)
+  if (done.isErr()) return err(done.error)
+  return (await mountImage(powers, unit, attached.value, wait)).map(() => fresh.length)
+}
+
+/** Why the machine has no room for these devices. */
+function excessOf(unit: Changeable, fresh: readonly DeviceFile[]): HostError | undefined {
+  const { room } = unit.machine
+  if (fresh.length > room.slots) return noSlotLeft(unit.name, fresh.length, room.slots)
   const bytes = fresh.reduce((sum, device) => sum + device.sizeBytes, 0)
-  if (unit.transport === 'pmem' && bytes > room.pmemBytes)
-    return err(noMemoryLeft(unit.name, bytes, room.pmemBytes))
+  const isTooMuch = unit.transport === 'pmem' && bytes > room.pmemBytes
+  return isTooMuch ? noMemoryLeft(unit.name, bytes, room.pmemBytes) : undefined
+}
+
+async function plugAll(
+  powers: ChangePowers,
+  unit: Changeable,
+  attachment: Attachment,
+  fresh: readonly DeviceFile[],
+  wait: Wait,
+): Promise<Result<void, HostError>> {
   powers.step('inject-begun')
+  // From before the first is plugged in: one that fails may be mapped all the same.
+  if (fresh.length > 0) unit.attached(attachment)
   for (const [index, device] of fresh.entries()) {
-    const plugged = await plug(unit, machineDevice(device), options())
+    const options = { signal: wait.signal, deadlineMs: wait.leftMs() }
+    const plugged = await plug(unit, machineDevice(device), options)
     if (plugged.isErr()) {
       const { error } = plugged
       return err(
@@ -122,16 +147,26 @@ async function byDevices(
     unit.devices.set(device.id, device)
     powers.step('inject-plugged')
   }
-  const devices = blobs.map((blob) => blob.id)
-  const mounted = await unit.agent.mountStore({ image: metadata.id, devices, paths: names }, options())
-  if (mounted.isErr()) {
-    const error = unit.whyNot(agentFailed(unit.name, mounted.error, unit.machine.lastLines()))
-    if (!isUnknown(mounted.error)) return err(error)
-    using undo = openUndo(powers, unit)
-    return err(await unbindAgain(unit, names, error, undo))
+  return ok(undefined)
+}
+
+async function mountImage(
+  powers: ChangePowers,
+  unit: Changeable,
+  { metadata, blobs, names }: Attachment,
+  wait: Wait,
+): Promise<Result<void, HostError>> {
+  const mount = { image: metadata.id, devices: blobs.map((blob) => blob.id), paths: names }
+  const options = { signal: wait.signal, deadlineMs: wait.leftMs() }
+  const mounted = await unit.agent.mountStore(mount, options)
+  if (mounted.isOk()) {
+    powers.step('inject-mounted')
+    return ok(undefined)
   }
-  powers.step('inject-mounted')
-  return ok(fresh.length)
+  const error = unit.whyNot(agentFailed(unit.name, mounted.error, unit.machine.lastLines()))
+  if (!isUnknown(mounted.error)) return err(error)
+  using undo = openUndo(powers, unit)
+  return err(await unbindAgain(unit, names, error, undo))
 }
 
 /** Whether the change may have been made, or be made later. */

@@ -147,8 +147,8 @@ export type ViewPower = (request: {
   readonly deadlineMs: number
 }) => ResultAsync<ViewServer, ViewFailure>
 
-/** A blob cache that is the host's own until it is closed: what units map is leased as long. */
-export type HostBlobCache = BlobCache & Pick<BlobCacheUpkeep, 'close'>
+/** A blob cache that is the host's own until it is closed. What a unit maps is leased until its machine is gone. */
+export type HostBlobCache = BlobCache & Pick<BlobCacheUpkeep, 'release' | 'close'>
 
 /** The parts of the outside world that a host touches, and nothing else. */
 export interface HostPowers {

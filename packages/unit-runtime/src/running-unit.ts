@@ -8,7 +8,7 @@ import type TypedEmitter from 'typed-emitter'
 import { collectCommand, type ExecResult } from './collect.js'
 import { buildIdOf, type DebugOutput, type DebugTarget, findDebugOutput } from './debug/debug-output.js'
 import { heldBlobs } from './devices.js'
-import { agentFailed, type HostError, monitorFailed, stateFailed, unitDied } from './errors.js'
+import { agentFailed, type HostError, monitorFailed, stateFailed, storeFailed, unitDied } from './errors.js'
 import { emit, type Step } from './events.js'
 import { type Changeable, type InjectReport, injectClosure } from './inject.js'
 import { type RevokeReport, revokeClosure } from './revoke.js'
@@ -63,6 +63,8 @@ export class RunningUnit implements Unit {
   readonly #parts: UnitParts
   #state: UnitState = 'running'
   #closure: Closure
+  /** What the cache gave out for it, which its machine maps; nothing is any more once that is gone. */
+  #attachments: Attachment[] | undefined
   /** The change of its store that was begun last. */
   #change: Promise<unknown> = Promise.resolve()
   /** Aborted when the unit begins to end. */
@@ -81,6 +83,7 @@ export class RunningUnit implements Unit {
     this.#context = context
     this.#parts = parts
     this.#closure = parts.attachment.closure
+    this.#attachments = [parts.attachment]
     this.attachment = parts.attachment
     this.boot = parts.agent.hello
     this.dax = parts.dax
@@ -253,6 +256,11 @@ export class RunningUnit implements Unit {
       granted: (closure) => {
         this.#closure = closure
       },
+      attached: (attachment) => {
+        // A change that goes on after the machine's end plugs nothing in.
+        if (this.#attachments === undefined) void this.#context.powers.cache.release(attachment)
+        else this.#attachments.push(attachment)
+      },
       ending: this.#ending.signal,
       whyNot,
     }
@@ -298,6 +306,12 @@ export class RunningUnit implements Unit {
       await this.#context.directory.remove(directory)
     } catch (cause) {
       failure = stateFailed(directory, 'remove', cause)
+    }
+    const attachments = this.#attachments ?? []
+    this.#attachments = undefined
+    for (const attachment of attachments) {
+      const released = await this.#context.powers.cache.release(attachment)
+      if (released.isErr()) failure ??= storeFailed(this.name, released.error)
     }
     if (this.#state !== 'failed') this.#become('stopped')
     this.#context.forget(this)

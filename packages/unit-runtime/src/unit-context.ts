@@ -1,10 +1,10 @@
-import type { Blob, BlobCache, SharingReport, StoreSource } from '@spectrum/store-share'
+import type { Blob, SharingReport, StoreSource } from '@spectrum/store-share'
 import type { Clock, MachineProcess } from '@spectrum/unit-monitor'
 import type { Result } from 'neverthrow'
 import { type HostError, storeFailed } from './errors.js'
 import type { Step } from './events.js'
 import type { HostDirectory } from './host-directory.js'
-import type { HostPowers } from './powers.js'
+import type { HostBlobCache, HostPowers } from './powers.js'
 import type { UnitState, WaitOptions } from './unit.js'
 import { openWait } from './wait.js'
 
@@ -22,7 +22,7 @@ export interface UnitContext {
 export interface UnitPowers {
   readonly clock: Clock
   readonly store: StoreSource
-  readonly cache: BlobCache
+  readonly cache: Omit<HostBlobCache, 'close'>
   readonly storeFiles: HostPowers['storeFiles']
   readonly measureSharing: HostPowers['measureSharing']
 }

@@ -30,9 +30,17 @@ export interface StartParts {
   readonly openView: ViewPower | undefined
 }
 
+/** A start that failed, when everything that it had begun is undone. */
+export interface FailedStart {
+  readonly error: HostError
+  /** Except its machine, which could not be ended: what that maps is in use. */
+  readonly machineLives: boolean
+}
+
 /**
  * Starts one unit whose store is attached: make a private directory, start the machine, meet the agent, mount.
- * On any failure everything that was begun is undone before the error is returned.
+ * On any failure everything that was begun is undone before the error is returned. The attachment is the unit's only
+ * once it has started.
  */
 export async function startUnit(
   context: UnitContext,
@@ -40,16 +48,17 @@ export async function startUnit(
   definition: UnitDefinition,
   attachment: Attachment,
   wait: Wait,
-): Promise<Result<RunningUnit, HostError>> {
+): Promise<Result<RunningUnit, FailedStart>> {
   const { name } = definition
   const devices = distinctDevices(attachment)
   const slots = slotsFor(parts, definition, devices.length)
-  if (slots.isErr()) return err(slots.error)
+  if (slots.isErr()) return err({ error: slots.error, machineLives: false })
   let directory: string
   try {
     directory = await context.directory.makeForUnit()
   } catch (cause) {
-    return err(stateFailed(context.directory.path, 'make a directory for a unit in', cause))
+    const error = stateFailed(context.directory.path, 'make a directory for a unit in', cause)
+    return err({ error, machineLives: false })
   }
   let view: UnitView | undefined
   try {
@@ -220,20 +229,21 @@ interface Begun {
   readonly agent?: Agent
 }
 
-/** Takes back what a start has begun. The error is the start's own, unless its machine cannot be ended. */
+/** Takes back what a start has begun. Its error is the start's own, unless its machine cannot be ended. */
 async function undo(
   context: UnitContext,
   directory: string,
   { error, machine, agent }: Begun,
   view?: UnitView,
-): Promise<HostError> {
+): Promise<FailedStart> {
   await agent?.[Symbol.asyncDispose]()
   const killed = await machine?.kill()
   // The directory and the journal name a machine that lives on, so that the next host can finish it.
-  if (machine !== undefined && killed?.isErr()) return monitorFailed(machine.name, killed.error)
+  if (machine !== undefined && killed?.isErr())
+    return { error: monitorFailed(machine.name, killed.error), machineLives: true }
   await view?.[Symbol.asyncDispose]().catch(() => {})
   await context.directory.remove(directory).catch(() => {})
-  return error
+  return { error, machineLives: false }
 }
 
 function silent(unit: string, lastLines: readonly string[]): HostError {

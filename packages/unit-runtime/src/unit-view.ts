@@ -72,7 +72,7 @@ export class UnitView implements AsyncDisposable {
    * whoever disposes of the view hears what went wrong.
    */
   async endServer(): Promise<void> {
-    await this.server[Symbol.asyncDispose]().catch(() => {})
+    await Promise.resolve(this.server[Symbol.asyncDispose]()).catch(() => {})
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -159,25 +159,26 @@ describe.each([
     await host.stop()
   })
 
-  it.each(['injected', 'revoked'] as const)(
+  it.each([
+    ['injected', 'inject'],
+    ['revoked', 'revoke'],
+  ] as const)(
     'is %s when the unit had done it before it was given up, and says so in time',
-    async (how) => {
+    async (_, change) => {
       const answers = slowAnswers()
       const { host, unit } = await opened({ ...options, onStoreRequest: answers.onStoreRequest })
-      if (how === 'revoked') await unit.inject(closure(gdb))
+      if (change === 'revoke') await unit.inject(closure(gdb))
       const giving = new AbortController()
       const before = answers.asked()
       answers.hold()
-      const changing = (how === 'injected' ? unit.inject : unit.revoke).call(unit, closure(gdb), {
-        signal: giving.signal,
-      })
+      const changing = unit[change](closure(gdb), { signal: giving.signal })
       await expect.poll(() => answers.asked()).toBe(before + 1)
       giving.abort()
       await settle()
       answers.letGo()
       expect((await changing).isOk()).toBe(true)
-      expect(await seen(unit)).toEqual(how === 'injected' ? afterwards : atStart)
-      expect(await runsPython(unit)).toBe(how === 'injected')
+      expect(await seen(unit)).toEqual(change === 'inject' ? afterwards : atStart)
+      expect(await runsPython(unit)).toBe(change === 'inject')
       await host.stop()
     },
   )

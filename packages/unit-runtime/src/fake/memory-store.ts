@@ -70,6 +70,7 @@ export function memoryBlobCache(blobBytes = BLOB_BYTES): MemoryBlobCache {
     return needed > budget ? { kind: 'device-budget', message, needed, budget } : undefined
   }
   return {
+    release: () => okAsync(undefined),
     close: () => okAsync(undefined),
     names: (id) => images.get(id),
     blob: (info) => okAsync(blobOf(info)),

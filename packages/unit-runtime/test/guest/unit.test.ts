@@ -1,6 +1,7 @@
-import { readdirSync, readlinkSync } from 'node:fs'
+import { existsSync, readdirSync, readlinkSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import { openBlobCache } from '@spectrum/store-share/linux'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildDemoClosures } from '../../../../examples/demo/src/closures.js'
 import { closure, compose, defineUnit, type Host, nixStore, openHost, type Unit } from '../../src/index.js'
@@ -127,6 +128,17 @@ describe('a real unit', () => {
     expect((await left.exec(['/x']))._unsafeUnwrapErr().kind).toBe('unit-not-running')
     expect([...host.units.keys()]).toEqual(['right'])
     expect((await host.leftovers())._unsafeUnwrap().processes).toHaveLength(1)
+  })
+
+  it('leaves the blobs that it alone held to a collection, while its host lives', async () => {
+    await using cache = (await openBlobCache(`${root}/cache/blobs`))._unsafeUnwrap()
+    ;(await cache.collect())._unsafeUnwrap()
+    const held = right.blobs.map(({ file }) => file)
+    const unheld = left.blobs.map(({ file }) => file).filter((file) => !held.includes(file))
+    expect(unheld.length).toBeGreaterThan(1)
+    expect(unheld.filter((file) => existsSync(file))).toEqual([])
+    expect(held.filter((file) => !existsSync(file))).toEqual([])
+    expect(existsSync(left.attachment.metadata.file)).toBe(false)
   })
 
   it('powers off in order, and leaves no process, socket, mount or file', async () => {

@@ -148,10 +148,10 @@ const char *command_stdin(const struct request *request)
 	if (c == NULL)
 		return request->id <= last_id ? NULL : "stdin: no such command";
 	struct input *in = &c->in;
-	size_t size = request->stdin_data.size;
+	size_t size = request->chunk.size;
 	if (in->buffer == NULL || in->end_seen)
 		return "stdin: after its end";
-	if (request->stdin_data.offset != in->offset)
+	if (request->chunk.offset != in->offset)
 		return "stdin: not the next offset";
 	if (size > in->credit)
 		return "stdin: more than was granted";
@@ -159,7 +159,7 @@ const char *command_stdin(const struct request *request)
 	in->credit -= (uint32_t)size;
 	if (in->fd < 0)
 		return NULL; /* The command closed it; the host has been told. */
-	memcpy(in->buffer + in->used, request->stdin_data.bytes, size);
+	memcpy(in->buffer + in->used, request->chunk.bytes, size);
 	in->used += size;
 	return NULL;
 }
@@ -171,7 +171,7 @@ const char *command_stdin_end(const struct request *request)
 		return request->id <= last_id ? NULL : "stdin-end: no such command";
 	if (c->in.buffer == NULL || c->in.end_seen)
 		return "stdin-end: after its end";
-	if (request->stdin_data.offset != c->in.offset)
+	if (request->chunk.offset != c->in.offset)
 		return "stdin-end: not the number of bytes sent";
 	c->in.end_seen = true;
 	return NULL;

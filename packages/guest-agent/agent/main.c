@@ -7,8 +7,10 @@
 #include "listing.h"
 #include "port.h"
 #include "power.h"
+#include "service.h"
 #include "session.h"
 #include "store.h"
+#include "stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,7 +78,9 @@ static void wait_for_something(struct pollfd *set)
 	set[count++] = (struct pollfd){.fd = channel_fd(), .events = channel_events()};
 	set[count++] = (struct pollfd){.fd = signals, .events = POLLIN};
 	set[count++] = (struct pollfd){.fd = device_events, .events = POLLIN};
+	set[count++] = (struct pollfd){.fd = service_fd(), .events = POLLIN};
 	count = commands_poll(set, count);
+	count = streams_poll(set, count);
 	int64_t now = now_ms();
 	int timeout = sooner(listing_timeout(), sooner(commands_timeout(now), store_timeout(now)));
 	if (poll(set, count, timeout) < 0 && errno != EINTR)
@@ -85,7 +89,7 @@ static void wait_for_something(struct pollfd *set)
 
 __attribute__((noreturn)) static void serve(void)
 {
-	static struct pollfd set[COMMANDS_MAX_FDS + 3];
+	static struct pollfd set[COMMANDS_MAX_FDS + STREAMS_MAX_FDS + 4];
 	for (;;) {
 		if (!channel_flush())
 			break;
@@ -97,7 +101,10 @@ __attribute__((noreturn)) static void serve(void)
 		session_serve();
 		if ((set[1].revents & POLLIN) != 0)
 			heed_signals();
+		if ((set[3].revents & POLLIN) != 0)
+			service_step();
 		commands_step();
+		streams_step();
 		store_step(now_ms());
 		listing_step();
 	}
@@ -107,11 +114,12 @@ __attribute__((noreturn)) static void serve(void)
 
 #ifdef SPECTRUM_TEST_BUILD
 
-/* An ordinary process that serves an inherited descriptor: all of the protocol, nothing of PID 1. */
+/* An ordinary process that serves an inherited descriptor, and has its services in a directory of the test's. */
 int main(int argc, char **argv)
 {
-	if (argc != 3 || strcmp(argv[1], "--serve-fd") != 0)
+	if (argc != 4 || strcmp(argv[1], "--serve-fd") != 0)
 		return 2;
+	service_directory(argv[3]);
 	int fd = atoi(argv[2]);
 	watch_signals();
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -136,6 +144,7 @@ int main(void)
 	boot_channel_modules();
 	cgroup_open();
 	store_open();
+	service_directory("/run/spectrum/services");
 	channel_open(open_control_port(device_events));
 	session_hello();
 	/* The host gets its answer while the store's devices are still probed. What does not fit goes out later. */

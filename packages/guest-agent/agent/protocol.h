@@ -1,9 +1,9 @@
-/* Protocol version 1: the constants of PROTOCOL.md. src/frames.ts is the one table; a test compares. */
+/* Protocol version 2: the constants of PROTOCOL.md. src/frames.ts is the one table; a test compares. */
 #ifndef SPECTRUM_PROTOCOL_H
 #define SPECTRUM_PROTOCOL_H
 
-#define PROTOCOL_VERSION_MIN 1
-#define PROTOCOL_VERSION_MAX 1
+#define PROTOCOL_VERSION_MIN 2
+#define PROTOCOL_VERSION_MAX 2
 
 /* limits */
 #define LIMIT_FRAME_BYTES 65536
@@ -22,6 +22,12 @@
 #define LIMIT_LISTED_NAMES 65536
 #define LIMIT_LISTED_NAME_BYTES 255
 #define LIMIT_PATH_BYTES 4095
+#define LIMIT_SERVICES 256
+#define LIMIT_SERVICE_NAME_BYTES 64
+#define LIMIT_SOCKET_PATH_BYTES 107
+#define LIMIT_OPEN_CALLS 64
+#define LIMIT_OPEN_CONNECTIONS 64
+#define LIMIT_STREAM_WINDOW 262144
 #define LIMIT_MESSAGE_BYTES 512
 
 /* frames from the unit */
@@ -39,6 +45,14 @@
 #define FRAME_POWERING_OFF 0x23
 #define FRAME_STORE_NAMES 0x24
 #define FRAME_UNBOUND 0x25
+#define FRAME_OFFERED 0x26
+#define FRAME_CALL 0x30
+#define FRAME_CONNECTED 0x31
+#define FRAME_RECEIVED 0x32
+#define FRAME_RECEIVED_END 0x33
+#define FRAME_SEND_CREDIT 0x34
+#define FRAME_SEND_CLOSED 0x35
+#define FRAME_CLOSED 0x36
 
 /* frames from the host */
 #define FRAME_WELCOME 0x81
@@ -55,6 +69,13 @@
 #define FRAME_LIST_STORE 0xa4
 #define FRAME_MOUNT_VIEW 0xa5
 #define FRAME_UNBIND 0xa6
+#define FRAME_OFFER_SERVICES 0xa7
+#define FRAME_CONNECT 0xb0
+#define FRAME_SEND 0xb1
+#define FRAME_SEND_END 0xb2
+#define FRAME_RECEIVE_CREDIT 0xb3
+#define FRAME_RECEIVE_STOP 0xb4
+#define FRAME_RESET 0xb5
 
 /* codes inside frames */
 #define STREAM_STDOUT 1

@@ -100,6 +100,31 @@ static const char *decode_mount_view(struct reader *r, struct request *out)
 	return check_name_count(out->mount_view.name_count);
 }
 
+/* Names become paths: nothing but letters, digits and hyphens, and a letter first. */
+static bool is_service_name(const char *name)
+{
+	if (!(*name >= 'a' && *name <= 'z'))
+		return false;
+	for (; *name != '\0'; name++)
+		if (!((*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') || (*name >= '0' && *name <= '9') ||
+		      *name == '-'))
+			return false;
+	return true;
+}
+
+static const char *decode_offer(struct reader *r, struct request *out)
+{
+	size_t count = 0;
+	out->names.list = read_texts(r, out, LIMIT_SERVICES, LIMIT_SERVICE_NAME_BYTES, &count);
+	out->names.count = (uint32_t)count;
+	if (r->bad || count == 0)
+		return "offer-services: malformed";
+	for (size_t i = 0; i < count; i++)
+		if (!is_service_name(out->names.list[i]))
+			return "offer-services: not a name of a service";
+	return NULL;
+}
+
 static const char *decode_fields(struct reader *r, struct request *out)
 {
 	size_t count = 0;
@@ -110,14 +135,18 @@ static const char *decode_fields(struct reader *r, struct request *out)
 	case FRAME_EXEC:
 		return decode_exec(r, out);
 	case FRAME_STDIN:
-		out->stdin_data.offset = read_u64(r);
-		out->stdin_data.size = r->left;
-		out->stdin_data.bytes = read_bytes(r, r->left);
-		return out->stdin_data.size == 0 || out->stdin_data.size > LIMIT_CHUNK_BYTES ? "stdin: length out of range"
-		                                                                             : NULL;
+	case FRAME_SEND:
+		out->chunk.offset = read_u64(r);
+		out->chunk.size = r->left;
+		out->chunk.bytes = read_bytes(r, r->left);
+		return out->chunk.size == 0 || out->chunk.size > LIMIT_CHUNK_BYTES ? "a chunk's length is out of range" : NULL;
 	case FRAME_STDIN_END:
-		out->stdin_data.offset = read_u64(r);
+	case FRAME_SEND_END:
+		out->chunk.offset = read_u64(r);
 		return NULL;
+	case FRAME_RECEIVE_CREDIT:
+		out->credit = read_u32(r);
+		return out->credit == 0 ? "receive-credit: out of range" : NULL;
 	case FRAME_OUTPUT_CREDIT:
 		out->output_credit.stream = read_u8(r);
 		out->output_credit.credit = read_u32(r);
@@ -138,9 +167,16 @@ static const char *decode_fields(struct reader *r, struct request *out)
 		out->unbind.name_count = read_u32(r);
 		return r->bad ? "unbind: malformed" : check_name_count(out->unbind.name_count);
 	case FRAME_MOUNT_NAMES:
-		out->mount_names.names = read_texts(r, out, LIMIT_MOUNT_NAMES, LIMIT_NAME_BYTES, &count);
-		out->mount_names.count = (uint32_t)count;
+		out->names.list = read_texts(r, out, LIMIT_MOUNT_NAMES, LIMIT_NAME_BYTES, &count);
+		out->names.count = (uint32_t)count;
 		return count == 0 ? "mount-names: empty" : NULL;
+	case FRAME_OFFER_SERVICES:
+		return decode_offer(r, out);
+	case FRAME_CONNECT:
+		out->connect.path = read_text(r, out, LIMIT_SOCKET_PATH_BYTES);
+		return r->bad || out->connect.path[0] != '/' ? "connect: not an absolute path" : NULL;
+	case FRAME_RECEIVE_STOP:
+	case FRAME_RESET:
 	case FRAME_KILL:
 	case FRAME_MOUNT_CANCEL:
 	case FRAME_POWER_OFF:

@@ -12,7 +12,7 @@
 
 struct request {
 	uint8_t type;
-	/* Of the command or of the request, as the type says. */
+	/* Of the command, the request or the stream, as the type says. */
 	uint32_t id;
 	union {
 		uint16_t version;
@@ -28,7 +28,7 @@ struct request {
 			uint64_t offset;
 			const uint8_t *bytes;
 			size_t size;
-		} stdin_data;
+		} chunk;
 		struct {
 			uint8_t stream;
 			uint32_t credit;
@@ -53,10 +53,15 @@ struct request {
 		struct {
 			uint32_t name_count;
 		} unbind;
+		/* Of a mount, or of services. */
 		struct {
 			uint32_t count;
-			char **names;
-		} mount_names;
+			char **list;
+		} names;
+		struct {
+			const char *path;
+		} connect;
+		uint32_t credit;
 	};
 	/* Room for every NUL-terminated text of one frame, and for pointers to them. */
 	char text[LIMIT_FRAME_BYTES * 2];

@@ -4,7 +4,9 @@
 #include "console.h"
 #include "listing.h"
 #include "power.h"
+#include "service.h"
 #include "store.h"
+#include "stream.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -93,6 +95,20 @@ static const char *serve(const struct request *request)
 		return store_cancel(request->id);
 	case FRAME_LIST_STORE:
 		return listing_begin(request->id);
+	case FRAME_OFFER_SERVICES:
+		return service_offer(request);
+	case FRAME_CONNECT:
+		return stream_connect(request);
+	case FRAME_SEND:
+		return stream_send(request);
+	case FRAME_SEND_END:
+		return stream_send_end(request);
+	case FRAME_RECEIVE_CREDIT:
+		return stream_receive_credit(request);
+	case FRAME_RECEIVE_STOP:
+		return stream_receive_stop(request->id);
+	case FRAME_RESET:
+		return stream_reset(request->id);
 	case FRAME_POWER_OFF:
 		obey_power_off(request->id);
 	default:

@@ -57,7 +57,8 @@ static void fail_pending(const struct trouble *why)
 
 void store_open(void)
 {
-	mkdir("/run/spectrum", 0700);
+	/* Programs must find the services in it; all else in it is for root. */
+	mkdir("/run/spectrum", 0711);
 	mkdir(IMAGE, 0700);
 	if (!bind_open())
 		give_up("cannot make /nix/store: %s", strerror(errno));
@@ -111,10 +112,10 @@ const char *store_names(const struct request *request)
 {
 	if (pending.work == WORK_NONE || pending.id != request->id)
 		return "mount-names: no such request";
-	if (request->mount_names.count > pending.name_count - pending.names_received)
+	if (request->names.count > pending.name_count - pending.names_received)
 		return "mount-names: more than announced";
-	for (uint32_t i = 0; i < request->mount_names.count; i++) {
-		const char *name = request->mount_names.names[i];
+	for (uint32_t i = 0; i < request->names.count; i++) {
+		const char *name = request->names.list[i];
 		if (!is_store_name(name))
 			return "mount-names: not the base name of a store path";
 		if (pending.names != NULL)

@@ -110,6 +110,44 @@ export interface StoreUnbindReport {
  * What is given up at its deadline or by its signal is cancelled in the unit. A change of the store that the unit had
  * made by then is a success all the same: its answer is waited for up to 5 s more.
  */
+/**
+ * The host's end of a Unix stream socket in the unit: a duplex stream, byte-exact, each direction with a credit of
+ * its own. Whoever gets one ends both directions or resets it.
+ */
+export interface GuestStream {
+  readonly id: number
+  /**
+   * What the program sends; one consumer. Ends when the program shuts its end for writing, and when the stream is
+   * gone. Leaving the loop is `stop`. Nothing is taken from the program before somebody reads.
+   */
+  readonly incoming: AsyncIterable<Uint8Array>
+  /** Resolves when the unit has room for the bytes. Rejects once the program reads no more. */
+  write(bytes: Uint8Array): Promise<void>
+  /** The program reads end-of-file after what was written; it may still send. */
+  end(): Promise<void>
+  /** Takes no more from the program: its writes fail with EPIPE. */
+  stop(): void
+  /** Closes both directions at once; what was not delivered is lost. */
+  reset(): void
+  /** Resolves when the program reads no more: it has gone, shut that end, or the stream is closed. */
+  readonly readerGone: Promise<void>
+  /** Resolves once, when the unit holds nothing of it any more. Never rejects. */
+  readonly closed: Promise<StreamEnd>
+}
+
+export type StreamEnd =
+  /** Both directions have ended, and the program took in all that was written, or has left it. */
+  | { readonly kind: 'finished' }
+  /** By this host's `reset`. */
+  | { readonly kind: 'reset' }
+  | { readonly kind: 'unit-lost'; readonly message: string }
+
+/** A program of the unit has connected to one of its services. It waits: serve it, or `reset` it. */
+export interface GuestCall extends GuestStream {
+  /** One of the names that were offered. */
+  readonly service: string
+}
+
 export interface AgentOptions {
   readonly signal?: AbortSignal | undefined
   readonly deadlineMs?: number | undefined
@@ -133,6 +171,17 @@ export interface Agent extends AsyncDisposable {
    * They are the unit's claim: escaped, bounded in length and count, not checked against what was mounted.
    */
   listStore(options?: AgentOptions): ResultAsync<readonly string[], AgentError>
+  /**
+   * Lets programs of the unit call these names: each becomes a socket in `/run/spectrum/services`. `onCall` is called
+   * for each connection, at most 64 of which are open at once; it must not throw. All names or none.
+   */
+  offerServices(
+    names: readonly string[],
+    onCall: (call: GuestCall) => void,
+    options?: AgentOptions,
+  ): ResultAsync<void, AgentError>
+  /** Connects to a Unix stream socket (absolute path) on which a program of the unit listens. */
+  connect(path: string, options?: AgentOptions): ResultAsync<GuestStream, AgentError>
   /** Asks the unit to kill its processes, sync, and power off. Resolves when the unit has acknowledged. */
   powerOff(options?: AgentOptions): ResultAsync<void, AgentError>
   /** Resolves once, with why the channel ended. Never rejects. */

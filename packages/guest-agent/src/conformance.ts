@@ -1,14 +1,21 @@
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
-import type { Agent, GuestCommand, GuestProcess, StoreMount } from './agent.js'
+import type { Agent, GuestCommand, StoreMount } from './agent.js'
+import {
+  type ConformanceCheck,
+  type ConformanceSubject,
+  checkOf,
+  collect,
+  finish,
+  firstLine,
+  linesOf,
+  pattern,
+  start,
+} from './conformance/probe.js'
+import { offer, streamChecks } from './conformance/streams.js'
 import { limits } from './frames.js'
 
-/** A connected agent, and a program inside its unit that does what the checks ask of it. */
-export interface ConformanceSubject extends AsyncDisposable {
-  readonly agent: Agent
-  /** `argv` that runs the probe; the checks append a verb and its operand. `test/programs/probe.c` is one. */
-  readonly probe: readonly string[]
-}
+export { type ConformanceCheck, type ConformanceSubject, pattern } from './conformance/probe.js'
 
 /** A subject that has a store: an image on devices, and a view that the test fills. Nothing of either is bound yet. */
 export interface StoreSubject extends ConformanceSubject {
@@ -26,23 +33,6 @@ export interface StoreSubject extends ConformanceSubject {
   }
 }
 
-/** One promise of the agent, as a check that throws when it does not hold. */
-export interface ConformanceCheck<Subject extends ConformanceSubject = ConformanceSubject> {
-  /** A sentence; give it to `it`. */
-  readonly name: string
-  run(open: () => Promise<Subject>): Promise<void>
-}
-
-const checkOf =
-  <Subject extends ConformanceSubject>() =>
-  (name: string, body: (subject: Subject) => Promise<void>): ConformanceCheck<Subject> => ({
-    name,
-    async run(open) {
-      await using subject = await open()
-      await body(subject)
-    },
-  })
-
 const check = checkOf<ConformanceSubject>()
 const storeCheck = checkOf<StoreSubject>()
 
@@ -52,7 +42,7 @@ const floodBytes = 8 * 1024 * 1024
 /** What every agent promises, the fake as much as the real one. Each check opens a subject of its own. */
 export const agentConformance: readonly ConformanceCheck[] = [
   check('says who it is before anything is asked', async ({ agent }) => {
-    assert.equal(agent.hello.version, 1)
+    assert.equal(agent.hello.version, 2)
     assert.match(agent.hello.bootId, /^[0-9a-f-]{36}$/)
     assert.notEqual(agent.hello.kernelRelease, '')
     assert.notEqual(agent.hello.machine, '')
@@ -214,6 +204,8 @@ export const agentConformance: readonly ConformanceCheck[] = [
     assert.equal(await field({ argv: ['/a'], cwd: 'relative' }), 'cwd')
   }),
 
+  ...streamChecks,
+
   check('acknowledges a power off, and ends what runs', async (subject) => {
     const process = await start(subject, ['wait'])
     assert.ok((await subject.agent.powerOff()).isOk())
@@ -226,10 +218,18 @@ export const agentConformance: readonly ConformanceCheck[] = [
 
   check('settles everything when the host closes', async (subject) => {
     const process = await start(subject, ['wait'], { stdin: 'open' })
+    const { path, next } = await offer(subject)
+    await start(subject, ['call', path], { stdin: 'open' })
+    const call = await next()
     await subject.agent[Symbol.asyncDispose]()
     assert.deepEqual(await subject.agent.closed, { kind: 'closed-by-host' })
     assert.equal((await process.outcome).kind, 'unit-lost')
     await assert.rejects(process.stdin!.write(Buffer.from('x')))
+    assert.equal((await call.closed).kind, 'unit-lost')
+    await call.readerGone
+    assert.equal((await collect(call.incoming)).length, 0)
+    await assert.rejects(call.write(Buffer.from('x')))
+    assert.equal((await subject.agent.connect('/x'))._unsafeUnwrapErr().kind, 'unit-lost')
   }),
 ]
 
@@ -329,50 +329,3 @@ export const storeConformance: readonly ConformanceCheck<StoreSubject>[] = [
 ]
 
 const listed = async (agent: Agent): Promise<readonly string[]> => (await agent.listStore())._unsafeUnwrap()
-
-async function start(
-  { agent, probe }: ConformanceSubject,
-  verb: readonly string[],
-  more: Omit<GuestCommand, 'argv'> = {},
-  options: Parameters<Agent['exec']>[1] = {},
-): Promise<GuestProcess> {
-  const result = await agent.exec({ argv: [...probe, ...verb], ...more }, options)
-  if (result.isErr()) assert.fail(`exec failed: ${result.error.kind}: ${result.error.message}`)
-  return result.value
-}
-
-async function finish(process: GuestProcess) {
-  const [stdout, stderr, outcome] = await Promise.all([
-    collect(process.stdout),
-    collect(process.stderr),
-    process.outcome,
-  ])
-  return { stdout, stderr, outcome }
-}
-
-async function collect(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of stream) chunks.push(chunk)
-  return Buffer.concat(chunks)
-}
-
-async function firstLine(process: GuestProcess, line: string): Promise<void> {
-  assert.equal((await linesOf(process.stdout).next()).value, line)
-}
-
-async function* linesOf(stream: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, undefined> {
-  let text = ''
-  for await (const chunk of stream) {
-    text += Buffer.from(chunk).toString('latin1')
-    const whole = text.split('\n')
-    text = whole.pop() ?? ''
-    yield* whole
-  }
-}
-
-/** Bytes that tell their own place; `flood` of the probe writes these with seed 1 on stdout, 2 on stderr. */
-export function pattern(length: number, seed: number): Buffer {
-  const bytes = Buffer.alloc(length)
-  for (let i = 0; i < length; i++) bytes[i] = (i * 31 + Math.floor(i / 256) + seed) & 0xff
-  return bytes
-}

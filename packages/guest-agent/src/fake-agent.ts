@@ -3,6 +3,7 @@ import { encodeFrame, FrameDecoder, ProtocolViolation } from './codec.js'
 import type { FakeAgentChannel, FakeEnd, FakeUnit } from './fake.js'
 import { FakeCommand } from './fake-command.js'
 import { FakeStore } from './fake-store.js'
+import { FakeStreams } from './fake-streams.js'
 import { codes, type Frame, type HostFrame, limits, protocolVersion, type UnitFrame } from './frames.js'
 import { AsyncQueue } from './queue.js'
 
@@ -20,6 +21,7 @@ export class FakeAgent implements FakeAgentChannel {
   readonly #decoder = new FrameDecoder('host')
   readonly #commands = new Map<number, FakeCommand>()
   readonly #store: FakeStore
+  readonly #streams: FakeStreams
   #lastCommand = 0
   #welcomed = false
   #end: FakeEnd | undefined
@@ -33,6 +35,7 @@ export class FakeAgent implements FakeAgentChannel {
       (frame) => this.#send(frame),
       (name) => this.#runningFrom(name),
     )
+    this.#streams = new FakeStreams((frame) => this.#send(frame), unit.sockets ?? {})
     this.ended = new Promise((resolve) => {
       this.#settle = resolve
     })
@@ -132,6 +135,15 @@ export class FakeAgent implements FakeAgentChannel {
         this.#send({ type: 'powering-off', request: frame.request })
         this.#finish('powered-off')
         return
+      case 'offer-services':
+      case 'connect':
+      case 'send':
+      case 'send-end':
+      case 'receive-credit':
+      case 'receive-stop':
+      case 'reset':
+        this.#streams.receive(frame)
+        return
       default:
         this.#store.receive(frame)
     }
@@ -168,7 +180,7 @@ export class FakeAgent implements FakeAgentChannel {
       refuse('not-found', errnoMissing, `${program} is not in this unit: grant the store path that holds it`)
       return
     }
-    const command = new FakeCommand(frame, (out) => {
+    const command = new FakeCommand(frame, this.#streams, (out) => {
       if (out.type === 'ended') this.#commands.delete(frame.command)
       this.#send(out)
     })
@@ -191,6 +203,7 @@ export class FakeAgent implements FakeAgentChannel {
     this.#end = end
     this.#toHost.end()
     this.#store.dispose()
+    this.#streams.lose()
     for (const command of this.#commands.values()) command.kill()
     this.#commands.clear()
     this.#settle(end)

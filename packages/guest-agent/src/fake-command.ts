@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { ProtocolViolation } from './codec.js'
-import type { FakeExit, FakeOutput, FakeProcess, FakeProgram } from './fake.js'
+import type { FakeExit, FakeOutput, FakeProcess, FakeProgram, FakeSocket } from './fake.js'
+import type { FakeStreams } from './fake-streams.js'
 import { codes, type Frame, limits, type UnitFrame } from './frames.js'
 import { AsyncQueue } from './queue.js'
 
@@ -12,6 +13,9 @@ const ignoredByDefault = new Set([17, 18, 23, 28])
 /** One command of a fake unit: a function that believes to be a process. */
 export class FakeCommand {
   readonly #frame: Frame<'exec'>
+  readonly #streams: FakeStreams
+  /** Its sockets: the end of a process closes them. */
+  readonly #sockets: FakeSocket[] = []
   readonly #send: (frame: UnitFrame) => void
   readonly #stdout: CreditedOutput
   readonly #stderr: CreditedOutput
@@ -24,8 +28,9 @@ export class FakeCommand {
   #stdinClosed = false
   #ended = false
 
-  constructor(frame: Frame<'exec'>, send: (frame: UnitFrame) => void) {
+  constructor(frame: Frame<'exec'>, streams: FakeStreams, send: (frame: UnitFrame) => void) {
     this.#frame = frame
+    this.#streams = streams
     this.#send = send
     const output = (stream: number, credit: number) =>
       new CreditedOutput(credit, (offset, bytes) =>
@@ -49,6 +54,12 @@ export class FakeCommand {
       stdin: { [Symbol.asyncIterator]: () => this.#readStdin() },
       stdout: this.#stdout,
       stderr: this.#stderr,
+      connect: (path) => {
+        const socket = this.#streams.connect(path)
+        this.#sockets.push(socket)
+        return socket
+      },
+      listen: (path, listener) => this.#streams.listen(path, listener),
       killed: this.#killed.signal,
       onSignal: (number, handler) => {
         this.#handlers.set(number, handler)
@@ -142,6 +153,7 @@ export class FakeCommand {
       this.#send({ type: 'output-end', command, stream, offset: output.close(), how })
     }
     this.#killed.abort()
+    for (const socket of this.#sockets) socket.close()
     this.#send({ type: 'ended', command, ...encodeExit(exit), coreDumped: 0 })
   }
 }

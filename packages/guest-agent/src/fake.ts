@@ -11,11 +11,29 @@ export interface FakeProcess {
   /** Resolves when there is room: a stalled reader stalls the program here. Rejects once it was killed. */
   readonly stdout: FakeOutput
   readonly stderr: FakeOutput
+  /** Connects to a service of the unit, `/run/spectrum/services/NAME`. Throws when nothing listens there. */
+  connect(path: string): FakeSocket
+  /** Listens on a path, for as long as the unit lives. */
+  listen(path: string, listener: FakeListener): void
   /** Aborts when the command has ended for the unit: killed, powered off, host gone. */
   readonly killed: AbortSignal
   /** The default action of a signal is to end the program; a handler for its number replaces that. */
   onSignal(number: number, handler: () => void): void
 }
+
+/** A connected Unix stream socket, as a program has it. */
+export interface FakeSocket {
+  /** Ends when the other side has ended it, and when the connection is gone. */
+  readonly incoming: AsyncIterable<Uint8Array>
+  /** Resolves when there is room. Rejects with EPIPE when the other side takes no more. */
+  write(chunk: Uint8Array | string): Promise<void>
+  /** Shuts this side for writing. */
+  end(): void
+  close(): void
+}
+
+/** What a program that listens does with one connection. It is closed when this is done. */
+export type FakeListener = (socket: FakeSocket) => void | Promise<void>
 
 export interface FakeOutput {
   write(chunk: Uint8Array | string): Promise<void>
@@ -45,6 +63,8 @@ export interface FakeUnit {
    * and answered when that resolves, whether it was cancelled or not. Served by default.
    */
   readonly onStoreRequest?: ((type: FakeStoreRequest) => 'served' | 'refused' | Promise<void>) | undefined
+  /** Paths on which programs of the unit listen from the start. */
+  readonly sockets?: Readonly<Record<string, FakeListener>> | undefined
   /** Devices are disks, not persistent memory: nothing is mapped directly. */
   readonly disks?: boolean | undefined
   /** Never says hello, as a guest that hangs while it boots. */

@@ -1,9 +1,10 @@
 /**
- * Protocol version 1 as data: every frame, who may send it, and its fields in order with their bounds. The
+ * Protocol version 2 as data: every frame, who may send it, and its fields in order with their bounds. The
  * codec, the documentation's table and the constants of the C agent are checked against this one table.
  */
 
-export const protocolVersion = { min: 1, max: 1 } as const
+/** Version 2 brought calls. Nobody speaks 1 any more: a host boots its units with the agent of this very package. */
+export const protocolVersion = { min: 2, max: 2 } as const
 
 export const limits = {
   /** Bytes of a frame including its length prefix. */
@@ -31,6 +32,16 @@ export const limits = {
   listedNames: 65_536,
   listedNameBytes: 255,
   pathBytes: 4_095,
+  /** Services of one unit. */
+  services: 256,
+  serviceNameBytes: 64,
+  /** The path of a Unix socket, as the kernel takes it with its NUL. */
+  socketPathBytes: 107,
+  /** Calls of the unit's programs that are open at once, and as many connections of the host. */
+  openCalls: 64,
+  openConnections: 64,
+  /** Bytes that may be under way in each direction of one stream. */
+  streamWindow: 262_144,
   messageBytes: 512,
 } as const
 
@@ -105,6 +116,18 @@ export const frames = {
     from: 'unit',
     fields: { request: u32, names: u32, processes: u32, bits: rest(limits.mountNames / 4) },
   },
+  offered: { code: 0x26, from: 'unit', fields: { request: u32 } },
+  call: { code: 0x30, from: 'unit', fields: { stream: u32, service: text(limits.serviceNameBytes) } },
+  connected: { code: 0x31, from: 'unit', fields: { stream: u32, errno: u32 } },
+  received: {
+    code: 0x32,
+    from: 'unit',
+    fields: { stream: u32, offset: u64, bytes: rest(limits.chunkBytes) },
+  },
+  'received-end': { code: 0x33, from: 'unit', fields: { stream: u32, offset: u64 } },
+  'send-credit': { code: 0x34, from: 'unit', fields: { stream: u32, credit: u32 } },
+  'send-closed': { code: 0x35, from: 'unit', fields: { stream: u32 } },
+  closed: { code: 0x36, from: 'unit', fields: { stream: u32 } },
 
   welcome: { code: 0x81, from: 'host', fields: { version: u16 } },
   exec: {
@@ -150,6 +173,17 @@ export const frames = {
     fields: { request: u32, deadlineMs: u32, tag: text(limits.tagBytes), names: u32 },
   },
   unbind: { code: 0xa6, from: 'host', fields: { request: u32, names: u32 } },
+  'offer-services': {
+    code: 0xa7,
+    from: 'host',
+    fields: { request: u32, names: texts(limits.services, limits.serviceNameBytes) },
+  },
+  connect: { code: 0xb0, from: 'host', fields: { stream: u32, path: text(limits.socketPathBytes) } },
+  send: { code: 0xb1, from: 'host', fields: { stream: u32, offset: u64, bytes: rest(limits.chunkBytes) } },
+  'send-end': { code: 0xb2, from: 'host', fields: { stream: u32, offset: u64 } },
+  'receive-credit': { code: 0xb3, from: 'host', fields: { stream: u32, credit: u32 } },
+  'receive-stop': { code: 0xb4, from: 'host', fields: { stream: u32 } },
+  reset: { code: 0xb5, from: 'host', fields: { stream: u32 } },
 } as const satisfies Record<string, FrameShape>
 
 type Frames = typeof frames

@@ -5,6 +5,9 @@ import type { HostFrame, UnitFrame } from './frames.js'
 /** Bytes that may wait for a unit that does not read. What is sent is bounded by credits far below this. */
 const maxQueuedBytes = 8 * 1024 * 1024
 
+/** Above it whoever has much to send waits, so that a short frame is never behind megabytes. */
+const cloggedBytes = 512 * 1024
+
 /** Frames over a byte channel: decodes what comes, queues what goes, ends once with a reason. */
 export class Link {
   readonly closed: Promise<AgentClosed>
@@ -12,6 +15,7 @@ export class Link {
   #queuedBytes = 0
   #tail: Promise<void> = Promise.resolve()
   #closed: AgentClosed | undefined
+  #unclogged: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
   #settle!: (closed: AgentClosed) => void
 
   constructor(channel: ByteChannel) {
@@ -63,16 +67,36 @@ export class Link {
       try {
         await this.#channel.write(bytes)
         this.#queuedBytes -= bytes.length
+        if (this.#queuedBytes <= cloggedBytes / 2) this.#unclog()
       } catch {
         this.close({ kind: 'closed-by-unit' })
       }
     })
   }
 
+  /** Undefined when more may be sent now; else resolves when it may, or when the link has ended. */
+  clogged(): Promise<void> | undefined {
+    if (this.#closed !== undefined || this.#queuedBytes < cloggedBytes) return undefined
+    if (this.#unclogged === undefined) {
+      let resolve!: () => void
+      const promise = new Promise<void>((settle) => {
+        resolve = settle
+      })
+      this.#unclogged = { promise, resolve }
+    }
+    return this.#unclogged.promise
+  }
+
+  #unclog(): void {
+    this.#unclogged?.resolve()
+    this.#unclogged = undefined
+  }
+
   /** Ends the link for this reason, unless it has ended already. */
   close(closed: AgentClosed): void {
     if (this.#closed !== undefined) return
     this.#closed = closed
+    this.#unclog()
     this.#channel.close()
     this.#settle(closed)
   }

@@ -5,25 +5,40 @@ import { limits } from './frames.js'
 const smallBytes = 2_048
 const sharedBytes = 8_192
 
+/** What differs between an output of a command and a stream of a socket. */
+export interface OutputTerms {
+  /** Bytes that it holds at most: credit is given up to here. */
+  readonly window: number
+  /** Nothing was granted at the start; the window is, when somebody begins to read. */
+  readonly onDemand: boolean
+  /** Called once when its consumer leaves. Without it the sender goes on and what it sends is dropped. */
+  readonly stop?: () => void
+}
+
+const ofCommand: OutputTerms = { window: limits.outputWindow, onDemand: false }
+
 /**
- * The host's end of one stdout or stderr. It holds at most one window of bytes: credit goes to the unit only
- * for what a consumer took. A consumer that leaves its loop early discards the rest, and the command goes on.
+ * The host's end of one stdout or stderr, or of what a socket sends. It holds at most one window of bytes: credit
+ * goes to the unit only for what a consumer took. A consumer that leaves its loop early discards the rest.
  */
 export class OutputStream implements AsyncIterable<Uint8Array> {
   readonly #grant: (credit: number) => void
+  readonly #terms: OutputTerms
   #queue: Uint8Array[] = []
   /** The last, still growing entry of the queue, and how much of it is used. */
   #tail: { readonly bytes: Uint8Array; used: number } | undefined
   #received = 0
-  #credit: number = limits.outputWindow
+  #credit: number
   #consumed = 0
   #ended = false
   #discarding = false
   #taken = false
   #wake: (() => void) | undefined
 
-  constructor(grant: (credit: number) => void) {
+  constructor(grant: (credit: number) => void, terms: OutputTerms = ofCommand) {
     this.#grant = grant
+    this.#terms = terms
+    this.#credit = terms.onDemand ? 0 : terms.window
   }
 
   get ended(): boolean {
@@ -69,13 +84,18 @@ export class OutputStream implements AsyncIterable<Uint8Array> {
     this.#flushTail()
     const held = this.#queue.reduce((sum, chunk) => sum + chunk.length, 0)
     this.#queue = []
+    if (!this.#ended) this.#terms.stop?.()
     this.#consume(held)
     this.#wake?.()
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
-    if (this.#taken) throw new TypeError('a stream of a command has one consumer')
+    if (this.#taken) throw new TypeError('a stream of a unit has one consumer')
     this.#taken = true
+    if (this.#terms.onDemand && !this.#ended && !this.#discarding) {
+      this.#credit = this.#terms.window
+      this.#grant(this.#credit)
+    }
     try {
       for (;;) {
         const chunk = this.#next()
@@ -123,7 +143,8 @@ export class OutputStream implements AsyncIterable<Uint8Array> {
   #consume(size: number): void {
     this.#consumed += size
     // In large steps: what is not granted yet is less than half, so the unit always has credit left.
-    if (this.#ended || this.#consumed < limits.outputWindow / 2) return
+    if (this.#ended || this.#consumed < this.#terms.window / 2) return
+    if (this.#discarding && this.#terms.stop !== undefined) return
     this.#credit += this.#consumed
     this.#grant(this.#consumed)
     this.#consumed = 0

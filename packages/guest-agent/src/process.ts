@@ -19,6 +19,8 @@ export type CommandFrame = Frame<
 interface ProcessPowers {
   readonly clock: Clock
   send(frame: HostFrame): void
+  /** Undefined when the channel takes more; else resolves when it does. */
+  clogged(): Promise<void> | undefined
   signal(command: number, signal: number): ResultAsync<void, AgentError>
 }
 
@@ -52,6 +54,7 @@ export class HostProcess implements GuestProcess {
       stdin === 'closed'
         ? undefined
         : new StdinWriter({
+            ready: () => powers.clogged(),
             data: (offset, bytes) => powers.send({ type: 'stdin', command: id, offset, bytes }),
             end: (offset) => powers.send({ type: 'stdin-end', command: id, offset }),
           })

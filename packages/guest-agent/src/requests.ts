@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import type { GuestCommand, StoreMount, StoreUnbindReport, ViewMount } from './agent.js'
 import { encodeFrame, isDeviceId, ProtocolViolation } from './codec.js'
 import type { AgentError } from './errors.js'
@@ -44,6 +45,30 @@ export function execFrame(command: GuestCommand, id: number): Frame<'exec'> | Ag
       `arguments, environment and working directory are together longer than ${limits.frameBytes} bytes: pass large input by stdin`,
     )
   }
+}
+
+/** Builds the frame that offers services, or says which field cannot be sent. */
+export function offerFrames(names: readonly string[], request: number): readonly HostFrame[] | AgentError {
+  if (names.length === 0) return invalid('names', 'no name: name at least one service')
+  if (names.length > limits.services) return invalid('names', `more than ${limits.services} services`)
+  const bad = names.find((name) => !/^[a-z][A-Za-z0-9-]{0,63}$/.test(name))
+  if (bad !== undefined) {
+    return invalid(
+      'names',
+      `${quote(bad)} cannot name a service: take a lower-case letter, then letters, digits, "-"`,
+    )
+  }
+  return [{ type: 'offer-services', request, names }]
+}
+
+/** Why nothing can be connected to at this path. */
+export function faultOfSocketPath(path: string): AgentError | undefined {
+  const length = Buffer.byteLength(path)
+  if (path.startsWith('/') && !path.includes('\0') && length <= limits.socketPathBytes) return undefined
+  return invalid(
+    'path',
+    `${quote(path)} is not the path of a socket: absolute, at most ${limits.socketPathBytes} bytes`,
+  )
 }
 
 /** What the answer to a mount may take on its way; a quarter of a deadline that is short. */

@@ -5,8 +5,10 @@ import type {
   AgentHello,
   AgentOptions,
   Clock,
+  GuestCall,
   GuestCommand,
   GuestProcess,
+  GuestStream,
   StoreMount,
   StoreMountReport,
   StoreUnbindReport,
@@ -26,10 +28,12 @@ import {
   execFrame,
   failureOf,
   mountFrames,
+  offerFrames,
   unbindFrames,
   unboundReport,
   viewFrames,
 } from './requests.js'
+import { HostStreams } from './streams.js'
 
 const startMs = 30_000
 const requestMs = 30_000
@@ -40,7 +44,9 @@ const maxOutstanding = 1_024
 /** Characters of one listing once they are escaped, which multiplies: as many as unescaped names may have. */
 const maxListedCharacters = limits.listedNames * limits.listedNameBytes
 
-type Answer = Frame<'signalled' | 'mounted' | 'unbound' | 'failed' | 'powering-off' | 'store-names'>
+type Answer = Frame<
+  'signalled' | 'mounted' | 'unbound' | 'failed' | 'offered' | 'powering-off' | 'store-names'
+>
 
 interface PendingRequest {
   /** Frames that answer it. */
@@ -59,6 +65,7 @@ export class AgentSession implements Agent {
   readonly #clock: Clock
   readonly #commands = new Map<number, HostProcess>()
   readonly #requests = new Map<number, PendingRequest>()
+  readonly #streams: HostStreams
   #nextId = 1
   /** The unit takes one change or listing of its store at a time: resolves when it has answered the last one. */
   #storeTurn: Promise<unknown> = Promise.resolve()
@@ -66,6 +73,7 @@ export class AgentSession implements Agent {
   constructor(link: Link, clock: Clock, hello: AgentHello) {
     this.#link = link
     this.#clock = clock
+    this.#streams = new HostStreams(link, clock)
     this.hello = hello
     this.closed = link.closed
     void link.closed.then((closed) => {
@@ -74,6 +82,7 @@ export class AgentSession implements Agent {
       for (const request of this.#requests.values()) request.lose(error)
       this.#commands.clear()
       this.#requests.clear()
+      this.#streams.lose(closed)
     })
   }
 
@@ -125,6 +134,19 @@ export class AgentSession implements Agent {
     return new ResultAsync(this.#listStore(options))
   }
 
+  offerServices(
+    names: readonly string[],
+    onCall: (call: GuestCall) => void,
+    options: AgentOptions = {},
+  ): ResultAsync<void, AgentError> {
+    return new ResultAsync(this.#offerServices(names, onCall, options))
+  }
+
+  connect(path: string, options: AgentOptions = {}): ResultAsync<GuestStream, AgentError> {
+    const refused = this.#refusal()
+    return refused === undefined ? new ResultAsync(this.#streams.connect(path, options)) : errAsync(refused)
+  }
+
   powerOff(options: AgentOptions = {}): ResultAsync<void, AgentError> {
     const request = (id: number): readonly HostFrame[] => [{ type: 'power-off', request: id }]
     return new ResultAsync(
@@ -150,6 +172,7 @@ export class AgentSession implements Agent {
       case 'mounted':
       case 'unbound':
       case 'failed':
+      case 'offered':
       case 'powering-off':
       case 'store-names': {
         const pending = this.#requests.get(frame.request)
@@ -159,6 +182,15 @@ export class AgentSession implements Agent {
         if (pending.settle(frame)) this.#requests.delete(frame.request)
         return
       }
+      case 'call':
+      case 'connected':
+      case 'received':
+      case 'received-end':
+      case 'send-credit':
+      case 'send-closed':
+      case 'closed':
+        this.#streams.receive(frame)
+        return
       default: {
         const command = this.#commands.get(frame.command)
         if (command === undefined) throw new ProtocolViolation(`${frame.type} for no command`)
@@ -185,6 +217,7 @@ export class AgentSession implements Agent {
     const process = new HostProcess(id, command.stdin ?? 'closed', {
       clock: this.#clock,
       send: (out) => this.#link.send(out),
+      clogged: () => this.#link.clogged(),
       signal: (target, number) => this.#signal(target, number),
     })
     this.#commands.set(id, process)
@@ -212,6 +245,45 @@ export class AgentSession implements Agent {
       if (end === 'aborted') process.cancel(life.reason === 'aborted' ? 'cancelled' : 'timed-out')
     })
     return ok(process)
+  }
+
+  async #offerServices(
+    names: readonly string[],
+    onCall: (call: GuestCall) => void,
+    options: AgentOptions,
+  ): Promise<Result<void, AgentError>> {
+    const twice = names.find(
+      (name, index) => names.indexOf(name) !== index || this.#streams.offered.has(name),
+    )
+    const tooMany = names.length + this.#streams.offered.size > limits.services
+    if (twice !== undefined || tooMany) {
+      const message = tooMany
+        ? `a unit has at most ${limits.services} services`
+        : `${JSON.stringify(printable(twice ?? '', 80))} is offered already`
+      return err({ kind: 'invalid-request', field: 'names', message })
+    }
+    let invalid: AgentError | undefined
+    const answer = await this.#ask(
+      'offering services to the unit',
+      options,
+      ['offered', 'failed'],
+      (id) => {
+        const built = offerFrames(names, id)
+        if ('kind' in built) {
+          invalid = built
+          return []
+        }
+        // Programs may call before the answer is here.
+        this.#streams.expect(names, onCall)
+        return built
+      },
+      (frame): Result<void, AgentError> => {
+        if (frame.type !== 'failed') return ok(undefined)
+        this.#streams.forget(names)
+        return err(failureOf(frame))
+      },
+    )
+    return invalid === undefined ? answer : err(invalid)
   }
 
   #signal(command: number, signal: number): ResultAsync<void, AgentError> {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
   chmodSync,
   copyFileSync,
@@ -7,8 +8,10 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
+import { createConnection, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connectAgent } from '@spectrum/guest-agent'
@@ -132,6 +135,32 @@ describe('the agent in C', () => {
     expect((await agentProcess.end).code).toBe(0)
   })
 
+  it('leaks no descriptor over many calls, and lets everybody call', async () => {
+    const agentProcess = startAgentProcess(built.agentPlain)
+    const agent = (await connectAgent(socketChannel(agentProcess.socket), { clock }))._unsafeUnwrap()
+    ;(
+      await agent.offerServices(['echo'], async (call) => {
+        if (call.id % 4 === 1) call.reset()
+        for await (const chunk of call.incoming) await call.write(chunk).catch(() => {})
+        await call.end()
+      })
+    )._unsafeUnwrap()
+    const path = `${agentProcess.services}/echo`
+    expect(statSync(path).mode & 0o777).toBe(0o666)
+    const descriptors = () => readdirSync(`/proc/${agentProcess.pid}/fd`).length
+    const before = descriptors()
+    for (let i = 0; i < 40; i++) {
+      const socket = createConnection(path).on('error', () => {})
+      // Half of them leave without reading what they are answered.
+      if (i % 8 < 4) socket.end('x'.repeat(i * 100))
+      else socket.destroy()
+      await new Promise((resolve) => socket.resume().on('close', resolve))
+    }
+    await expect.poll(descriptors).toBe(before)
+    await agent[Symbol.asyncDispose]()
+    expect((await agentProcess.end).code).toBe(0)
+  })
+
   it('answers a mount whose devices never come, and takes the next one', async () => {
     await using subject = await agentProcessSubject(built.agentAsan, built.probe)
     const mount = { image: '0'.repeat(64), devices: ['1'.repeat(64)], paths: [`${'a'.repeat(32)}-x`] }
@@ -145,7 +174,9 @@ describe('the agent in C', () => {
 
   it('holds out under valgrind', async () => {
     const valgrind = ['valgrind', '--quiet', '--error-exitcode=9', '--leak-check=full', '--track-fds=no']
-    const wanted = agentConformance.filter(({ name }) => /stdin|environment|not found|deadline/.test(name))
+    const wanted = agentConformance.filter(({ name }) =>
+      /stdin|environment|not found|deadline|hands over a call|reset|connects to/.test(name),
+    )
     expect(wanted.length).toBeGreaterThanOrEqual(4)
     for (const check of wanted) {
       await check.run(() => agentProcessSubject(built.agentPlain, built.probe, valgrind))
@@ -174,7 +205,7 @@ describe('the agent in C', () => {
 })
 
 describe('a host that breaks the protocol', () => {
-  const welcome: Frame = { type: 'welcome', version: 1 }
+  const welcome: Frame = { type: 'welcome', version: 2 }
   const exec: Frame<'exec'> = {
     type: 'exec',
     command: 5,
@@ -203,12 +234,35 @@ describe('a host that breaks the protocol', () => {
   }
   const names = (...list: string[]): Frame => ({ type: 'mount-names', request: 9, names: list })
   const store = `${'a'.repeat(32)}-x`
+  const offer = (...list: string[]): Frame => ({ type: 'offer-services', request: 9, names: list })
+  const toNobody: Frame<'connect'> = { type: 'connect', stream: 2, path: '/nobody/listens' }
+  /** Stands for a connect to the server of the test, which accepts and does nothing. */
+  const connected = 'connected' as const
+  const send = (offset: number, size: number): Frame => ({
+    type: 'send',
+    stream: 2,
+    offset,
+    bytes: bytes(size),
+  })
+  const wholeStreamWindow = Array.from({ length: 40 }, (_, i) =>
+    send(i * limits.chunkBytes, limits.chunkBytes),
+  )
+  const sendEnd = (offset: number): Frame => ({ type: 'send-end', stream: 2, offset })
+  const credit = (amount: number): Frame => ({ type: 'receive-credit', stream: 2, credit: amount })
+  const stop: Frame = { type: 'receive-stop', stream: 2 }
+  let server: Server
+  beforeAll(async () => {
+    server = createServer((socket) => socket.on('error', () => {}).pause())
+    server.listen(join(directory, 'server'))
+    await once(server, 'listening')
+  })
+  afterAll(() => server.close())
   const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex')
 
-  it.each<[string, (Frame | Buffer)[]]>([
+  it.each<[string, (Frame | Buffer | 'connected')[]]>([
     ['asks before the version is settled', [exec]],
     ['settles it twice', [welcome, welcome]],
-    ['settles a version that was not offered', [{ type: 'welcome', version: 2 }]],
+    ['settles a version that was not offered', [{ type: 'welcome', version: 1 }]],
     ['uses an id again', [welcome, exec, exec]],
     ['uses an id below the last', [welcome, exec, { ...exec, command: 4 }]],
     ['grants credit to no command', [welcome, { type: 'output-credit', command: 5, stream: 1, credit: 1 }]],
@@ -229,6 +283,28 @@ describe('a host that breaks the protocol', () => {
     ['sends signal 65', [welcome, exec, { type: 'signal', request: 6, command: 5, signal: 65 }]],
     ['runs a relative path', [welcome, { ...exec, argv: ['x'] }]],
     ['runs nothing', [welcome, { ...exec, argv: [] }]],
+    ['offers no service', [welcome, hex('07000000 a7 09000000 0000')]],
+    ['offers a service twice', [welcome, offer('sign', 'sign')]],
+    ['offers what is no name', [welcome, offer('../sign')]],
+    ['offers an empty name', [welcome, offer('')]],
+    ['connects by an id of the unit', [welcome, { ...toNobody, stream: 1 }]],
+    ['connects by an id again', [welcome, toNobody, toNobody]],
+    ['connects to a relative path', [welcome, { ...toNobody, path: 'x' }]],
+    ['connects to no path', [welcome, { ...toNobody, path: '' }]],
+    ['sends to no stream', [welcome, send(0, 1)]],
+    ['sends to a call that never came', [welcome, { ...send(0, 1), stream: 1 } as Frame]],
+    ['sends to stream 0', [welcome, { ...send(0, 1), stream: 0 } as Frame]],
+    ['resets no stream', [welcome, { type: 'reset', stream: 2 }]],
+    ['skips an offset of a stream', [welcome, connected, send(1, 1)]],
+    ['overruns a stream', [welcome, connected, ...wholeStreamWindow, send(limits.streamWindow, 1)]],
+    ['sends after the end', [welcome, connected, sendEnd(0), send(0, 1)]],
+    ['ends a stream twice', [welcome, connected, sendEnd(0), sendEnd(0)]],
+    ['lies about the end of a stream', [welcome, connected, sendEnd(1)]],
+    ['grants a stream nothing', [welcome, connected, credit(0)]],
+    ['grants a stream too much', [welcome, connected, credit(limits.streamWindow), credit(1)]],
+    ['stops a stream twice', [welcome, connected, stop, stop]],
+    ['grants what it has stopped', [welcome, connected, stop, credit(1)]],
+    ['sends an empty chunk', [welcome, connected, hex('0d000000 b1 02000000 0000000000000000')]],
     ['mounts twice at once', [welcome, mount, mount]],
     ['names more than it announced', [welcome, mount, names(store, store, store)]],
     ['names a path outside the store', [welcome, mount, names(`../${store}`)]],
@@ -243,7 +319,10 @@ describe('a host that breaks the protocol', () => {
     // It leaves without reading the rest, and what was on its way comes back as a reset.
     agent.socket.on('error', () => {})
     agent.socket.on('data', () => {})
-    for (const frame of frames) agent.socket.write(Buffer.isBuffer(frame) ? frame : encodeFrame(frame))
+    for (const each of frames) {
+      const frame = each === 'connected' ? { ...toNobody, path: join(directory, 'server') } : each
+      agent.socket.write(Buffer.isBuffer(frame) ? frame : encodeFrame(frame))
+    }
     const { code, said } = await agent.end
     expect(said).toContain('the host broke the protocol')
     expect(code).toBe(3)

@@ -31,6 +31,8 @@ async function open(): Promise<StoreSubject> {
   return {
     agent,
     probe: ['/probe'],
+    services: '/run/spectrum/services',
+    sockets: '/tmp',
     mount: { image, devices: [blob], paths: [one, two] },
     view: {
       tag: 'view',

@@ -1,52 +1,10 @@
-import {
-  type Agent,
-  type AgentError,
-  type ByteChannel,
-  type Clock,
-  connectAgent,
-} from '@spectrum/guest-agent'
+import { type AgentError, type Clock, connectAgent } from '@spectrum/guest-agent'
 import { expect, it } from 'vitest'
-import { encodeFrame, FrameDecoder } from '../src/codec.js'
-import { type Frame, type HostFrame, limits } from '../src/frames.js'
-import { AsyncQueue } from '../src/queue.js'
+import { type Frame, limits } from '../src/frames.js'
 import { clock } from './support/clock.js'
+import { connected, hello, PuppetUnit } from './support/puppet-unit.js'
 import { collect } from './support/streams.js'
 
-/** A unit whose every byte the test chooses. */
-class PuppetUnit {
-  readonly #toHost = new AsyncQueue<Uint8Array>()
-  readonly received: HostFrame[] = []
-  closed = false
-  stuck = false
-  readonly channel: ByteChannel = {
-    incoming: this.#toHost,
-    write: async (bytes) => {
-      if (this.stuck) await new Promise(() => {})
-      for (const frame of new FrameDecoder('host').push(bytes)) this.received.push(frame as HostFrame)
-    },
-    close: () => {
-      this.closed = true
-      this.#toHost.end()
-    },
-  }
-
-  send(...frames: (Frame | Uint8Array)[]): void {
-    for (const frame of frames) this.#toHost.push('type' in frame ? encodeFrame(frame) : frame)
-  }
-
-  end(): void {
-    this.#toHost.end()
-  }
-}
-
-const hello: Frame<'hello'> = {
-  type: 'hello',
-  minVersion: 1,
-  maxVersion: 1,
-  bootId: '00000000-0000-4000-8000-000000000000',
-  release: '6.1',
-  machine: 'x86_64',
-}
 const output = (offset: number, size: number): Frame<'output'> => ({
   type: 'output',
   command: 1,
@@ -66,12 +24,6 @@ const ended: Frame<'ended'> = { type: 'ended', command: 1, how: 0, value: 0, cor
 const wholeWindow = Array.from({ length: limits.outputWindow / limits.chunkBytes }, (_, i) =>
   output(i * limits.chunkBytes, limits.chunkBytes),
 )
-
-async function connected(by = clock): Promise<{ unit: PuppetUnit; agent: Agent }> {
-  const unit = new PuppetUnit()
-  unit.send(hello)
-  return { unit, agent: (await connectAgent(unit.channel, { clock: by }))._unsafeUnwrap() }
-}
 
 async function failure(unit: PuppetUnit, deadlineMs = 2_000): Promise<AgentError> {
   return (await connectAgent(unit.channel, { clock }, { deadlineMs }))._unsafeUnwrapErr()
@@ -97,8 +49,8 @@ it('says that the unit is lost when it ends before its hello', async () => {
 })
 
 it.each([
-  [2, 3],
-  [0, 0],
+  [3, 4],
+  [0, 1],
 ])('refuses an agent that speaks versions %d to %d', async (minVersion, maxVersion) => {
   const unit = new PuppetUnit()
   unit.send({ ...hello, minVersion, maxVersion })
@@ -110,8 +62,8 @@ it('settles on the lower version with an agent that speaks more', async () => {
   const unit = new PuppetUnit()
   unit.send({ ...hello, maxVersion: 9 })
   const agent = (await connectAgent(unit.channel, { clock }))._unsafeUnwrap()
-  expect(agent.hello.version).toBe(1)
-  await expect.poll(() => unit.received).toEqual([{ type: 'welcome', version: 1 }])
+  expect(agent.hello.version).toBe(2)
+  await expect.poll(() => unit.received).toEqual([{ type: 'welcome', version: 2 }])
 })
 
 it('escapes what a unit says about itself', async () => {
@@ -124,7 +76,7 @@ it('escapes what a unit says about itself', async () => {
 it.each<[string, (Frame | Uint8Array)[]]>([
   ['a frame before hello', [started]],
   ['a boot id that is none', [{ ...hello, bootId: 'x' }]],
-  ['an empty range of versions', [{ ...hello, minVersion: 2, maxVersion: 1 }]],
+  ['an empty range of versions', [{ ...hello, minVersion: 3, maxVersion: 2 }]],
   ['bytes that are no frame', [Buffer.from('login: ')]],
 ])('cuts a unit off that begins with %s', async (_, frames) => {
   const unit = new PuppetUnit()

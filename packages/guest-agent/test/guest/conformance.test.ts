@@ -72,6 +72,8 @@ describe('the agent as PID 1 of a machine (software emulation)', () => {
     return {
       agent,
       probe: [`/nix/store/${probe}/probe`],
+      services: '/run/spectrum/services',
+      sockets: '/tmp',
       mount: { image, devices: [], paths: [one, two] },
       view: { tag: 'view', probeName, probeFile: 'probe', other, show },
       [Symbol.asyncDispose]: async () => {},

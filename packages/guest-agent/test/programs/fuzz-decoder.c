@@ -31,7 +31,9 @@ static size_t make_frame(uint8_t *bytes, size_t room)
 {
 	static const uint8_t types[] = {FRAME_WELCOME, FRAME_EXEC,   FRAME_STDIN,       FRAME_STDIN_END,    FRAME_OUTPUT_CREDIT,
 	                                FRAME_SIGNAL,  FRAME_KILL,   FRAME_MOUNT,       FRAME_MOUNT_NAMES,  FRAME_MOUNT_CANCEL,
-	                                FRAME_POWER_OFF, FRAME_LIST_STORE, FRAME_MOUNT_VIEW, FRAME_UNBIND, 0,  255};
+	                                FRAME_POWER_OFF, FRAME_LIST_STORE, FRAME_MOUNT_VIEW, FRAME_UNBIND,
+	                                FRAME_OFFER_SERVICES, FRAME_CONNECT, FRAME_SEND, FRAME_SEND_END,
+	                                FRAME_RECEIVE_CREDIT, FRAME_RECEIVE_STOP, FRAME_RESET, 0, 255};
 	struct writer w = {.at = bytes, .left = room, .bad = false};
 	uint8_t type = types[next(sizeof types)];
 	write_u8(&w, type);
@@ -68,6 +70,10 @@ static size_t make_frame(uint8_t *bytes, size_t room)
 	case FRAME_UNBIND:
 		write_u32(&w, next(20000));
 		break;
+	case FRAME_CONNECT:
+		put_some_text(&w);
+		break;
+	case FRAME_OFFER_SERVICES:
 	case FRAME_MOUNT_NAMES:
 		count = next(20);
 		write_u16(&w, (uint16_t)(next(10) == 0 ? next(65536) : count));

@@ -1,13 +1,17 @@
 /* What the conformance checks run inside a unit: one verb per behaviour that a command can have. */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -143,6 +147,93 @@ static void print_descriptors(void)
 		}
 }
 
+static int make_socket(const char *path, struct sockaddr_un *address)
+{
+	memset(address, 0, sizeof *address);
+	address->sun_family = AF_UNIX;
+	snprintf(address->sun_path, sizeof address->sun_path, "%s", path);
+	return socket(AF_UNIX, SOCK_STREAM, 0);
+}
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un address;
+	int fd = make_socket(path, &address);
+	if (connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
+		perror(path);
+		_exit(3);
+	}
+	return fd;
+}
+
+/* Copies what there is. False once the source has ended. */
+static int copy_some(int from, int to)
+{
+	static char chunk[65536];
+	ssize_t got = read(from, chunk, sizeof chunk);
+	if (got > 0)
+		put(to, chunk, (size_t)got);
+	return got > 0;
+}
+
+/* stdin to the service and its answer to stdout, until it ends the answer. */
+static int call_service(const char *path)
+{
+	int fd = connect_to(path);
+	struct pollfd set[2] = {{.fd = fd, .events = POLLIN}, {.fd = 0, .events = POLLIN}};
+	for (;;) {
+		poll(set, 2, -1);
+		if (set[0].revents != 0 && !copy_some(fd, 1))
+			return 0;
+		if (set[1].revents != 0 && !copy_some(0, fd)) {
+			shutdown(fd, SHUT_WR);
+			set[1].fd = -1;
+		}
+	}
+}
+
+/* Says how its write ended. */
+static int write_for_ever(const char *path)
+{
+	static char chunk[65536];
+	int fd = connect_to(path);
+	signal(SIGPIPE, SIG_IGN);
+	put_line("writing");
+	while (write(fd, chunk, sizeof chunk) > 0)
+		continue;
+	put_line(errno == EPIPE ? "EPIPE" : strerror(errno));
+	return 0;
+}
+
+/* Opens so many calls and says when the last one was ended. */
+static int call_often(const char *path, int count)
+{
+	char byte;
+	int fd = -1;
+	while (count-- > 0)
+		fd = connect_to(path);
+	put_line("called");
+	put_line(read(fd, &byte, 1) == 0 ? "last ended" : "last answered");
+	return copy_stdin();
+}
+
+/* Answers every connection with what it sends, one after the other. */
+static int serve(const char *path)
+{
+	struct sockaddr_un address;
+	int listener = make_socket(path, &address);
+	unlink(path);
+	if (bind(listener, (const struct sockaddr *)&address, sizeof address) < 0 || listen(listener, 8) < 0)
+		return 3;
+	put_line("listening");
+	for (;;) {
+		int fd = accept(listener, NULL, NULL);
+		while (copy_some(fd, fd))
+			continue;
+		close(fd);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "";
@@ -174,6 +265,16 @@ int main(int argc, char **argv)
 		put_line("closed");
 		for (;;)
 			pause();
+	} else if (strcmp(verb, "call") == 0) {
+		return call_service(operand);
+	} else if (strcmp(verb, "call-often") == 0) {
+		return call_often(operand, argc > 3 ? atoi(argv[3]) : 0);
+	} else if (strcmp(verb, "write-for-ever") == 0) {
+		return write_for_ever(operand);
+	} else if (strcmp(verb, "hang-up") == 0) {
+		put(connect_to(operand), "hello", 5);
+	} else if (strcmp(verb, "serve") == 0) {
+		return serve(operand);
 	} else if (strcmp(verb, "daemon") == 0) {
 		return leave_daemon(operand);
 	} else if (strcmp(verb, "print") == 0) {

@@ -49,6 +49,42 @@ export const fakeProbe: FakeProgram = async (process) => {
       await stdout.write('closed\n')
       return forEver()
     }
+    case 'call': {
+      const socket = process.connect(operand)
+      void (async () => {
+        for await (const chunk of process.stdin) await socket.write(chunk)
+        socket.end()
+      })().catch(() => {})
+      for await (const chunk of socket.incoming) await stdout.write(chunk)
+      return 0
+    }
+    case 'call-often': {
+      const sockets = Array.from({ length: Number(more[0]) }, () => process.connect(operand))
+      await stdout.write('called\n')
+      const first = await sockets.at(-1)!.incoming[Symbol.asyncIterator]().next()
+      await stdout.write(first.done === true ? 'last ended\n' : 'last answered\n')
+      for await (const chunk of process.stdin) await stdout.write(chunk)
+      return 0
+    }
+    case 'write-for-ever': {
+      const socket = process.connect(operand)
+      await stdout.write('writing\n')
+      try {
+        for (;;) await socket.write(new Uint8Array(chunkBytes))
+      } catch (cause) {
+        await stdout.write(`${(cause as Error).message}\n`)
+      }
+      return 0
+    }
+    case 'hang-up':
+      await process.connect(operand).write('hello')
+      return 0
+    case 'serve':
+      process.listen(operand, async (socket) => {
+        for await (const chunk of socket.incoming) await socket.write(chunk)
+      })
+      await stdout.write('listening\n')
+      return forEver()
     default:
       throw new Error(`no such verb: ${verb} ${more.join(' ')}`)
   }

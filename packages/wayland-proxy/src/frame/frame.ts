@@ -1,13 +1,14 @@
 import type { ProtocolObject } from '../objects/protocol-object.js'
-import { type Outcome, PASS } from '../relay/hooks.js'
+import { type Outcome, PASS, SWALLOW } from '../relay/hooks.js'
 import type { Session } from '../relay/session.js'
 import { type Box, intersection, outset, reaching, sameBox, union } from './box.js'
 import { bandPlace, INSETS, MOST_PIXELS, solidPlace } from './picture.js'
 import { begins, int, named, type StripBuffer, type Supply } from './supply.js'
-import type { SurfaceState } from './surface.js'
+import type { Size, SurfaceState } from './surface.js'
 
 /** wl_display.error.implementation */
 const IMPLEMENTATION = 3
+const MOST_OFFERED = 64
 
 type Side = 'top' | 'left' | 'right' | 'bottom'
 const SIDES: readonly Side[] = ['top', 'left', 'right', 'bottom']
@@ -110,6 +111,12 @@ export class Frame {
   /** What the frame goes round; undefined while nothing is shown. */
   #inside: Box | undefined
   margins = LEAST_MARGINS
+  /** What the compositor says of the window next: the size of the screen that it is to cover, if it is. */
+  screen: Size | undefined
+  /** The same by the serials that the client has not answered. */
+  readonly #offered: { readonly serial: number; readonly screen: Size | undefined }[] = []
+  /** The same as the client has answered last. */
+  #covers: Size | undefined
 
   constructor(supply: Supply, state: SurfaceState, xdg: ProtocolObject, role: ProtocolObject) {
     this.#session = supply.session
@@ -126,6 +133,29 @@ export class Frame {
     this.#hide()
   }
 
+  /** The compositor has said all, and waits for an answer with this serial. */
+  offered(serial: number): void {
+    this.#offered.push({ serial, screen: this.screen })
+    if (this.#offered.length > MOST_OFFERED) this.#offered.shift()
+  }
+
+  answered(serial: number): void {
+    const at = this.#offered.findIndex((one) => one.serial === serial)
+    if (at < 0) return
+    this.#covers = this.#offered[at]!.screen
+    this.#offered.splice(0, at + 1)
+  }
+
+  /** A window larger than the screen that it covers would have its frame outside of it. */
+  #staysOnScreen({ width, height }: Box): void {
+    const screen = this.#covers
+    if (screen === undefined || (width <= screen.width && height <= screen.height)) return
+    this.#covers = undefined
+    const size = `${width} by ${height} on a screen of ${screen.width} by ${screen.height}`
+    const left = this.#session.leaveOut('W-FULLSCREEN', `a window's frame would be off the screen: ${size}`)
+    if (left === SWALLOW) this.#session.request(this.#role, 'unset_fullscreen', [])
+  }
+
   /** Above a subsurface of the client that has just been put on top. */
   raiseAbove(sibling: ProtocolObject): void {
     for (const strip of this.#strips) strip.raiseAbove(sibling)
@@ -140,6 +170,9 @@ export class Frame {
     this.#state.geometry = undefined
     this.#state.changed = true
     this.margins = LEAST_MARGINS
+    this.screen = undefined
+    this.#covers = undefined
+    this.#offered.length = 0
   }
 
   /** Before the surface's commit is passed on: fits the frame to what it will show. */
@@ -150,11 +183,15 @@ export class Frame {
       if (this.#inside !== undefined) this.#hide()
       return PASS
     }
-    if (!state.changed) return PASS
+    if (!state.changed) {
+      if (this.#inside !== undefined) this.#staysOnScreen(outset(this.#inside, INSETS))
+      return PASS
+    }
     const wanted = this.#wanted()
     if (wanted === undefined) return this.#impossible()
     state.changed = false
     this.#goRound(wanted)
+    this.#staysOnScreen(outset(wanted, INSETS))
     return PASS
   }
 

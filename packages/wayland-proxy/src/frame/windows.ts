@@ -16,7 +16,8 @@ import type { SurfaceState } from './surface.js'
 const IMPLEMENTATION = 3
 const INVALID_SIZE = 4
 /** xdg_toplevel.state: maximised and fullscreen. */
-const WITHOUT_SHADOW = [1, 2]
+const FULLSCREEN = 2
+const WITHOUT_SHADOW = [1, FULLSCREEN]
 /**
  * Tiled at each edge, known from version 2 on. Programs draw little shadow where a neighbour could be, and none of
  * it would be outside the frame.
@@ -90,6 +91,8 @@ const configure: Hook = (relayed) => {
   const { frame } = relayed.object.surface ?? {}
   if (frame === undefined) return PASS
   const states = statesOf(relayed.bytes(2) ?? new Uint8Array())
+  const screen = { width: relayed.number(0), height: relayed.number(1) }
+  frame.screen = states.includes(FULLSCREEN) && screen.width > 0 && screen.height > 0 ? screen : undefined
   // What fills the screen loses its shadow with the next commit.
   without(relayed, states.some((one) => WITHOUT_SHADOW.includes(one)) ? LEAST_MARGINS : frame.margins, 0)
   if (relayed.object.version >= TILED_SINCE) {
@@ -123,7 +126,17 @@ const showWindowMenu: NumericHook = (_session, { surface }, words, first) => {
 export const framedWindowHooks: Hooks = {
   requests: { 'xdg_wm_base.get_xdg_surface': getXdgSurface, 'xdg_surface.get_toplevel': getToplevel },
   events: { 'xdg_toplevel.configure': configure, 'xdg_toplevel.configure_bounds': configureBounds },
+  numericEvents: {
+    'xdg_surface.configure': (_session, { surface }, words, first) => {
+      surface?.frame?.offered(words[first]!)
+      return PASS
+    },
+  },
   numericRequests: {
+    'xdg_surface.ack_configure': (_session, { surface }, words, first) => {
+      surface?.frame?.answered(words[first]!)
+      return PASS
+    },
     'xdg_surface.set_window_geometry': setWindowGeometry,
     'xdg_toplevel.set_min_size': withFrame,
     'xdg_toplevel.set_max_size': withFrame,

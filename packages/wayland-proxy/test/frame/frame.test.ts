@@ -357,6 +357,26 @@ describe('sizes', () => {
     expect(framed.scene.faultOf(window)).toBeUndefined()
   })
 
+  test('in fullscreen that the client does not keep, so that the frame were off the screen, end it', async () => {
+    await using framed = await Framed.start()
+    const { client, compositor } = framed
+    const { surface, xdg } = framed.toplevel()
+    framed.show(surface, 1_280, 720)
+    await framed.settle()
+    await configured(framed, 1_280, 720, 2)
+    compositor.send(compositor.newest('xdg_surface'), 'configure', 77)
+    await client.next('xdg_surface.configure')
+    // What it shows before it answers is from before.
+    client.send(surface, 'commit')
+    await framed.settle()
+    expect(framed.sent('xdg_toplevel.unset_fullscreen')).toHaveLength(0)
+    client.send(xdg, 'ack_configure', 77)
+    client.send(surface, 'commit')
+    await framed.settle()
+    expect(framed.sent('xdg_toplevel.unset_fullscreen')).toHaveLength(1)
+    expect(framed.unit.codes()).toContain('W-FULLSCREEN')
+  })
+
   test('of a window with a shadow inside its frame come without that, too', async () => {
     await using framed = await Framed.start()
     const { surface, xdg } = framed.toplevel()

@@ -108,8 +108,8 @@ describe('at sway', () => {
 
 describe('at weston', () => {
   for (const argv of [['weston-simple-shm'], ['weston-terminal'], ['gtk3-demo']]) {
-    test(`${argv[0]} shows itself and goes on`, async () => {
-      await using unit = new RealUnit(weston)
+    test(`${argv[0]} shows itself in a frame and goes on`, async () => {
+      await using unit = new RealUnit(weston, { identity: { frame: { label: 'mail' } } })
       const child = weston.start(argv, weston.environment(unit.socket))
       await expect.poll(() => unit.proxy.counters.requests).toBeGreaterThan(30)
       expect(child.exitCode).toBeNull()

@@ -39,13 +39,23 @@ export interface Window {
   readonly width: number
   readonly height: number
   readonly fullscreen: boolean
+  /** Where its content is on the screen, without what sway draws. */
+  readonly content: Rectangle
+}
+
+export interface Rectangle {
+  readonly x: number
+  readonly y: number
+  readonly width: number
+  readonly height: number
 }
 
 interface Node {
   readonly pid?: number
   readonly name: string | null
   readonly app_id?: string | null
-  readonly rect: { readonly width: number; readonly height: number }
+  readonly rect: Rectangle
+  readonly window_rect: Rectangle
   readonly fullscreen_mode?: number
   readonly nodes: readonly Node[]
   readonly floating_nodes: readonly Node[]
@@ -149,9 +159,11 @@ export class Desktop implements AsyncDisposable {
     const found: Window[] = []
     const walk = (node: Node) => {
       if (node.pid !== undefined && node.nodes.length === 0) {
-        const { width, height } = node.rect
+        const { x, y, width, height } = node.rect
         const fullscreen = (node.fullscreen_mode ?? 0) > 0
-        found.push({ title: node.name ?? '', appId: node.app_id ?? '', width, height, fullscreen })
+        const inner = node.window_rect
+        const content = { x: x + inner.x, y: y + inner.y, width: inner.width, height: inner.height }
+        found.push({ title: node.name ?? '', appId: node.app_id ?? '', width, height, fullscreen, content })
       }
       for (const child of [...node.nodes, ...node.floating_nodes]) walk(child)
     }

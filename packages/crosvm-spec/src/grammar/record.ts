@@ -197,7 +197,7 @@ export function variant<T extends object>(fields: Fields<T>, rule: RecordRule<T>
   return record(fields, { ...rule, implicitFirst: false })
 }
 
-/** A variant without values. */
+/** A variant without values, nor brackets. */
 export function unit(): Shape<object> {
   return {
     print: () => '',
@@ -206,10 +206,7 @@ export function unit(): Shape<object> {
       checkProperties(value, {})
       return ''
     },
-    readTop: (cursor) => {
-      if (cursor.peek() !== ']') cursor.fail('this variant holds nothing')
-      return {}
-    },
+    readTop: (cursor) => cursor.fail('this variant holds nothing: leave the brackets out, before this'),
     bare: () => ({}),
   }
 }

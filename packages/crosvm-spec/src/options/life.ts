@@ -4,6 +4,7 @@ import { wholeInteger, wholePath, wholeText } from '../grammar/separated.js'
 import type { Balloon, Draft, Protection, Sandbox, Start } from '../machine.js'
 import { one, switched, toggle, within } from './bind.js'
 import type { Option } from './option.js'
+import { ASYNC_EXECUTORS } from './storage.js'
 
 const balloon = { features: ['balloon'] } as const
 
@@ -243,7 +244,7 @@ export const lifeOptions: readonly Option<Draft>[] = [
   one('restore', 'restore', wholePath('restore')),
   one('socket', 'socket', wholePath('socket'), { short: 's' }),
   one('name', 'name', wholeText('name', 15)),
-  one('async-executor', 'asyncExecutor', choice(['epoll', 'uring', 'tokio'])),
+  one('async-executor', 'asyncExecutor', choice(ASYNC_EXECUTORS)),
   toggle('hugepages', 'hugepages', true),
   toggle('lock-guest-memory', 'lockGuestMemory', true),
   toggle('force-disable-readonly-mem', 'readOnlyMemorySlots', false),

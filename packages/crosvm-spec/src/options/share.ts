@@ -177,7 +177,8 @@ export const sharedDirectory: Shape<SharedDirectory> = {
     if (tag === undefined) refuse('expected PATH:TAG')
     const types = parts.filter((word) => word.startsWith('type=')).map((word) => word.slice(5))
     const rest = parts.filter((word) => !word.startsWith('type='))
-    const head = { path: resolvePath(cursor, directory!, 'path'), tag: checkTag(tag) }
+    // crosvm reads a tag of any length, and finds out that it is too long when it makes the device.
+    const head = { path: resolvePath(cursor, directory!, 'path'), tag: without(':', tag, 'tag') }
     const last = types.at(-1) ?? 'p9'
     if (/^(fs|FS)$/.test(last)) {
       const fs = readParts<FsParts>(rest, fsParts, cursor)

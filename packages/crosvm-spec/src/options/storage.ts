@@ -2,14 +2,21 @@ import { takeAll } from '../grammar/cpu-set.js'
 import { type PciAddress, pciAddress } from '../grammar/network.js'
 import { optional, record, required } from '../grammar/record.js'
 import { refuse, unsound } from '../grammar/refusal.js'
-import { choice, count, flag, integer, u64 } from '../grammar/scalar.js'
+import { count, flag, integer, u64 } from '../grammar/scalar.js'
 import { decimal, part, printParts, readParts, type SeparatedFields, without } from '../grammar/separated.js'
 import type { Shape } from '../grammar/shape.js'
-import { checkPath, path, resolvePath, text } from '../grammar/text.js'
+import { canonicalText, checkPath, path, resolvePath, text } from '../grammar/text.js'
 import { type OwnerMapping, ownerParts } from './owner.js'
 
 export type AsyncExecutor = 'epoll' | 'uring' | 'tokio'
-export const asyncExecutor = choice(['epoll', 'uring', 'tokio'])
+export const ASYNC_EXECUTORS = ['epoll', 'uring', 'tokio'] as const satisfies readonly AsyncExecutor[]
+
+/** A disk's, unlike the machine's own, is a string to crosvm, so it may be quoted. */
+const asyncExecutor = canonicalText<AsyncExecutor>(
+  'asyncExecutor',
+  (word) => ASYNC_EXECUTORS.find((known) => known === word),
+  `one of ${ASYNC_EXECUTORS.join(', ')}`,
+)
 
 /** A virtio-blk disk: `--block`. Raw files always; other formats by feature of the binary. */
 export interface BlockDevice {

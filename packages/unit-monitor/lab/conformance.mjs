@@ -12,6 +12,8 @@ const checkout = fileURLToPath(new URL('../../..', import.meta.url))
 // Node itself rather than npx: under emulation npx alone takes twelve seconds to find vitest.
 const vitest = ['node', 'node_modules/vitest/vitest.mjs', 'run', '--config', '.vitest.config.ts']
 const asked = process.argv.slice(2)
+// The lab passes on what is SPECTRUM_*; without this the tests of crosvm's driver would skip themselves.
+const { CROSVM: crosvm = '' } = process.env
 const tests = asked.length > 0 ? asked : ['packages/unit-monitor/test/guest']
 
 const child = spawn(
@@ -19,6 +21,7 @@ const child = spawn(
   [
     ...[lab, 'x86_64', '--timeout', '1800'],
     ...['--env', 'SPECTRUM_ACCELERATOR=kvm'],
+    ...(crosvm === '' ? [] : ['--env', `CROSVM=${crosvm}`]),
     ...['--', ...vitest, '--project', 'guest', '--reporter', 'verbose', ...tests],
   ],
   { cwd: checkout, stdio: 'inherit' },

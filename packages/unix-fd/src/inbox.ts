@@ -18,7 +18,8 @@ export interface Room {
 export interface InboxRoom extends Room {
   /**
    * How many messages the kernel may hand over at once: 1 to 64, default 1. Each has room of its own, 16 MiB
-   * together at most. `tryReceive` gives them one by one all the same.
+   * together at most. `tryReceive` gives them one by one all the same. Take all that are `waiting` before you wait
+   * for the event loop: it knows only of those that the kernel still has.
    */
   readonly maxMessages?: number
 }
@@ -84,6 +85,11 @@ export class Inbox implements Disposable {
   /** How many of the message's descriptors nobody took yet. */
   get fdCount(): number {
     return this.#end - this.#first
+  }
+
+  /** How many messages are here already and were not shown yet. */
+  get waiting(): number {
+    return Math.max(this.#filled - this.#slot - 1, 0)
   }
 
   get closed(): boolean {

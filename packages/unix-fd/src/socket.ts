@@ -132,7 +132,8 @@ export class UnixSocket implements Disposable {
 
   /**
    * Receives what is there right now into `inbox`. With `fd.onReady` it is the cheapest way to read: call it
-   * until it says `empty`, or a bounded number of times per turn. Also `empty` while a `receive` waits.
+   * until it says `empty`, or a bounded number of times per turn and until nothing is `waiting` in the inbox. Also
+   * `empty` while a `receive` waits.
    */
   tryReceive(inbox: Inbox): Result<Found, UnixFdError> {
     if (inbox.closed || this.fd.closed) return err(closedError())

@@ -104,14 +104,19 @@ describe.each<SocketType>(['stream', 'seqpacket'])('without waiting, a %s socket
     const sent = ['a', 'bb', 'ccc', 'dddd', 'eeeee']
     for (const text of sent) left.trySend(bytesOf(text), [file, file])._unsafeUnwrap()
     const seen: string[] = []
+    const waiting: number[] = []
     while (right.tryReceive(inbox)._unsafeUnwrap() === 'data') {
       seen.push(textOf(inbox))
+      waiting.push(inbox.waiting)
       expect(inbox.fdCount).toBe(2)
       using mine = inbox.takeFd()!
       expect(fstatSync(mine.number).ino).toBe(statSync('/etc/passwd').ino)
       expect(inbox.fdCount).toBe(1)
     }
     expect(seen).toEqual(sent)
+    // The event loop knows nothing of those: the kernel has handed them over.
+    expect(waiting).toEqual([3, 2, 1, 0, 0])
+    expect(inbox.waiting).toBe(0)
     left.trySend(bytesOf('later'))._unsafeUnwrap()
     expect(right.tryReceive(inbox)._unsafeUnwrap()).toBe('data')
     expect(textOf(inbox)).toBe('later')

@@ -6,8 +6,9 @@ export const MOST_FDS = 28
 export const ROOM = { maxBytes: 64 * 1024, maxFds: MOST_FDS }
 export const INBOX_ROOM = { ...ROOM, maxMessages: 32 }
 
-/** How many messages one end takes before it lets the rest of its program run. */
+/** How many messages one end takes before it lets the rest of its program run, and what came with the last. */
 const MOST_PER_TURN = 64
+const mayTakeMore = (taken: number, inbox: Inbox) => taken < MOST_PER_TURN || inbox.waiting > 0
 
 export interface Load {
   readonly messages: number
@@ -28,7 +29,7 @@ export function echo(socket: UnixSocket, inbox: Inbox): void {
   socket.fd
     .onReady('readable', () => {
       if (unanswered && !answer()) return
-      for (let taken = 0; taken < MOST_PER_TURN; taken++) {
+      for (let taken = 0; mayTakeMore(taken, inbox); taken++) {
         const found = socket.tryReceive(inbox)._unsafeUnwrap()
         if (found === 'empty') break
         if (found === 'end') return socket.close()
@@ -55,7 +56,7 @@ export function talk(socket: UnixSocket, inbox: Inbox, load: Load): Promise<numb
     const start = process.hrtime.bigint()
     const watch = socket.fd
       .onReady('readable', () => {
-        for (let taken = 0; taken < MOST_PER_TURN; taken++) {
+        for (let taken = 0; mayTakeMore(taken, inbox); taken++) {
           const found = socket.tryReceive(inbox)._unsafeUnwrap()
           if (found === 'empty') return
           if (found === 'end' || inbox.length !== payload.length || inbox.fdCount !== fds.length) {

@@ -4,8 +4,13 @@
  *   pair STYLE DESCRIPTORS MESSAGES WINDOW BYTES   →   nanoseconds for all messages, there and back
  *
  * STYLE `blocking`: nothing but sendmsg and recvmsg, the least that any program can do, and one that can do
- * nothing else meanwhile. `epoll`: waits in epoll_wait, as a program with an event loop has to, then receives
- * until the socket is empty.
+ * nothing else meanwhile: one thread a process, which sleeps in recvmsg whenever nothing is there. `epoll`: waits
+ * in epoll_wait, as a program with an event loop has to, then receives until the socket is empty.
+ *
+ * It is the same work as ours: the same kind of socket, the same bytes and descriptors, the same window, the same
+ * room for a message, one sendmsg each, and the echo closes what it received once it is sent back. Two things differ.
+ * We receive many messages in one call (recvmmsg), which a C program could do as well; and its processes are new in
+ * each round (a tenth of the messages more goes unmeasured first), while ours have run since the start.
  *
  * The client keeps WINDOW messages on their way. Each carries DESCRIPTORS descriptors; the echo receives them,
  * sends them back and closes its own, and the client closes what comes back.

@@ -1,0 +1,272 @@
+import type { AgentError, GuestCall } from '@spectrum/guest-agent'
+import type { AnyService, Authority, Decision, Edge, Graph } from '@spectrum/unit-graph'
+import { okAsync, type ResultAsync } from 'neverthrow'
+import { openWait, orAborted } from '../wait.js'
+import { hasArgument, parseArgument, readFirstLine } from './argument.js'
+import type { CallEvent, CallProvenance, CallTarget, Refusal } from './events.js'
+import { Exchange } from './exchange.js'
+import { CALL_LIMITS, type CallLimits, Slots } from './limits.js'
+import type { BrokerPowers, CallAgent } from './powers.js'
+import { type Carry, toCommand, toFunction, toSocket } from './providers.js'
+
+/** A call that may be carried: what was decided, and what is left of the caller's stream. */
+interface Allowed {
+  readonly decision: Extract<Decision, { readonly kind: 'allowed' }>
+  readonly rest: AsyncIterable<Uint8Array>
+  readonly carry: Carry
+}
+
+interface Refused {
+  readonly refusal: Refusal
+  readonly message: string
+  readonly decision?: Decision
+}
+
+interface Place {
+  readonly call: number
+  readonly unit: string
+  readonly need: string
+  readonly service: AnyService
+}
+
+/**
+ * Carries the calls of one graph's units along its edges, and along nothing else. Who calls is known from the agent
+ * that hands the call over. It owns the calls, never the agents.
+ */
+export class Broker {
+  readonly #authority: Authority
+  readonly #graph: Graph
+  readonly #powers: BrokerPowers
+  readonly #limits: CallLimits
+  readonly #agents = new Map<string, CallAgent>()
+  readonly #slots = new Slots()
+  readonly #exchanges = new Map<Exchange, Edge>()
+  readonly #closing = new AbortController()
+  #calls = 0
+  #open = 0
+
+  constructor(authority: Authority, powers: BrokerPowers, limits: Partial<CallLimits> = {}) {
+    this.#authority = authority
+    this.#graph = authority.graph
+    this.#powers = powers
+    this.#limits = { ...CALL_LIMITS, ...limits }
+  }
+
+  /**
+   * From now on the unit of this key is a provider, and what it needs is there for its programs to call, whether
+   * something is behind it or not. It is neither any more when its agent's channel ends.
+   */
+  attach(
+    unit: string,
+    agent: CallAgent,
+    options: { readonly signal?: AbortSignal | undefined; readonly deadlineMs?: number | undefined } = {},
+  ): ResultAsync<void, AgentError> {
+    const definition = this.#graph.units[unit]
+    if (definition === undefined) throw new TypeError(`${unit} is not a unit of this graph`)
+    this.#agents.set(unit, agent)
+    const detach = () => {
+      if (this.#agents.get(unit) === agent) this.#agents.delete(unit)
+    }
+    void agent.closed.then(detach)
+    const needs = Object.keys(definition.needs)
+    if (needs.length === 0) return okAsync(undefined)
+    return agent
+      .offerServices(needs, (call) => void this.#serve(unit, call), options)
+      .mapErr((error) => {
+        detach()
+        return error
+      })
+  }
+
+  /** How many calls are open, decided or not. */
+  get open(): number {
+    return this.#open
+  }
+
+  /** Takes back every grant that is revocable by this name, with the calls on it. Returns how many edges that closes. */
+  revoke(name: string): number {
+    for (const [exchange, { attenuators }] of this.#exchanges) {
+      if (attenuators.some((one) => one.kind === 'revocable' && one.name === name)) {
+        exchange.fail({ kind: 'revoked' })
+      }
+    }
+    return this.#authority.revoke(name)
+  }
+
+  /** Ends every call with `host-closed` and refuses all that come. */
+  close(): void {
+    this.#closing.abort()
+    for (const exchange of this.#exchanges.keys()) exchange.fail({ kind: 'host-closed' })
+  }
+
+  async #serve(unit: string, call: GuestCall): Promise<void> {
+    const service = this.#graph.units[unit]!.needs[call.service]!.service
+    const place: Place = { call: ++this.#calls, unit, need: call.service, service }
+    const held: string[] = []
+    const take = (key: string, most: number) => {
+      const taken = this.#slots.take(key, most)
+      if (taken) held.push(key)
+      return taken
+    }
+    this.#open++
+    try {
+      const decided = take(`unit ${unit}`, this.#limits.perUnit)
+        ? await this.#decide(place, call, take)
+        : busy('of this unit')
+      if ('refusal' in decided) this.#refuse(place, call, decided)
+      else await this.#carry(place, call, decided)
+    } finally {
+      for (const key of held) this.#slots.free(key)
+      this.#open--
+    }
+  }
+
+  async #decide(
+    place: Place,
+    call: GuestCall,
+    take: (key: string, most: number) => boolean,
+  ): Promise<Allowed | Refused> {
+    const { unit, need, service } = place
+    let argument: unknown
+    let rest: AsyncIterable<Uint8Array> = call.incoming
+    // Whatever is behind the name: how long an answer takes must not tell.
+    if (hasArgument(service.argument)) {
+      const { argumentMs, argumentBytes } = this.#limits
+      using wait = openWait(this.#powers.clock, argumentMs, this.#closing.signal)
+      const first = await orAborted(readFirstLine(call.incoming, argumentBytes), wait.signal)
+      const parsed = first === undefined ? undefined : parseArgument(first.line)
+      if (first === undefined || parsed === undefined) {
+        return {
+          refusal: 'invalid-argument',
+          message: `${unit} did not begin its call of ${service.name} with one line of JSON.`,
+        }
+      }
+      argument = parsed.value
+      rest = first.rest
+    }
+    if (this.#closing.signal.aborted) return closed
+    const asked = { unit, need, argument }
+    let decision = this.#authority.decide({ ...asked, now: this.#powers.epochMs() })
+    if (decision.kind === 'ask') {
+      const answer = await this.#ask(place, call, decision)
+      if (typeof answer !== 'boolean') return { ...answer, decision }
+      decision = this.#authority.decide({ ...asked, now: this.#powers.epochMs() }, answer)
+    }
+    if (decision.kind === 'ask')
+      return { refusal: 'attenuated', message: 'It was asked for in vain.', decision }
+    if (decision.kind === 'refused') {
+      return { refusal: decision.reason, message: decision.message, decision }
+    }
+    const { edge } = decision
+    const provider = providerKey(edge)
+    if (!take(`edge ${unit} ${need}`, this.#limits.perEdge)) return { ...busy('on this edge'), decision }
+    if (!take(`provider ${provider}`, this.#limits.perProvider)) {
+      return { ...busy('to this provider'), decision }
+    }
+    const carry = this.#carryAlong(edge)
+    if (carry === undefined) {
+      const message = `${provider} provides ${service.name}, but it does not run.`
+      return { refusal: 'provider-absent', message, decision }
+    }
+    return { decision, rest, carry }
+  }
+
+  async #ask(
+    { unit, need }: Place,
+    call: GuestCall,
+    { edge, argument, reasons }: Extract<Decision, { readonly kind: 'ask' }>,
+  ): Promise<boolean | Refused> {
+    const { prompter, clock } = this.#powers
+    if (prompter === undefined) {
+      return { refusal: 'attenuated', message: `${unit}.${need} asks, and nobody can be asked.` }
+    }
+    const key = `asking ${unit}`
+    if (!this.#slots.take(key, this.#limits.asking)) return busy('before a person')
+    const gone = new AbortController()
+    // A caller that waits for no answer may have left a request behind.
+    if (edge.service.response !== undefined) void call.readerGone.then(() => gone.abort())
+    using wait = openWait(clock, this.#limits.askMs, this.#closing.signal, gone.signal)
+    try {
+      const question = {
+        unit,
+        need,
+        service: edge.service.name as string,
+        provider: edge.to.kind === 'host' ? `host:${edge.to.name}` : edge.to.unit,
+        argument,
+        conditions: reasons.map(({ because }) => because),
+      }
+      const answer = Promise.resolve()
+        .then(() => prompter.ask(question, wait.signal))
+        .then(
+          (said) => said === 'allow',
+          () => false,
+        )
+      const said = await orAborted(answer, wait.signal)
+      if (said !== undefined) return said
+      if (this.#closing.signal.aborted) return closed
+      if (gone.signal.aborted) return { refusal: 'caller-gone', message: `${unit} hung up.` }
+      return { refusal: 'attenuated', message: `Nobody answered within ${this.#limits.askMs} ms.` }
+    } finally {
+      this.#slots.free(key)
+    }
+  }
+
+  #carryAlong({ to }: Edge): Carry | undefined {
+    if (to.kind === 'host') {
+      const { services } = this.#powers
+      return Object.hasOwn(services, to.name) ? toFunction(services[to.name]!) : undefined
+    }
+    const agent = this.#agents.get(to.unit)
+    if (agent === undefined) return undefined
+    const { by } = this.#graph.units[to.unit]!.provides[to.provision]!
+    return by.kind === 'command' ? toCommand(agent, by.argv) : toSocket(agent, by.path)
+  }
+
+  async #carry(place: Place, call: GuestCall, { decision, rest, carry }: Allowed): Promise<void> {
+    const { clock } = this.#powers
+    const began = clock.now()
+    const schemas = { request: decision.request, response: place.service.response }
+    this.#tell({ ...this.#identityOf(place), ...this.#provenanceOf(decision), kind: 'allowed' })
+    using exchange = new Exchange(call, rest, schemas, clock, this.#limits.idleMs)
+    this.#exchanges.set(exchange, decision.edge)
+    const end = await carry(exchange, {
+      caller: this.#graph.units[place.unit]!.name,
+      service: place.service.name,
+      argument: hasArgument(place.service.argument) ? { value: decision.argument } : undefined,
+    })
+    this.#exchanges.delete(exchange)
+    const { requestBytes, responseBytes } = exchange
+    const ms = clock.now() - began
+    this.#tell({ ...this.#identityOf(place), kind: 'ended', end, requestBytes, responseBytes, ms })
+  }
+
+  #refuse(place: Place, call: GuestCall, { refusal, message, decision }: Refused): void {
+    call.reset()
+    const provenance = decision === undefined ? { reasons: [], audit: [] } : this.#provenanceOf(decision)
+    this.#tell({ ...this.#identityOf(place), ...provenance, kind: 'refused', refusal, message })
+  }
+
+  #identityOf({ call, unit, need, service }: Place) {
+    return { call, unit: this.#graph.units[unit]!.name, need, service: service.name as string }
+  }
+
+  #provenanceOf({ edge, reasons, audit }: Decision): CallProvenance {
+    if (edge === undefined) return { reasons, audit }
+    const { to } = edge
+    const target: CallTarget = to.kind === 'host' ? to : { ...to, unit: this.#graph.units[to.unit]!.name }
+    return { target, reasons, audit }
+  }
+
+  #tell(event: CallEvent): void {
+    this.#powers.onEvent(event)
+  }
+}
+
+const closed: Refused = { refusal: 'provider-absent', message: 'The host is being stopped.' }
+
+const busy = (where: string): Refused => ({
+  refusal: 'busy',
+  message: `As many calls ${where} are open as may be.`,
+})
+
+const providerKey = ({ to }: Edge) => (to.kind === 'host' ? `the host's ${to.name}` : to.unit)

@@ -1,0 +1,72 @@
+import type { ExecOutcome } from '@spectrum/guest-agent'
+import type { Reason } from '@spectrum/unit-graph'
+
+/** Where a call goes: what a unit (by its name) provides, or a function of the host program. */
+export type CallTarget =
+  | { readonly kind: 'unit'; readonly unit: string; readonly provision: string }
+  | { readonly kind: 'host'; readonly name: string }
+
+/** What was decided, and by which conditions of the edge. */
+export interface CallProvenance {
+  /** Absent: no edge, as with a need that is wired to nothing. */
+  readonly target?: CallTarget
+  /** Conditions in their order, up to the first that refused. */
+  readonly reasons: readonly Reason[]
+  /** Labels of `audit` on the edge. */
+  readonly audit: readonly string[]
+}
+
+/** Why a call was not carried. Its caller sees the same in every case: the end of the stream, at once. */
+export type Refusal =
+  /** The need is wired to nothing. */
+  | 'no-edge'
+  /** The caller's line with the argument never came, was too long, no JSON, or does not fit the service. */
+  | 'invalid-argument'
+  /** A condition of the edge does not hold, a person said no, or nobody could be asked. */
+  | 'attenuated'
+  /** The provider's unit does not run, or its program did not answer. */
+  | 'provider-absent'
+  /** As many calls of this unit, on this edge, to this provider or before a person are open as may be. */
+  | 'busy'
+  /** The caller hung up before it was decided. */
+  | 'caller-gone'
+
+/** How a call that was carried came to its end. */
+export type CallEnd =
+  /** Both directions were carried to their ends. `outcome`: of a provider that is a command. */
+  | { readonly kind: 'completed'; readonly outcome?: ExecOutcome }
+  /** The caller, or its unit, went away before it had its answer. */
+  | { readonly kind: 'caller-gone' }
+  /** The provider did not start, died, went away in the middle, or its function threw. */
+  | { readonly kind: 'provider-failed'; readonly message: string }
+  /** More bytes than the service allows. */
+  | { readonly kind: 'too-long'; readonly stream: 'request' | 'response' }
+  /** Nothing moved in either direction for the limit's `idleMs`. */
+  | { readonly kind: 'stalled' }
+  /** The edge was revoked while the call was open. */
+  | { readonly kind: 'revoked' }
+  /** The broker was closed. */
+  | { readonly kind: 'host-closed' }
+
+interface CallIdentity {
+  /** Counts the calls of one broker. */
+  readonly call: number
+  /** Name of the unit on whose channel the call arrived. */
+  readonly unit: string
+  readonly need: string
+  readonly service: string
+}
+
+export type CallEvent =
+  | (CallIdentity & CallProvenance & { readonly kind: 'allowed' })
+  /** `message` says why, for the host's log; text of the caller in it is escaped. */
+  | (CallIdentity &
+      CallProvenance & { readonly kind: 'refused'; readonly refusal: Refusal; readonly message: string })
+  | (CallIdentity & {
+      readonly kind: 'ended'
+      readonly end: CallEnd
+      /** Bytes carried. */
+      readonly requestBytes: number
+      readonly responseBytes: number
+      readonly ms: number
+    })

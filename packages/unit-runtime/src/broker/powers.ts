@@ -1,0 +1,37 @@
+import type { Agent } from '@spectrum/guest-agent'
+import type { Clock } from '@spectrum/unit-monitor'
+import type { Prompter } from '../prompter/prompter.js'
+import type { CallEvent } from './events.js'
+
+/** What the broker needs of a unit. */
+export type CallAgent = Pick<Agent, 'offerServices' | 'connect' | 'exec' | 'closed'>
+
+/** One call as a function of the host program sees it. */
+export interface HostCall {
+  /** Name of the calling unit, from the channel on which the call arrived. */
+  readonly caller: string
+  readonly service: string
+  /** Conforms to the service's schema. */
+  readonly argument: unknown
+  /** What the caller sends; empty where the service or the edge allows no request. */
+  readonly request: AsyncIterable<Uint8Array>
+  /** Resolves when there is room. Rejects once the call has ended. */
+  respond(bytes: Uint8Array): Promise<void>
+  /** Aborts when the call has ended. */
+  readonly signal: AbortSignal
+}
+
+/** A service that the host program provides. The call is complete when it returns; a throw is its failure. */
+export type HostService = (call: HostCall) => void | Promise<void>
+
+export interface BrokerPowers {
+  readonly clock: Clock
+  /** Milliseconds since 1970, for conditions that name a moment. */
+  epochMs(): number
+  /** Whoever answers for `ask`. Without one, whatever must be asked is refused. */
+  readonly prompter?: Prompter | undefined
+  /** By the names that the graph uses in `fromHost`. */
+  readonly services: Readonly<Record<string, HostService>>
+  /** Must not throw. */
+  onEvent(event: CallEvent): void
+}

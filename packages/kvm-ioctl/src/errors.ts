@@ -39,6 +39,7 @@ export function errnoName(result: number): string {
 const UNNAMED: ReadonlyMap<number, string> = new Map([
   [-524, 'ENOTSUPP'],
   [-133, 'EHWPOISON'],
+  [-8, 'ENOEXEC'],
 ])
 
 /** What an error means whatever was asked. */

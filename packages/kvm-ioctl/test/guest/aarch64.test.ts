@@ -15,7 +15,7 @@ describe('KVM on aarch64 at EL2, in its lab', () => {
   })
 
   test('wants a vCPU to be initialised before it runs', () => {
-    expect(found['a vCPU that is not initialised']).toMatch(/^refused (ENOEXEC|.*-8)$/)
+    expect(found['a vCPU that is not initialised']).toBe('refused ENOEXEC')
   })
 
   test('has an interrupt controller that is made of attributes', () => {

@@ -7,6 +7,7 @@ import { build, type Plugin } from 'esbuild'
 import * as aarch64 from '../../../src/generated/aarch64.js'
 import type { StructureField } from '../../../src/generated/layout.js'
 import * as powerpc64le from '../../../src/generated/powerpc64le.js'
+import * as riscv64 from '../../../src/generated/riscv64.js'
 import type { Findings } from './report.js'
 
 const checkout = fileURLToPath(new URL('../../../../../', import.meta.url))
@@ -22,8 +23,11 @@ const NAMES = {
     architecture: 'powerpc64le',
     tables: powerpc64le,
   },
+  riscv64: { node: 'riscv64', triplet: 'riscv64-linux-gnu', architecture: 'riscv64', tables: riscv64 },
 } as const
-export type Lab = keyof typeof NAMES
+type Foreign = keyof typeof NAMES
+/** Those that `npm run lab` has. */
+export type Lab = Exclude<Foreign, 'riscv64'>
 
 /** The addon for an architecture that is not this machine's; gives its path. */
 export function crossBuildAddon(node: string, compiler: string): string {
@@ -70,13 +74,22 @@ export function programFolder(): string {
   return mkdtempSync(join(ours, 'build/lab-'))
 }
 
-/**
- * Runs a program of this folder with the real addon in a lab, and gives what it reports. A second program, compiled
- * for the lab with the compiler's own idea of the header, says what its layouts are.
- */
+/** Runs a program of this folder with the real addon in a lab, and gives what it reports. */
 export async function runInLab(lab: Lab, program: string): Promise<Findings> {
-  const { node, triplet, architecture, tables } = NAMES[lab]
-  crossBuildAddon(node, `${triplet}-gcc`)
+  return withProgram(lab, program, (script, layouts) => outputOf(lab, ['node', script, layouts]))
+}
+
+/**
+ * Builds a program of this folder and the addon for another architecture, and gives what the program reports where `run`
+ * runs it. A second program, compiled with the compiler's own idea of the header, says what its layouts are.
+ */
+export async function withProgram(
+  machine: Foreign,
+  program: string,
+  run: (script: string, layouts: string, addon: string) => Promise<string>,
+): Promise<Findings> {
+  const { node, triplet, architecture, tables } = NAMES[machine]
+  const addon = crossBuildAddon(node, `${triplet}-gcc`)
   const folder = programFolder()
   try {
     const script = await bundle(fileURLToPath(new URL(program, import.meta.url)), folder)
@@ -84,7 +97,7 @@ export async function runInLab(lab: Lab, program: string): Promise<Findings> {
     execFileSync(process.execPath, [join(ours, 'generate/native-layouts.mjs'), architecture, layouts], {
       input: JSON.stringify(tables.layouts),
     })
-    return JSON.parse(await outputOf(lab, ['node', script, layouts])) as Findings
+    return JSON.parse(await run(script, layouts, addon)) as Findings
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -106,7 +119,7 @@ export async function outputOf(lab: Lab | 'x86_64', command: readonly string[]):
 }
 
 /** What the program that `native-layouts.mjs` makes should print. */
-export function expectedLayouts(lab: Lab): Record<string, [offset: number, size: number]> {
+export function expectedLayouts(lab: Foreign): Record<string, [offset: number, size: number]> {
   const layouts = Object.entries<{ size: number; fields: Record<string, StructureField> }>(
     NAMES[lab].tables.layouts,
   )

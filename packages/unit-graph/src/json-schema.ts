@@ -1,4 +1,5 @@
 import { PERIOD_MS } from './attenuator/attenuator.js'
+import { PREDICATE_LIMITS } from './attenuator/predicate.js'
 import { LOCAL_NAME, MAX_INTERFACES, MAX_SOCKET_PATH } from './check/interfaces.js'
 import { FIELD_NAME, SERVICE_NAME, SERVICE_NAME_BYTES } from './check/service.js'
 import { MAX_UNITS, MEBIBYTE, UNIT_NAME } from './check/units.js'
@@ -40,7 +41,7 @@ const oneOf = (tag: string, shapes: Readonly<Record<string, Fields>>): Json => (
 
 const argv = list(text({ pattern: '^[^\\0]*$' }), { minItems: 1, maxItems: 4096 })
 const label = text({ minLength: 1, maxLength: 64 })
-const scalar: Json = { type: ['string', 'number'] }
+const scalar: Json = { type: ['string', 'number'], maxLength: PREDICATE_LIMITS.textLength }
 
 /**
  * The form of a graph in a file, as a JSON schema (draft 2020-12), for editors and other languages. It knows shapes;
@@ -145,12 +146,15 @@ export const graphJsonSchema = {
     }),
     predicate: oneOf('is', {
       equal: { to: scalar },
-      'one-of': { of: list(scalar) },
-      'starting-with': { text: text() },
+      'one-of': { of: list(scalar, { maxItems: PREDICATE_LIMITS.parts - 1 }) },
+      'starting-with': { text: text({ maxLength: PREDICATE_LIMITS.textLength }) },
       'at-most': { number: { type: 'number' } },
-      field: { name: text(), that: ref('predicate') },
-      every: { of: list(ref('predicate')) },
-      any: { of: list(ref('predicate')) },
+      field: {
+        name: text({ pattern: FIELD_NAME.source, maxLength: SCHEMA_LIMITS.nameBytes }),
+        that: ref('predicate'),
+      },
+      every: { of: list(ref('predicate'), { maxItems: PREDICATE_LIMITS.parts - 1 }) },
+      any: { of: list(ref('predicate'), { maxItems: PREDICATE_LIMITS.parts - 1 }) },
       not: { that: ref('predicate') },
     }),
   },

@@ -1,3 +1,4 @@
+import { quotedText } from '../escape.js'
 import { type Predicate, wordsOf } from './predicate.js'
 
 export type RatePeriod = 'second' | 'minute' | 'hour' | 'day'
@@ -59,10 +60,10 @@ export function conditionOf(attenuator: Attenuator): string {
     case 'until':
       return `until ${UTC.format(attenuator.time)} UTC`
     case 'audit':
-      return `written down as ${JSON.stringify(attenuator.label)}`
+      return `written down as ${quotedText(attenuator.label)}`
     case 'read-only':
       return 'without a request stream'
     case 'revocable':
-      return `until ${JSON.stringify(attenuator.name)} is revoked`
+      return `until ${quotedText(attenuator.name)} is revoked`
   }
 }

@@ -1,3 +1,14 @@
+import { printable, quotedText } from '../escape.js'
+
+/** What a predicate may have; a graph with more is refused. */
+export const PREDICATE_LIMITS = {
+  depth: 16,
+  /** Predicates, and the texts and numbers that they list, in all. */
+  parts: 256,
+  /** UTF-16 code units of one text. */
+  textLength: 4_096,
+} as const
+
 /** A question about an argument, as data, so that a graph in a file can ask it and everybody can read it. */
 export type Predicate =
   | { readonly is: 'equal'; readonly to: string | number }
@@ -48,23 +59,23 @@ export function holds(predicate: Predicate, argument: unknown): boolean {
   }
 }
 
-/** The predicate as words: `mode is "sign" and size is at most 10`. */
+/** The predicate as words, for a terminal or a log: `mode is "sign" and size is at most 10`. */
 export function wordsOf(predicate: Predicate, subject = 'the argument'): string {
   const joined = (of: readonly Predicate[], word: string, ofNone: string) =>
     of.length === 0 ? ofNone : of.map((one) => inner(one, subject)).join(` ${word} `)
   switch (predicate.is) {
     case 'equal':
-      return `${subject} is ${JSON.stringify(predicate.to)}`
+      return `${subject} is ${scalar(predicate.to)}`
     case 'one-of':
-      return `${subject} is one of ${predicate.of.map((one) => JSON.stringify(one)).join(', ')}`
+      return `${subject} is one of ${predicate.of.map(scalar).join(', ')}`
     case 'starting-with':
-      return `${subject} starts with ${JSON.stringify(predicate.text)}`
+      return `${subject} starts with ${scalar(predicate.text)}`
     case 'at-most':
       return `${subject} is at most ${predicate.number}`
     case 'field':
       return wordsOf(
         predicate.that,
-        subject === 'the argument' ? predicate.name : `${subject}.${predicate.name}`,
+        subject === 'the argument' ? printable(predicate.name) : `${subject}.${printable(predicate.name)}`,
       )
     case 'every':
       return joined(predicate.of, 'and', 'always')
@@ -74,6 +85,8 @@ export function wordsOf(predicate: Predicate, subject = 'the argument'): string 
       return `not (${wordsOf(predicate.that, subject)})`
   }
 }
+
+const scalar = (value: string | number) => (typeof value === 'string' ? quotedText(value) : printable(value))
 
 const inner = (predicate: Predicate, subject: string) =>
   predicate.is === 'every' || predicate.is === 'any'

@@ -1,10 +1,10 @@
 import { PERIOD_MS } from '../attenuator/attenuator.js'
+import { PREDICATE_LIMITS } from '../attenuator/predicate.js'
 import { firstOf, isRecord, type ValueFault, wrong } from './fault.js'
+import { isFieldName } from './service.js'
 import { isWhole } from './whole.js'
 
 const MAX_ATTENUATORS = 32
-const MAX_PREDICATE_DEPTH = 16
-const MAX_PREDICATE_PARTS = 256
 /** The window of a rate is remembered call by call. */
 const MAX_RATE = 10_000
 /** The last moment that ECMAScript can print (ECMA-262, "Time Values"). */
@@ -30,7 +30,7 @@ function faultOf(value: unknown): ValueFault | undefined {
     case 'read-only':
       return undefined
     case 'only':
-      return faultOfPredicate(value['that'], ['that'], 0)
+      return faultOfPredicate(value['that'], ['that'], 0, { parts: 0 })
     case 'rate':
       if (!isWhole(value['count'], 1, MAX_RATE))
         return wrong(['count'], `a whole number from 1 to ${MAX_RATE}`)
@@ -51,36 +51,49 @@ function faultOf(value: unknown): ValueFault | undefined {
 }
 
 const isLabel = (value: unknown) => typeof value === 'string' && LABEL.test(value)
-const isScalar = (value: unknown) =>
-  typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value))
+const isText = (value: unknown) => typeof value === 'string' && value.length <= PREDICATE_LIMITS.textLength
+const isScalar = (value: unknown) => isText(value) || (typeof value === 'number' && Number.isFinite(value))
 
-function faultOfPredicate(value: unknown, path: readonly string[], depth: number): ValueFault | undefined {
-  if (depth > MAX_PREDICATE_DEPTH) return wrong(path, `at most ${MAX_PREDICATE_DEPTH} deep`)
+const TOO_MANY = `of at most ${PREDICATE_LIMITS.parts} predicates, texts and numbers in all`
+const A_TEXT = `a text of at most ${PREDICATE_LIMITS.textLength} characters`
+
+/** `seen` counts over the whole predicate: lists in lists would be exponentially many. */
+function faultOfPredicate(
+  value: unknown,
+  path: readonly string[],
+  depth: number,
+  seen: { parts: number },
+): ValueFault | undefined {
+  if (depth > PREDICATE_LIMITS.depth) return wrong(path, `at most ${PREDICATE_LIMITS.depth} deep`)
+  seen.parts += 1
+  if (seen.parts > PREDICATE_LIMITS.parts) return wrong(path, TOO_MANY)
   if (!isRecord(value)) return wrong(path, 'equal(…), oneOf(…), field(…) or another predicate')
   const { of } = value
-  const listed = Array.isArray(of) && of.length <= MAX_PREDICATE_PARTS
   switch (value['is']) {
     case 'equal':
-      return isScalar(value['to']) ? undefined : wrong([...path, 'to'], 'a text or a number')
+      return isScalar(value['to']) ? undefined : wrong([...path, 'to'], `a number, or ${A_TEXT}`)
     case 'one-of':
-      return listed && of.every(isScalar)
-        ? undefined
-        : wrong([...path, 'of'], `at most ${MAX_PREDICATE_PARTS} texts or numbers`)
+      if (!Array.isArray(of)) return wrong([...path, 'of'], 'texts and numbers')
+      seen.parts += of.length
+      if (seen.parts > PREDICATE_LIMITS.parts) return wrong([...path, 'of'], TOO_MANY)
+      return firstOf(of, (one, index) =>
+        isScalar(one) ? undefined : wrong([...path, 'of', String(index)], `a number, or ${A_TEXT}`),
+      )
     case 'starting-with':
-      return typeof value['text'] === 'string' ? undefined : wrong([...path, 'text'], 'a text')
+      return isText(value['text']) ? undefined : wrong([...path, 'text'], A_TEXT)
     case 'at-most':
       return Number.isFinite(value['number']) ? undefined : wrong([...path, 'number'], 'a number')
     case 'field':
-      return typeof value['name'] === 'string'
-        ? faultOfPredicate(value['that'], [...path, 'that'], depth + 1)
+      return isFieldName(value['name'])
+        ? faultOfPredicate(value['that'], [...path, 'that'], depth + 1, seen)
         : wrong([...path, 'name'], 'the name of a field')
     case 'not':
-      return faultOfPredicate(value['that'], [...path, 'that'], depth + 1)
+      return faultOfPredicate(value['that'], [...path, 'that'], depth + 1, seen)
     case 'every':
     case 'any':
-      return listed
-        ? firstOf(of, (one, index) => faultOfPredicate(one, [...path, 'of', String(index)], depth + 1))
-        : wrong([...path, 'of'], `at most ${MAX_PREDICATE_PARTS} predicates`)
+      return Array.isArray(of)
+        ? firstOf(of, (one, index) => faultOfPredicate(one, [...path, 'of', String(index)], depth + 1, seen))
+        : wrong([...path, 'of'], 'predicates')
     default:
       return wrong([...path, 'is'], 'a predicate that this version knows')
   }

@@ -69,8 +69,13 @@ function faultOfRecord(fields: unknown, path: readonly string[], depth: number):
     return wrong(path, `a record of at most ${SCHEMA_LIMITS.fields} fields`)
   }
   return firstOf(Object.entries(fields), ([name, schema]) =>
-    FIELD_NAME.test(name) && name.length <= SCHEMA_LIMITS.nameBytes
+    isFieldName(name)
       ? faultOfArgument(schema, [...path, name], depth + 1)
       : wrong(path, 'named by letters, digits, "_" and "-"'),
   )
+}
+
+/** The name of a field of a record, as services have them. */
+export function isFieldName(name: unknown): boolean {
+  return typeof name === 'string' && name.length <= SCHEMA_LIMITS.nameBytes && FIELD_NAME.test(name)
 }

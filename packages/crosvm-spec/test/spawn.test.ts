@@ -184,6 +184,23 @@ describe('a start', () => {
     expect(lines).toHaveLength(1)
   })
 
+  test('of what ends by itself says so, however long its processes take to go', async () => {
+    const slow = {
+      async spawn(request: Parameters<typeof fakes.spawn>[0]) {
+        const process = await fakes.spawn(request)
+        const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 300))
+        return { ...process, groupGone: (signal: AbortSignal) => process.groupGone(signal).then(pause) }
+      },
+    }
+    const failure = (
+      await started(['slow-start=60000', 'exit=33@50'], {}, {}, { processes: slow })
+    )._unsafeUnwrapErr()
+    expect(failure).toMatchObject({
+      kind: 'ended',
+      end: { exit: { kind: 'crashed' }, status: { kind: 'exited', code: 33 } },
+    })
+  })
+
   test('of no program, or of one that lacks options, starts nothing', async () => {
     const nothing = await started([], { binary: '/nonexistent' }, {}, { processes: real.processes })
     expect(nothing._unsafeUnwrapErr().kind).toBe('not-executed')
@@ -210,6 +227,12 @@ describe('a start', () => {
     expect(taken).toMatchObject({ kind: 'wrong-descriptors', numbers: [2] })
     const net = [{ backend: { kind: 'tap-fd', tapFd: 8 } }] as const
     expect((await started([], {}, { net }))._unsafeUnwrapErr()).toMatchObject({ numbers: [8] })
+  })
+
+  test('does not wait for a host that does not answer', async () => {
+    const host = { ...real.host, inspect: () => new Promise<undefined>(() => {}) }
+    const failure = (await started([], { timeoutMs: 200 }, {}, { host }))._unsafeUnwrapErr()
+    expect(failure).toMatchObject({ kind: 'aborted', message: expect.stringContaining('took all the time') })
   })
 
   test('is refused with the remedy where the host lacks something, and nothing is started', async () => {

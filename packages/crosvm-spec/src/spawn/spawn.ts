@@ -63,8 +63,9 @@ async function start(
   if (descriptors.isErr()) return err(descriptors.error)
   const fits = await optionsAreThere(spec, powers, options.binary, signal)
   if (fits !== undefined) return err(fits)
-  const missing = await missingPrerequisites(spec, powers.host)
-  if (missing.length > 0) {
+  // A file system that does not answer must not hold the start for longer than it may take.
+  const missing = await Promise.race([missingPrerequisites(spec, powers.host), abortOf(signal)])
+  if (missing !== undefined && missing.length > 0) {
     const message = missing.map((item) => item.message).join('; ')
     return err({ kind: 'prerequisites', message, missing })
   }
@@ -129,6 +130,13 @@ async function untilReady(
     ? `crosvm ran for ${timeoutMs} ms and its main loop did not answer: give it longer, or see its log`
     : cause.message
   return err({ kind: 'not-ready', message, cause })
+}
+
+function abortOf(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined)
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true })
+  })
 }
 
 function abortedBefore(options: SpawnOptions): SpawnError {

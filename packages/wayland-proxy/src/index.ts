@@ -1,3 +1,9 @@
+export {
+  type Captured,
+  type CapturedMessage,
+  type CaptureError,
+  parseCapture,
+} from './diagnostics/capture.js'
 export type { Counters } from './diagnostics/recorder.js'
 export { type Explanation, explain } from './policy/explain.js'
 export { DEFAULT_LIMITS, type Limit, type Limits } from './policy/limits.js'

@@ -1,6 +1,7 @@
 import type { UnixSocket } from '@spectrum/unix-fd'
 import { createAnswerers } from './answers/answerers.js'
 import { stopTransfers } from './clipboard/transfer.js'
+import { Capture } from './diagnostics/capture.js'
 import { type Counters, Recorder } from './diagnostics/recorder.js'
 import { discardPictures } from './frame/supply.js'
 import { policyHooks } from './policy/hooks.js'
@@ -29,6 +30,11 @@ export interface ProxyOptions {
   readonly carry?: Carry
   /** Each message as a line, without secrets. Costs: every message is read twice. */
   readonly trace?: (line: string) => void
+  /**
+   * All that reaches the proxy, line by line, without secrets: `parseCapture` reads it, and tests let it happen
+   * again. Costs more than a trace.
+   */
+  readonly capture?: (line: string) => void
   /** A client and its connection to the compositor are over. */
   readonly onEnd?: (session: number, ending: Ending) => void
 }
@@ -64,6 +70,7 @@ export class WaylandProxy implements Disposable {
       recorder: new Recorder(),
       carry: options.carry ?? carryAnything,
       trace: options.trace,
+      capture: options.capture && new Capture(options.capture, options.policy, (fd) => powers.inspect(fd)),
       policy: options.policy,
       answerers: new Map<string, Answerer>(),
       interfaceNamed: (name): CompiledInterface => {

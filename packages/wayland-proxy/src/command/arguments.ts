@@ -10,6 +10,8 @@ export interface CommandLine {
   readonly securityContext: string | undefined
   readonly dryRun: boolean
   readonly trace: boolean
+  /** A file that does not exist yet, for all that arrives, without secrets. */
+  readonly capture: string | undefined
   readonly crossDomain: boolean
   readonly work:
     | { readonly kind: 'run'; readonly argv: readonly string[] }
@@ -37,6 +39,7 @@ Puts a policy between a program, or a unit, and the compositor.
   --cross-domain       the clients are behind crosvm's cross-domain device
   --dry-run            say what would be refused, and let it pass
   --trace              write each message to standard error, without secrets
+  --capture FILE       write all that arrives to a new file, without secrets, so that a test can replay it
   --explain NAME       say what becomes of an interface or a message
   --schema             write the JSON schema of policies
 `
@@ -48,6 +51,7 @@ const VALUED = [
   '--compositor',
   '--protocol',
   '--security-context',
+  '--capture',
   '--explain',
 ] as const
 const PLAIN = ['--dry-run', '--trace', '--cross-domain', '--schema', '--help'] as const
@@ -90,6 +94,7 @@ export function parseArguments(argv: readonly string[]): Result<CommandLine, str
     securityContext: one('--security-context'),
     dryRun: flags.has('--dry-run'),
     trace: flags.has('--trace'),
+    capture: one('--capture'),
     crossDomain: flags.has('--cross-domain'),
     work: work.value,
   })

@@ -2,9 +2,14 @@ import { CODE, type CompiledMessage } from '../protocol/compile.js'
 import { escaped } from '../relay/endings.js'
 
 /** Texts that are the protocol's own; all others may be the user's. */
-const SHOWN = new Set(['wl_registry.global', 'wl_registry.bind', 'wl_seat.name', 'wl_display.error'])
+export const NOT_SECRET_TEXTS = new Set([
+  'wl_registry.global',
+  'wl_registry.bind',
+  'wl_seat.name',
+  'wl_display.error',
+])
 /** Numbers that tell what the user types. */
-const SECRET = new Set(['wl_keyboard.key', 'wl_keyboard.modifiers'])
+const SECRET_NUMBERS = new Set(['wl_keyboard.key', 'wl_keyboard.modifiers'])
 
 interface Words {
   readonly words: Int32Array
@@ -39,7 +44,7 @@ export function traceLine(
     const word = words[from]!
     from += 1
     if (code === CODE.word) {
-      if (SECRET.has(message.fullName)) parts.push('?')
+      if (SECRET_NUMBERS.has(message.fullName)) parts.push('?')
       else if (type.kind === 'fixed') parts.push(String(word / 256))
       else parts.push(String(type.kind === 'uint' ? word >>> 0 : word))
       continue
@@ -58,7 +63,7 @@ export function traceLine(
     }
     if (code === CODE.array) parts.push(`array[${length}]`)
     else if (length === 0) parts.push('nil')
-    else if (!SHOWN.has(message.fullName)) parts.push(`text[${length - 1}]`)
+    else if (!NOT_SECRET_TEXTS.has(message.fullName)) parts.push(`text[${length - 1}]`)
     else parts.push(`"${escaped(new TextDecoder().decode(bytes.subarray(start, start + length - 1)))}"`)
     from += (length + 3) >> 2
     if (code !== CODE.untypedNewId || from + 1 >= end) continue

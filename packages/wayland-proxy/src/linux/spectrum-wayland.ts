@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command: puts a policy between a program and the compositor. */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import process from 'node:process'
@@ -72,6 +72,16 @@ interface Service {
   readonly powers: Parameters<typeof acceptClients>[0]['powers']
 }
 
+/** Never over a file that is there: what is captured may be the only evidence. */
+function openCapture(path: string): Result<(line: string) => void, string> {
+  try {
+    const descriptor = openSync(path, 'wx', 0o600)
+    return ok((line) => void writeSync(descriptor, `${line}\n`))
+  } catch (failure) {
+    return err(`--capture ${path}: ${failure instanceof Error ? failure.message : String(failure)}`)
+  }
+}
+
 function openService(line: CommandLine, policy: Policy, table: ProtocolTable): Result<Service, string> {
   const descriptors = unixFd()
   const powers = linuxRelayPowers()
@@ -79,9 +89,12 @@ function openService(line: CommandLine, policy: Policy, table: ProtocolTable): R
   if (powers.isErr()) return err(powers.error.message)
   const path = compositorPath(line.compositor)
   if (path.isErr()) return err(`where is the compositor? ${path.error}; use --compositor`)
+  const capture = line.capture === undefined ? ok(undefined) : openCapture(line.capture)
+  if (capture.isErr()) return err(capture.error)
   const proxy = new WaylandProxy(powers.value, {
     policy,
     table,
+    ...(capture.value && { capture: capture.value }),
     ...(line.crossDomain && { carry: carryAcrossDomains(linuxCrossDomainPowers(descriptors.value)) }),
     ...(line.trace && { trace: (text: string) => process.stderr.write(`${text}\n`) }),
     onWarning: ({ code, session, message, passed }) => {

@@ -33,6 +33,7 @@ export function relayEvent(session: Session, at: number, size: number): void {
   const { unit } = session
   unit.recorder.record(session, 'event', id, message, size)
   if (unit.trace) unit.trace(traceLine(session.number, '<-', id, message, input, at))
+  unit.capture?.add(session.number, 'compositor', message, input, at)
   if (message.bytes !== 0 && message.bytes !== size) {
     broken(session, `${message.fullName}: ${size} bytes where ${message.bytes} belong`)
     return

@@ -36,6 +36,7 @@ export function relayRequest(session: Session, at: number, size: number): void {
   const { unit } = session
   unit.recorder.record(session, 'request', id, message, size)
   if (unit.trace) unit.trace(traceLine(session.number, '->', id, message, input, at))
+  unit.capture?.add(session.number, 'client', message, input, at)
   if (message.bytes !== 0 && message.bytes !== size) {
     const text = `${message.fullName}: ${size} bytes where ${message.bytes} belong`
     session.refuse(DISPLAY_ERROR.invalidMethod, text)

@@ -1,5 +1,6 @@
 import type { Fd, Inbox, Inspection, UnixFdError } from '@spectrum/unix-fd'
 import type { Result } from 'neverthrow'
+import type { Capture } from '../diagnostics/capture.js'
 import type { Recorder } from '../diagnostics/recorder.js'
 import type { Policy } from '../policy/policy.js'
 import type { Warning } from '../policy/warnings.js'
@@ -50,6 +51,7 @@ export interface UnitContext {
   /** What the way to the unit can carry. */
   readonly carry: Carry
   readonly trace: ((line: string) => void) | undefined
+  readonly capture: Capture | undefined
   /** The interfaces that the proxy answers itself, by name. */
   readonly answerers: ReadonlyMap<string, Answerer>
   readonly recorder: Recorder

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { randomFrom } from '../fuzz.js'
 import { USUAL_GLOBALS } from '../peers/compositor.js'
+import { liveAtRandom } from './random.js'
 import { AROUND, Framed } from './window.js'
 
 const states = (...values: number[]) => new Uint8Array(Uint32Array.from(values).buffer)
@@ -146,7 +146,7 @@ describe('a window’s frame', () => {
     const { surface, xdg, toplevel } = framed.toplevel()
     const buffers = () =>
       [...compositor.objects.values()].filter(({ type }) => type.name === 'wl_buffer').length
-    for (let size = 20; size < 120; size++) {
+    for (let size = 20; size < 50; size++) {
       const buffer = framed.buffer(size, size)
       client.send(surface, 'attach', buffer, 0, 0)
       client.send(surface, 'commit')
@@ -290,38 +290,8 @@ describe('subsurfaces', () => {
     expect(await framed.client.error()).toMatch('too deep')
   })
 
-  test('of any kind and order leave every window framed: 12 random lives', async () => {
-    for (let seed = 1; seed <= 12; seed++) {
-      const random = randomFrom(seed * 7_919)
-      await using framed = await Framed.start()
-      const { client } = framed
-      const { surface, xdg } = framed.toplevel()
-      framed.show(surface, 200, 200)
-      const parts: { surface: number; subsurface: number; parent: number }[] = []
-      const any = () => parts[random(parts.length)]!
-      for (let step = 0; step < 60; step++) {
-        const kind = parts.length === 0 ? 0 : random(10)
-        if (kind === 0) {
-          const parent = parts.length === 0 || random(2) === 0 ? surface : any().surface
-          parts.push({ ...framed.child(parent), parent })
-        } else if (kind === 1) {
-          client.send(any().subsurface, 'set_position', random(600) - 300, random(600) - 300)
-        } else if (kind === 2) client.send(any().subsurface, random(2) === 0 ? 'set_desync' : 'set_sync')
-        else if (kind === 3) {
-          const one = any()
-          const siblings = parts.filter((other) => other.parent === one.parent && other !== one)
-          const other = siblings[random(siblings.length + 1)]?.surface ?? one.parent
-          client.send(one.subsurface, random(2) === 0 ? 'place_above' : 'place_below', other)
-        } else if (kind === 4) {
-          client.send(xdg, 'set_window_geometry', random(50), random(50), 1 + random(300), 1 + random(300))
-        } else if (kind < 7) framed.show(any().surface, 1 + random(300), 1 + random(300))
-        else if (kind === 7) client.send(any().surface, 'commit')
-        else framed.show(surface, 1 + random(300), 1 + random(300))
-        await framed.settle()
-        expect(framed.scene.faultOf(framed.windowSurface()), `seed ${seed}, step ${step}`).toBeUndefined()
-      }
-      expect(framed.unit.endings).toEqual([])
-    }
+  test('of any kind and order leave every window framed: 4 random lives', async () => {
+    for (let seed = 1; seed <= 4; seed++) await liveAtRandom(seed, 40)
   })
 })
 

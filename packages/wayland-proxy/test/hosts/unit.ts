@@ -17,10 +17,11 @@ export class RealUnit implements AsyncDisposable {
   readonly #stop = new AbortController()
   readonly #served: Promise<unknown>
 
-  constructor(desktop: Desktop, policy: unknown = {}) {
+  constructor(desktop: Desktop, policy: unknown = {}, capture?: (line: string) => void) {
     this.socket = join(desktop.folder, `unit-${++count}`)
     this.proxy = new WaylandProxy(powers, {
       policy: readPolicy(policy)._unsafeUnwrap(),
+      ...(capture && { capture }),
       onWarning: (warning) => this.warnings.push(warning),
       onEnd: (_session, ending) => this.endings.push(ending),
     })

@@ -179,10 +179,31 @@ describe('what the proxy answers itself', () => {
     const connection = await unit.started()
     const { toplevel } = await toplevelOf(connection)
     const { client } = connection
-    client.make(client.bind('zxdg_decoration_manager_v1'), 'get_toplevel_decoration', toplevel)
+    const decoration = client.make(
+      client.bind('zxdg_decoration_manager_v1'),
+      'get_toplevel_decoration',
+      toplevel,
+    )
     expect((await client.next('zxdg_toplevel_decoration_v1.configure')).args).toEqual([2])
+    client.send(decoration, 'set_mode', 1)
+    expect((await client.next('zxdg_toplevel_decoration_v1.configure')).args).toEqual([1])
     client.bind('org_kde_kwin_server_decoration_manager')
     expect((await client.next('org_kde_kwin_server_decoration_manager.default_mode')).args).toEqual([2])
+  })
+
+  test('decoration: a program that insists on its own is not told otherwise again and again', async () => {
+    for (const frame of ['none', { label: 'mail' }]) {
+      await using unit = new Unit({ identity: { frame } })
+      const connection = await unit.started()
+      const { surface } = await toplevelOf(connection)
+      const { client } = connection
+      const manager = client.bind('org_kde_kwin_server_decoration_manager')
+      const decoration = client.make(manager, 'create', surface)
+      for (const mode of [1, 1, 2, 2, 1]) client.send(decoration, 'request_mode', mode)
+      await client.sync()
+      const said = client.seen.filter(({ name }) => name === 'org_kde_kwin_server_decoration.mode')
+      expect(said.map(({ args }) => args[0])).toEqual(frame === 'none' ? [1] : [2, 1, 2, 1])
+    }
   })
 
   test('activation: a token comes, and is good for nothing', async () => {

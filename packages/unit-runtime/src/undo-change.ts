@@ -20,11 +20,13 @@ export async function hideAgain(
 ): Promise<HostError> {
   const hidden = await view.hide(view.shown(names), undo)
   if (hidden.isOk()) return error
-  await orAborted(view.endServer(), undo.signal)
-  return also(
+  const failed = unlessEnding(
+    undo,
     error,
     `And its view could not be told to hide what it showed for that, so it is ended: ${hidden.error.message}`,
   )
+  await orAborted(view.endServer(), undo.signal)
+  return failed
 }
 
 /** The unit unbinds what it may have bound of a change that failed. Returns the change's error. */
@@ -36,7 +38,8 @@ export async function unbindAgain(
 ): Promise<HostError> {
   const unbound = await agent.unbindStore(names, { signal: undo.signal, deadlineMs: undo.leftMs() })
   if (unbound.isOk() || unbound.error.kind === 'unit-lost') return error
-  return also(
+  return unlessEnding(
+    undo,
     error,
     `And the unit could not be told to unbind what it may have bound: ${unbound.error.message}`,
   )
@@ -53,7 +56,11 @@ export async function showAgain(
   if (entries.length === 0) return error
   const shown = await view.show(entries, undo)
   if (shown.isErr())
-    return also(error, `And its view could not be told to show again what it hid: ${shown.error.message}`)
+    return unlessEnding(
+      undo,
+      error,
+      `And its view could not be told to show again what it hid: ${shown.error.message}`,
+    )
   const bound = await bindAnew(
     unit,
     view,
@@ -61,10 +68,16 @@ export async function showAgain(
     undo,
   )
   if (bound.isOk() || bound.error.kind === 'unit-lost') return error
-  return also(
+  return unlessEnding(
+    undo,
     error,
     `And the unit cannot read what its view shows again until that is revoked and injected: ${bound.error.message}`,
   )
+}
+
+/** Of a unit that ends nothing has to be undone. */
+function unlessEnding(undo: Wait, error: HostError, more: string): HostError {
+  return undo.reason() === 'aborted' ? error : also(error, more)
 }
 
 export function also(error: HostError, more: string): HostError {

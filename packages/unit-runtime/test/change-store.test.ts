@@ -431,7 +431,9 @@ describe('a store that changes by a view', () => {
     await expect.poll(() => hanging).toBe(1)
     if (why === 'its deadline') clock.advance(30_000)
     else await unit.stop({ graceMs: 0 })
-    expect((await injecting).isErr()).toBe(true)
+    const error = (await injecting)._unsafeUnwrapErr()
+    expect(error.kind).toBe('view-failed')
+    expect(error.message.includes('And its view')).toBe(why === 'its deadline')
     // One deadline for all names.
     expect(hanging).toBe(1)
     await unit.ended

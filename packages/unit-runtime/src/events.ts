@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type TypedEmitter from 'typed-emitter'
 import type { EventMap } from 'typed-emitter'
+import type { CallEvent } from './broker/events.js'
 import type { JournalRecord } from './journal.js'
 import type { UnitState } from './unit.js'
 
@@ -35,6 +36,8 @@ export type HostEvents = {
     readonly source: 'console' | 'monitor'
     readonly text: string
   }) => void
+  /** What became of a call between units: allowed or refused and why, and how one that was allowed has ended. */
+  call: (event: CallEvent) => void
   step: (event: { readonly unit: string; readonly step: Step }) => void
   /** A record reached the disk. */
   journal: (record: JournalRecord) => void

@@ -88,6 +88,7 @@ export function fakeHostPowers(options: FakeHostOptions): HostPowers {
   const nothing = () => Promise.reject(new Error('a fake host starts no process and opens no socket'))
   return {
     clock,
+    epochMs: () => clock.now(),
     files: options.files ?? memoryFiles(),
     processTable: {
       self: { pid: 1000, startTime: '1' },

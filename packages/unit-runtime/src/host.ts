@@ -3,12 +3,16 @@ import type { Graph, UnitDefinition, UnitMap } from '@spectrum/unit-graph'
 import type { Accelerator, ChosenMonitor, Considered } from '@spectrum/unit-monitor'
 import { err, ok, type Result, ResultAsync } from 'neverthrow'
 import { attachUnits } from './attach-units.js'
+import { type GraphCalls, HostCalls } from './broker/host-calls.js'
+import type { CallLimits } from './broker/limits.js'
+import type { HostService } from './broker/powers.js'
 import { faultOfGraph } from './carried-graph.js'
 import { type HostError, stateFailed, storeFailed, unitDied } from './errors.js'
 import { emit, type HostEmitter } from './events.js'
 import type { HostDirectory } from './host-directory.js'
 import { findLeftovers, type Leftovers } from './leftovers.js'
 import type { HostBlobCache, HostPowers } from './powers.js'
+import type { Prompter } from './prompter/prompter.js'
 import type { ReconciledHost } from './reconcile.js'
 import type { RunningUnit } from './running-unit.js'
 import { startGraph, stopInReverse } from './start-graph.js'
@@ -46,6 +50,11 @@ export interface Host extends AsyncDisposable {
    * `deadlineMs` (180 s) is for each unit. Aborting the signal ends the starts and cleans up.
    */
   start<Map extends UnitMap>(graph: Graph<Map>, options?: WaitOptions): ResultAsync<Units<Map>, HostError>
+  /**
+   * Takes back every grant that is `revocable` by this name, now and with the calls that are open on it. Returns how
+   * many edges of running graphs that closes.
+   */
+  revokeGrant(name: string): number
   /** What the units share, read from the kernel. */
   sharing(options?: WaitOptions): ResultAsync<SharingReport, HostError>
   /** Looks for what exists of this host. Also after `stop`, when all of it is empty. */
@@ -73,6 +82,9 @@ export interface HostParts {
   readonly events: HostEmitter
   readonly concurrentStarts: number
   readonly deviceBudget: number
+  readonly prompter: Prompter | undefined
+  readonly services: Readonly<Record<string, HostService>>
+  readonly callLimits: Partial<CallLimits> | undefined
   readonly signal: AbortSignal | undefined
 }
 
@@ -85,6 +97,7 @@ export class OpenHost implements Host {
   /** Names taken by units that start or run. */
   readonly #taken = new Set<string>()
   readonly #units = new Map<string, RunningUnit>()
+  readonly #calls: HostCalls
   readonly #starts = new Set<Promise<unknown>>()
   readonly #closing = new AbortController()
   /** Aborted when whoever stops the host will wait for no guest any longer. */
@@ -118,6 +131,16 @@ export class OpenHost implements Host {
       log: (unit, line) => emit(events, 'log', { unit, ...line }),
       forget: (unit) => this.#forget(unit as RunningUnit),
     }
+    this.#calls = new HostCalls(
+      {
+        clock: powers.clock,
+        epochMs: () => powers.epochMs(),
+        prompter: parts.prompter,
+        services: parts.services,
+        onEvent: (event) => emit(events, 'call', event),
+      },
+      parts.callLimits,
+    )
     parts.signal?.addEventListener('abort', this.#onAbort, { once: true })
     if (parts.signal?.aborted) this.#onAbort()
   }
@@ -134,6 +157,10 @@ export class OpenHost implements Host {
     this.#starts.add(work)
     void work.finally(() => this.#starts.delete(work))
     return new ResultAsync(work)
+  }
+
+  revokeGrant(name: string): number {
+    return this.#calls.revoke(name)
   }
 
   sharing(options: WaitOptions = {}): ResultAsync<SharingReport, HostError> {
@@ -172,7 +199,7 @@ export class OpenHost implements Host {
     if (this.#stopped !== undefined) {
       return err({ kind: 'host-closed', message: 'This host is stopped; open another one.' })
     }
-    const fault = faultOfGraph(graph)
+    const fault = faultOfGraph(graph, this.#parts.services)
     if (fault !== undefined) return err(fault)
     const names = Object.values(graph.units).map((unit) => unit.name)
     const held = names.find((name) => this.#taken.has(name))
@@ -181,16 +208,20 @@ export class OpenHost implements Host {
       return err({ kind: 'unit-exists', message, unit: held })
     }
     for (const name of names) this.#taken.add(name)
-    const started = await this.#startUnits(graph, options)
+    const calls = this.#calls.open(graph)
+    const started = await this.#startUnits(graph, calls, options)
     if (started.isErr()) {
+      calls.close()
       for (const name of names) if (!this.#units.has(name)) this.#taken.delete(name)
       return err(started.error)
     }
+    void Promise.all([...started.value.values()].map((unit) => unit.ended)).then(() => calls.close())
     return ok(Object.fromEntries(started.value) as unknown as Units<Map>)
   }
 
   async #startUnits<Map extends UnitMap>(
     graph: Graph<Map>,
+    calls: GraphCalls,
     options: WaitOptions,
   ): Promise<Result<ReadonlyMap<string, RunningUnit>, HostError>> {
     const { powers, start, concurrentStarts, deviceBudget } = this.#parts
@@ -209,7 +240,7 @@ export class OpenHost implements Host {
       if (wait.signal.aborted) return err(abortedStart(name))
       emit(this.events, 'unit-state', { unit: name, state: 'starting' })
       const attachment = attached.value.get(name)!
-      const begun = await this.#startUnit(definition, attachment, wait)
+      const begun = await this.#startUnit(definition, attachment, calls, wait)
       if (begun.isOk() || begun.error.machineLives) unheld.delete(name)
       if (begun.isErr()) {
         const { error } = begun.error
@@ -238,21 +269,24 @@ export class OpenHost implements Host {
   async #startUnit(
     definition: UnitDefinition,
     attachment: Attachment,
+    calls: GraphCalls,
     wait: Wait,
   ): Promise<Result<RunningUnit, FailedStart>> {
     const { start } = this.#parts
     const parts = start.current
-    const unit = await startUnit(this.#context, parts, definition, attachment, wait)
+    const join = calls.join(definition.name)
+    const unit = await startUnit(this.#context, parts, definition, attachment, join, wait)
     if (unit.isOk() || unit.error.machineLives) return unit
     const other = await start.afterFailure(unit.error.error, parts, definition.name, wait)
     if (other.isErr()) return err({ error: other.error, machineLives: false })
-    return startUnit(this.#context, other.value, definition, attachment, wait)
+    return startUnit(this.#context, other.value, definition, attachment, join, wait)
   }
 
   async #stop(graceMs: number): Promise<Result<void, HostError>> {
     this.#closing.abort()
     await Promise.allSettled(this.#starts)
     await this.#parts.start.close()
+    this.#calls.close()
     const failures = await stopInReverse([...this.#units.values()], graceMs, this.#hurry.signal)
     // Something still lives: the directory stays as the proof of it.
     const failure = failures[0] ?? (await this.#closeCache()) ?? (await this.#removeDirectory())

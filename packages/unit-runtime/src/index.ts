@@ -10,18 +10,45 @@ export type {
   StoreSource,
 } from '@spectrum/store-share'
 export {
+  type Absent,
+  type ArgumentSchema,
+  type Attenuator,
+  absent,
+  ask,
+  audit,
+  bytes,
   type ClosureReference,
+  choice,
   closure,
   compose,
+  defineService,
   defineUnit,
+  fromHost,
+  type Grant,
   type Graph,
   type GraphError,
+  integer,
+  none,
+  once,
+  only,
+  type Reason,
+  rate,
+  readOnly,
+  record,
+  revocable,
+  type Service,
+  type StreamSchema,
+  text,
   type UnitDefinition,
   type UnitMap,
   type UnitOptions,
+  until,
 } from '@spectrum/unit-graph'
 export type { Accelerator, Considered, MachineExit, MonitorError } from '@spectrum/unit-monitor'
 export { escapeAndCut, escapeText } from '@spectrum/unit-monitor'
+export type { CallEnd, CallEvent, CallProvenance, CallTarget, Refusal } from './broker/events.js'
+export { CALL_LIMITS, type CallLimits } from './broker/limits.js'
+export type { HostCall, HostService } from './broker/powers.js'
 export type { ExecResult } from './collect.js'
 export type { DebugOutput, DebugTarget } from './debug/debug-output.js'
 export { type ElfRefusal, type RandomAccess, readBuildId } from './debug/elf-build-id.js'

@@ -80,6 +80,7 @@ export function linuxHostPowers(
   const monitorPowers = linuxPowers()
   return {
     clock: monitorPowers.clock,
+    epochMs: () => Date.now(),
     files: linuxHostFiles,
     processTable: linuxProcessTable(),
     randomHex: (bytes) => randomBytes(bytes).toString('hex'),

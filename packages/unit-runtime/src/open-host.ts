@@ -1,11 +1,14 @@
 import type { StoreSource } from '@spectrum/store-share'
 import { err, ok, type Result, ResultAsync } from 'neverthrow'
+import type { CallLimits } from './broker/limits.js'
+import type { HostService } from './broker/powers.js'
 import { type HostError, monitorFailed, stateFailed, storeFailed } from './errors.js'
 import { emit, type HostEmitter, newHostEmitter } from './events.js'
 import { type Host, type HostParts, OpenHost } from './host.js'
 import { excessOf, HostDirectory, type HostPlaces, hostsDirectory } from './host-directory.js'
 import { journalledProcesses, journalledSockets } from './journalled.js'
 import type { HostBlobCache, HostPowers } from './powers.js'
+import type { Prompter } from './prompter/prompter.js'
 import { type ReconciledHost, reconcile } from './reconcile.js'
 import { firstImage, StartPlan } from './start-plan.js'
 import type { InjectionWish } from './store-access.js'
@@ -30,6 +33,12 @@ export interface HostOptions {
   readonly injection?: InjectionWish
   /** The most devices of one unit at its start. 24 by default; above it several store paths share a device. */
   readonly deviceBudget?: number | undefined
+  /** Whoever answers for `ask` on an edge. Without one every such call is refused. */
+  readonly prompter?: Prompter | undefined
+  /** The functions that graphs are wired to by `fromHost`, by its names. */
+  readonly services?: Readonly<Record<string, HostService>> | undefined
+  /** What the calls of a graph may take, where it differs from the defaults. */
+  readonly callLimits?: Partial<CallLimits> | undefined
 }
 
 const OPEN_MS = 180_000
@@ -151,6 +160,9 @@ async function choose(
     cache,
     concurrentStarts: options.concurrentStarts ?? CONCURRENT_STARTS,
     deviceBudget: options.deviceBudget ?? DEVICE_BUDGET,
+    prompter: options.prompter,
+    services: options.services ?? {},
+    callLimits: options.callLimits,
     signal: options.signal,
   })
 }
@@ -179,6 +191,12 @@ function faultOf(places: HostPlaces, options: HostOptions): HostError | undefine
     if (count !== undefined && (!Number.isSafeInteger(count) || count < 1)) {
       return { kind: 'invalid-request', message: `${field} must be a whole number, 1 or more.`, field }
     }
+  }
+  const limits = Object.entries(options.callLimits ?? {})
+  const wrong = limits.find(([, limit]) => typeof limit !== 'number' || !(limit >= 1))
+  if (wrong !== undefined) {
+    const message = `callLimits.${wrong[0]} must be a number, 1 or more.`
+    return { kind: 'invalid-request', message, field: 'callLimits' }
   }
   return undefined
 }

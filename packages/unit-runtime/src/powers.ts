@@ -153,6 +153,8 @@ export type HostBlobCache = BlobCache & Pick<BlobCacheUpkeep, 'release' | 'close
 /** The parts of the outside world that a host touches, and nothing else. */
 export interface HostPowers {
   readonly clock: Clock
+  /** Milliseconds since 1970, for conditions on calls that name a moment. */
+  epochMs(): number
   readonly files: HostFiles
   readonly processTable: ProcessTable
   /** Random lower-case hexadecimal digits. */

@@ -3,6 +3,7 @@ import type { Attachment, Blob, DeviceFile } from '@spectrum/store-share'
 import type { UnitDefinition } from '@spectrum/unit-graph'
 import type { Machine, MachineDescription, Monitor } from '@spectrum/unit-monitor'
 import { err, ok, type Result } from 'neverthrow'
+import type { JoinCalls } from './broker/host-calls.js'
 import { distinctDevices, machineDevice } from './devices.js'
 import { agentFailed, type HostError, monitorFailed, stateFailed, unitDied, viewFailed } from './errors.js'
 import type { ViewPower } from './powers.js'
@@ -38,7 +39,8 @@ export interface FailedStart {
 }
 
 /**
- * Starts one unit whose store is attached: make a private directory, start the machine, meet the agent, mount.
+ * Starts one unit whose store is attached: make a private directory, start the machine, meet the agent, mount, and let its
+ * programs call.
  * On any failure everything that was begun is undone before the error is returned. The attachment is the unit's only
  * once it has started.
  */
@@ -47,6 +49,7 @@ export async function startUnit(
   parts: StartParts,
   definition: UnitDefinition,
   attachment: Attachment,
+  join: JoinCalls,
   wait: Wait,
 ): Promise<Result<RunningUnit, FailedStart>> {
   const { name } = definition
@@ -76,6 +79,13 @@ export async function startUnit(
   const mounted = await mount(context, name, machine, agent, attachment, wait)
   if (mounted.isErr())
     return err(await undo(context, directory, { error: mounted.error, machine, agent }, view))
+  const joined = await join(agent, { signal: wait.signal, deadlineMs: wait.leftMs() })
+  if (joined.isErr()) {
+    const lines = machine.lastLines()
+    const dead = await postMortem(context, machine, joined.error.kind === 'unit-lost')
+    const error = dead ?? whyNot(agentFailed(name, joined.error, lines), name, wait, lines)
+    return err(await undo(context, directory, { error, machine, agent }, view))
+  }
   return ok(
     new RunningUnit(name, context, {
       directory,

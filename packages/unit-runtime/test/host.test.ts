@@ -70,6 +70,8 @@ const connectDeafAgent: ConnectAgent = (channel, powers, options) =>
     mountView: (...given) => agent.mountView(...given),
     unbindStore: (...given) => agent.unbindStore(...given),
     listStore: (...given) => agent.listStore(...given),
+    offerServices: (...given) => agent.offerServices(...given),
+    connect: (...given) => agent.connect(...given),
     powerOff: ({ signal } = {}) =>
       new ResultAsync(
         new Promise((resolve) => {

@@ -1,18 +1,23 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Client, header, memory, words } from './flood/client.js'
+import { Flooder } from './flood/flooder.js'
 
 // What the way through the proxy costs, with its full default policy on: against no proxy, and against waypipe 0.8,
 // both ends on this machine and without compression. One compositor (headless weston), one client, three ways,
-// interleaved; medians. How long the same client takes until its first window has been shown is left to the tests.
+// interleaved; medians. The policy draws frames. What a slow reader costs is measured at a compositor that floods.
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 7)
 const SYNCS = Number(process.env['BENCH_SYNCS'] ?? 1_000)
 const COMMITS = Number(process.env['BENCH_COMMITS'] ?? 50_000)
 const CHURN = Number(process.env['BENCH_CHURN'] ?? 10_000)
 const POOLS = Number(process.env['BENCH_POOLS'] ?? 2_000)
+const WINDOWS = Number(process.env['BENCH_WINDOWS'] ?? 3)
+const IDLE = 50
+const STALLED_MS = 2_000
 const json = process.argv.includes('--json')
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-wayland-'))
@@ -21,8 +26,11 @@ const runtime = join(folder, 'runtime')
 const environment = { ...process.env, XDG_RUNTIME_DIR: runtime, WAYLAND_DISPLAY: 'wayland-1' }
 const children: ChildProcess[] = []
 
-function start(file: string, argv: readonly string[]): void {
-  children.push(spawn(file, argv, { env: environment, stdio: ['ignore', 'ignore', 'ignore'] }))
+function start(file: string, argv: readonly string[], display = 'wayland-1'): ChildProcess {
+  const env = { ...environment, WAYLAND_DISPLAY: display }
+  const child = spawn(file, argv, { env, stdio: ['ignore', 'ignore', 'ignore'] })
+  children.push(child)
+  return child
 }
 
 async function appears(path: string): Promise<string> {
@@ -39,22 +47,117 @@ interface Way {
   readonly path: string
 }
 
+const command = fileURLToPath(new URL('../src/linux/spectrum-wayland.ts', import.meta.url))
+const policy = join(folder, 'policy.json')
+writeFileSync(policy, JSON.stringify({ identity: { titlePrefix: '[bench] ', frame: { label: 'bench' } } }))
+
+async function startOurs(name: string, display: string): Promise<{ path: string; child: ChildProcess }> {
+  const path = join(folder, name)
+  const argv = [...process.execArgv, command, '--policy', policy, '--listen', path]
+  const child = start(process.execPath, argv, display)
+  return { path: await appears(path), child }
+}
+
+async function startWaypipe(name: string, display: string): Promise<{ path: string; child: ChildProcess }> {
+  const tunnel = join(folder, `tunnel-${name}`)
+  const child = start('waypipe', ['--no-gpu', '--compress', 'none', '--socket', tunnel, 'client'], display)
+  await appears(tunnel)
+  const options = ['--no-gpu', '--compress', 'none', '--socket', tunnel, '--display', name, 'server']
+  start('waypipe', [...options, '--', 'sleep', '3600'])
+  return { path: await appears(join(runtime, name)), child }
+}
+
 async function startWays(): Promise<readonly Way[]> {
   start('weston', ['--backend=headless-backend.so', '--socket=wayland-1', '--idle-time=0'])
   const direct = await appears(join(runtime, 'wayland-1'))
-  const command = fileURLToPath(new URL('../src/linux/spectrum-wayland.ts', import.meta.url))
-  const ours = join(folder, 'ours')
-  start(process.execPath, [...process.execArgv, command, '--policy', 'default', '--listen', ours])
-  const tunnel = join(folder, 'tunnel')
-  start('waypipe', ['--no-gpu', '--compress', 'none', '--socket', tunnel, 'client'])
-  await appears(tunnel)
-  const options = ['--no-gpu', '--compress', 'none', '--socket', tunnel, '--display', 'wayland-2', 'server']
-  start('waypipe', [...options, '--', 'sleep', '3600'])
   return [
     { name: 'direct', path: direct },
-    { name: 'ours', path: await appears(ours) },
-    { name: 'waypipe', path: await appears(join(runtime, 'wayland-2')) },
+    { name: 'ours', path: (await startOurs('ours', 'wayland-1')).path },
+    { name: 'waypipe', path: (await startWaypipe('wayland-2', 'wayland-1')).path },
   ]
+}
+
+/** Milliseconds from the start of a program until its first content has been shown. */
+async function firstWindow(path: string): Promise<number> {
+  const before = performance.now()
+  const env = { ...environment, WAYLAND_DISPLAY: path, WAYLAND_DEBUG: '1' }
+  const child = spawn('weston-simple-shm', [], { env, stdio: ['ignore', 'ignore', 'pipe'] })
+  children.push(child)
+  let text = ''
+  for await (const piece of child.stderr!) {
+    text += String(piece)
+    const frame = /wl_surface@\d+\.frame\(new id wl_callback@(\d+)\)/.exec(text)
+    if (frame && text.slice(frame.index).includes(`wl_callback@${frame[1]}.done(`)) break
+  }
+  const took = performance.now() - before
+  child.kill()
+  return took
+}
+
+/** How long a client waits for an answer while another floods and fifty more do nothing; microseconds. */
+async function underLoad(path: string): Promise<{ p50: number; p99: number }> {
+  const file = fileURLToPath(new URL('./flood/busy.ts', import.meta.url))
+  const busy = spawn(process.execPath, [...process.execArgv, file, path], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  children.push(busy)
+  const idle = Array.from({ length: IDLE }, () => new Client(path))
+  const client = new Client(path)
+  try {
+    await once(busy.stdout!, 'data')
+    for (const one of idle) await one.start()
+    await client.start()
+    const times: number[] = []
+    for (let count = 0; count < SYNCS; count++) {
+      const before = performance.now()
+      await client.sync()
+      times.push((performance.now() - before) * 1_000)
+      if (count % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) }
+  } finally {
+    busy.kill('SIGKILL')
+    for (const one of [...idle, client]) one.close()
+  }
+}
+
+/** Resident memory of a process and its children, MiB. */
+function resident(pid: number): number {
+  let sum = 0
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    try {
+      const status = readFileSync(`/proc/${name}/status`, 'utf8')
+      const parent = Number(/^PPid:\s+(\d+)/m.exec(status)?.[1])
+      if (Number(name) !== pid && parent !== pid) continue
+      sum += Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1_024
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return sum
+}
+
+/** How much memory a client costs that reads nothing while the pointer moves: the most above what it was, MiB. */
+async function slowReader(way: { path: string; child: ChildProcess }): Promise<number> {
+  const pid = way.child.pid!
+  const client = new Client(way.path)
+  try {
+    await client.start()
+    const seat = await client.bind('wl_seat', 5)
+    const idle = resident(pid)
+    await client.send(words(...header(seat, 0, 12), client.id()))
+    client.stall()
+    let most = idle
+    const until = performance.now() + STALLED_MS
+    while (performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      most = Math.max(most, resident(pid))
+    }
+    return most - idle
+  } finally {
+    client.close()
+  }
 }
 
 interface Sample {
@@ -63,6 +166,9 @@ interface Sample {
   readonly flood: number
   readonly churn: number
   readonly descriptors: number
+  readonly loadedP50: number
+  readonly loadedP99: number
+  readonly window: number
 }
 
 function quantile(values: readonly number[], q: number): number {
@@ -80,6 +186,9 @@ async function rate(client: Client, count: number, act: () => Promise<void>): Pr
 }
 
 async function measure(path: string): Promise<Sample> {
+  const windows: number[] = []
+  for (let count = 0; count < WINDOWS; count++) windows.push(await firstWindow(path))
+  const loaded = await underLoad(path)
   const client = new Client(path)
   try {
     await client.start()
@@ -118,7 +227,16 @@ async function measure(path: string): Promise<Sample> {
       }
     })
     file.close()
-    return { syncP50: quantile(times, 0.5), syncP99: quantile(times, 0.99), flood, churn, descriptors }
+    return {
+      syncP50: quantile(times, 0.5),
+      syncP99: quantile(times, 0.99),
+      flood,
+      churn,
+      descriptors,
+      loadedP50: loaded.p50,
+      loadedP99: loaded.p99,
+      window: quantile(windows, 0.5),
+    }
   } finally {
     client.close()
   }
@@ -130,7 +248,23 @@ const FIGURES = [
   ['flood of damage and commit', 'flood', 'requests/s'],
   ['objects made and destroyed', 'churn', 'requests/s'],
   ['pools made over descriptors and destroyed', 'descriptors', 'requests/s'],
+  ['round trip beside a flood and 50 idle clients, p50', 'loadedP50', 'us'],
+  ['round trip beside a flood and 50 idle clients, p99', 'loadedP99', 'us'],
+  ['first window of weston-simple-shm', 'window', 'ms'],
 ] as const
+
+function print(name: string, own: number, other: number, unit: string): void {
+  const figure = {
+    name,
+    ours: Math.round(own),
+    peer: Math.round(other),
+    ratio: Math.round((own / other) * 100) / 100,
+    unit,
+    accelerator: 'none',
+  }
+  const { ours, peer, ratio } = figure
+  console.log(json ? JSON.stringify(figure) : `${name.padEnd(72)} ${ours} to ${peer} ${unit}: ${ratio}`)
+}
 
 try {
   const ways = await startWays()
@@ -148,23 +282,21 @@ try {
         0.5,
       )
     for (const peer of ['direct', 'waypipe'] as const) {
-      const [own, other] = [of('ours'), of(peer)]
-      const figure = {
-        name: `${title}, against ${peer}`,
-        ours: Math.round(own),
-        peer: Math.round(other),
-        ratio: Math.round((own / other) * 100) / 100,
-        unit,
-        accelerator: 'none',
-      }
-      console.log(
-        json
-          ? JSON.stringify(figure)
-          : `${figure.name.padEnd(60)} ${figure.ours} to ${figure.peer} ${unit}: ${figure.ratio}`,
-      )
+      print(`${title}, against ${peer}`, of('ours'), of(peer), unit)
     }
   }
+  using _flooder = new Flooder(join(runtime, 'flood'))
+  const ours = await startOurs('slow', 'flood')
+  const waypipe = await startWaypipe('wayland-3', 'flood')
+  const most = { ours: 0, waypipe: 0 }
+  for (let round = 0; round < 3; round++) {
+    most.ours = Math.max(most.ours, await slowReader(ours))
+    most.waypipe = Math.max(most.waypipe, await slowReader(waypipe))
+  }
+  print('memory for a reader that does not read, against waypipe', most.ours, most.waypipe, 'MiB')
 } finally {
   for (const child of children) child.kill()
   rmSync(folder, { recursive: true, force: true })
 }
+// Sockets of clients that were left behind hold the program.
+process.exit(0)

@@ -30,6 +30,11 @@ export class Client {
     this.#socket.close()
   }
 
+  /** Reads no more. */
+  stall(): void {
+    this.#watch.close()
+  }
+
   id(): number {
     return this.#next++
   }

@@ -83,6 +83,14 @@ class IoIn extends Exit {
   }
 }
 
+/** An array of a few bytes has no memory of its own to be made and collected: that would cost more than all the rest. */
+function copyOf(page: DataView, from: number, length: number): Uint8Array {
+  const copy = new Uint8Array(length)
+  if (length > 64) copy.set(new Uint8Array(page.buffer, page.byteOffset + from, length))
+  else for (let index = 0; index < length; index += 1) copy[index] = page.getUint8(from + index)
+  return copy
+}
+
 export function decoderFor(tables: Tables): Decoder {
   const flat = flatten({ run: tables.structures['kvm_run'] as Structure }).run.fields
   const at: Offsets = (path) => {
@@ -113,9 +121,7 @@ export function decoderFor(tables: Tables): Decoder {
       if (page.getUint8(io.direction) !== KVM_EXIT_IO_OUT) {
         return new IoIn(turn, port, size, count, from) as AnyExit
       }
-      const start = page.byteOffset + from
-      const data = new Uint8Array(page.buffer.slice(start, start + size * count))
-      return new IoOut(turn, port, size, count, data) as AnyExit
+      return new IoOut(turn, port, size, count, copyOf(page, from, size * count)) as AnyExit
     }
     const read = readers.get(number)
     if (read === undefined) return new PlainExit(turn, 'other', { reason: number }) as unknown as AnyExit
@@ -130,10 +136,7 @@ function readersFor(tables: Tables, at: Offsets): ReadonlyMap<number, Reader> {
   const u64 = (page: DataView, path: string) => page.getBigUint64(at(path), LITTLE_ENDIAN)
   const words = (page: DataView, path: string, count: number) =>
     Array.from({ length: count }, (_, index) => page.getBigUint64(at(path) + 8 * index, LITTLE_ENDIAN))
-  const bytes = (page: DataView, path: string, count: number) => {
-    const start = page.byteOffset + at(path)
-    return new Uint8Array(page.buffer.slice(start, start + count))
-  }
+  const bytes = (page: DataView, path: string, count: number) => copyOf(page, at(path), count)
 
   const plain =
     (kind: string, read: (page: DataView) => Fields = () => ({})): Reader =>

@@ -70,6 +70,7 @@ describe('KVM on POWER9, in its lab', () => {
       KVM_SET_MP_STATE: 'refused EINVAL',
       KVM_GET_REG_LIST: 'refused EINVAL',
       KVM_PRE_FAULT_MEMORY: 'refused EINVAL',
+      KVM_PPC_GET_COMPAT_CAPS: 'refused ENOTTY',
     })
   })
 

@@ -3,7 +3,7 @@ import { type Outcome, PASS, SWALLOW } from '../relay/hooks.js'
 import type { Session } from '../relay/session.js'
 import { type Box, intersection, outset, reaching, sameBox, union } from './box.js'
 import { bandPlace, INSETS, MOST_PIXELS, solidPlace } from './picture.js'
-import { begins, int, named, type StripBuffer, type Supply } from './supply.js'
+import { begins, int, named, type StripBuffer, type Supply, uint } from './supply.js'
 import type { Size, SurfaceState } from './surface.js'
 
 /** wl_display.error.implementation */
@@ -11,6 +11,8 @@ const IMPLEMENTATION = 3
 const MOST_OFFERED = 64
 
 type Side = 'top' | 'left' | 'right' | 'bottom'
+/** xdg_toplevel.resize_edge; the top moves. */
+const EDGES: Readonly<Record<Side, number>> = { top: 0, bottom: 2, left: 4, right: 8 }
 const SIDES: readonly Side[] = ['top', 'left', 'right', 'bottom']
 
 function placeOf(side: Side, { x, y, width, height }: Box): Box {
@@ -37,16 +39,17 @@ class Strip {
   #place: Box | undefined
   #buffer: StripBuffer | undefined
 
-  constructor(side: Side, supply: Supply, parent: ProtocolObject) {
+  constructor(side: Side, supply: Supply, window: SurfaceState) {
     const { session } = supply
     this.side = side
     this.#supply = supply
     this.surface = supply.surface()
+    this.surface.surface = window
     this.subsurface = session.createOwn(session.unit.interfaceNamed('wl_subsurface'), 1)
     session.request(supply.subcompositor, 'get_subsurface', [
       begins(this.subsurface),
       named(this.surface),
-      named(parent),
+      named(window.object),
     ])
   }
 
@@ -123,7 +126,7 @@ export class Frame {
     this.#state = state
     this.#xdg = xdg
     this.#role = role
-    this.#strips = SIDES.map((side) => new Strip(side, supply, state.object))
+    this.#strips = SIDES.map((side) => new Strip(side, supply, state))
   }
 
   /** The surface is a window anew. */
@@ -154,6 +157,15 @@ export class Frame {
     const size = `${width} by ${height} on a screen of ${screen.width} by ${screen.height}`
     const left = this.#session.leaveOut('W-FULLSCREEN', `a window's frame would be off the screen: ${size}`)
     if (left === SWALLOW) this.#session.request(this.#role, 'unset_fullscreen', [])
+  }
+
+  /** The user has pressed a button on one of its strips: as on any window's border. Ids are the compositor's. */
+  grip(surface: ProtocolObject, seat: ProtocolObject, serial: number): void {
+    const strip = this.#strips.find((one) => one.surface === surface)
+    if (strip === undefined || !this.#role.alive || this.#role.type.name !== 'xdg_toplevel') return
+    const edge = EDGES[strip.side]
+    if (edge === 0) this.#session.request(this.#role, 'move', [named(seat), uint(serial)])
+    else this.#session.request(this.#role, 'resize', [named(seat), uint(serial), uint(edge)])
   }
 
   /** Above a subsurface of the client that has just been put on top. */

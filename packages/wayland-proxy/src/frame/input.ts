@@ -20,7 +20,6 @@ const DEVICES: readonly Device[] = [
     surface: 1,
     does: [
       'motion',
-      'button',
       'axis',
       'axis_source',
       'axis_stop',
@@ -63,6 +62,26 @@ function comesTo(index: number): Hook {
 
 const isDone: NumericHook = (_session, device) => (device.tally === ON_FRAME ? SWALLOW : PASS)
 
+/** On which strip a pointer is, and whose pointer it is. */
+const strips = new WeakMap<ProtocolObject, ProtocolObject>()
+const seats = new WeakMap<ProtocolObject, ProtocolObject>()
+const LEFT_BUTTON = 0x110
+const PRESSED = 1
+
+const pointerEnters: Hook = (relayed) => {
+  const surface = relayed.session.serverObjects.get(relayed.id(1))
+  if (surface !== undefined) strips.set(relayed.object, surface)
+  return comesTo(1)(relayed)
+}
+
+const button: NumericHook = (_session, pointer, words, first) => {
+  if (pointer.tally !== ON_FRAME) return PASS
+  const [strip, seat] = [strips.get(pointer), seats.get(pointer)]
+  const isGrip = words[first + 2] === LEFT_BUTTON && words[first + 3] === PRESSED
+  if (isGrip && strip && seat?.alive) strip.surface?.frame?.grip(strip, seat, words[first]! >>> 0)
+  return SWALLOW
+}
+
 /** Fingers that are down on the frame, by their numbers. */
 const fingers = new WeakMap<ProtocolObject, Set<number>>()
 const MOST_FINGERS = 64
@@ -88,16 +107,24 @@ const up: NumericHook = (_session, touch, words, first) =>
 
 /** The frame's input is the proxy's. */
 export const frameInputHooks: Hooks = {
+  requests: {
+    'wl_seat.get_pointer': (relayed) => {
+      relayed.alsoAfterwards(([pointer]) => seats.set(pointer!, relayed.object))
+      return PASS
+    },
+  },
   events: {
     ...Object.fromEntries(
       DEVICES.map((device) => [`${device.interface}.${device.enters}`, comesTo(device.surface)]),
     ),
+    'wl_pointer.enter': pointerEnters,
     'wl_touch.down': down,
   },
   numericEvents: {
     ...Object.fromEntries(
       DEVICES.flatMap((device) => device.does.map((name) => [`${device.interface}.${name}`, isDone])),
     ),
+    'wl_pointer.button': button,
     'wl_touch.up': up,
     'wl_touch.motion': finger(1),
     'wl_touch.shape': finger(0),

@@ -55,6 +55,31 @@ describe('the frame’s input is the proxy’s', () => {
     expect(back).toHaveLength(2)
   })
 
+  test('the left button on it moves the window at the band, and resizes it at an edge', async () => {
+    const { framed, client, compositor, seat } = await withSeat()
+    await using _ = framed
+    client.make(seat, 'get_pointer')
+    await client.sync()
+    const pointer = compositor.newest('wl_pointer')
+    const strips = framed.sent('wl_subcompositor.get_subsurface').map(({ args }) => args[1] as number)
+    for (const [index, strip] of strips.entries()) {
+      compositor.send(pointer, 'enter', 10 + index, strip, 1, 1)
+      compositor.send(pointer, 'button', 20 + index, 1, 272, 1)
+      compositor.send(pointer, 'button', 30 + index, 1, 272, 0)
+      compositor.send(pointer, 'button', 40 + index, 1, 273, 1)
+    }
+    await client.sync()
+    await client.sync()
+    const theirs = compositor.newest('wl_seat')
+    expect(framed.sent('xdg_toplevel.move').map(({ args }) => args)).toEqual([[theirs, 20]])
+    expect(framed.sent('xdg_toplevel.resize').map(({ args }) => args)).toEqual([
+      [theirs, 21, 4],
+      [theirs, 22, 8],
+      [theirs, 23, 2],
+    ])
+    expect(client.names()).not.toContain('wl_pointer.button')
+  })
+
   test('a button on the frame opens no way to the clipboard', async () => {
     await using framed = await Framed.start({ clipboard: { mode: 'paste-in' } })
     const { client, compositor } = framed

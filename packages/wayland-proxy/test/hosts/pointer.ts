@@ -9,7 +9,10 @@ export const RIGHT = 273
 export class HostPointer implements Disposable {
   readonly #client: FakeClient
   readonly #pointer: number
-  #time = 0
+  /** Programs tell a click from a double one by it. */
+  get #now(): number {
+    return Math.round(performance.now())
+  }
 
   private constructor(client: FakeClient, pointer: number) {
     this.#client = client
@@ -26,18 +29,30 @@ export class HostPointer implements Disposable {
   }
 
   async moveTo(x: number, y: number): Promise<void> {
-    this.#client.send(this.#pointer, 'motion_absolute', ++this.#time, x, y, 1_280, 720)
+    this.#client.send(this.#pointer, 'motion_absolute', this.#now, x, y, 1_280, 720)
+    this.#client.send(this.#pointer, 'frame')
+    await this.#client.sync()
+  }
+
+  async #button(button: number, state: number): Promise<void> {
+    this.#client.send(this.#pointer, 'button', this.#now, button, state)
     this.#client.send(this.#pointer, 'frame')
     await this.#client.sync()
   }
 
   async click(x: number, y: number, button = LEFT): Promise<void> {
     await this.moveTo(x, y)
-    for (const state of [1, 0]) {
-      this.#client.send(this.#pointer, 'button', ++this.#time, button, state)
-      this.#client.send(this.#pointer, 'frame')
-    }
-    await this.#client.sync()
+    await this.#button(button, 1)
+    await this.#button(button, 0)
+  }
+
+  /** Holds the left button until what was to begin has begun, then goes on. */
+  async drag(from: readonly [number, number], to: readonly [number, number], begun: () => Promise<void>) {
+    await this.moveTo(...from)
+    await this.#button(LEFT, 1)
+    await begun()
+    await this.moveTo(...to)
+    await this.#button(LEFT, 0)
   }
 
   [Symbol.dispose](): void {

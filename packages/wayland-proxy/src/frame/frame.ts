@@ -216,9 +216,12 @@ export class Frame {
     if (sameBox(this.#inside, union(this.#inside, wanted))) return PASS
     // The frame moves with the window's own commit, and what the client meant for its next one comes with it.
     state.commit()
-    const now = state.width === 0 ? this.#inside : this.#wanted()
-    if (now === undefined) return this.#impossible()
-    this.#goRound(union(union(this.#inside, wanted), now))
+    if (state.width === 0) this.#hide()
+    else {
+      const now = this.#wanted()
+      if (now === undefined) return this.#impossible()
+      this.#goRound(union(union(this.#inside, wanted), now))
+    }
     this.#session.request(state.object, 'commit', [])
     return PASS
   }

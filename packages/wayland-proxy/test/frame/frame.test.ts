@@ -256,6 +256,24 @@ describe('subsurfaces', () => {
     expect(framed.scene.faultOf(framed.windowSurface())).toBeUndefined()
   })
 
+  test('that would make the frame go first, while the window is about to be hidden, only hide it', async () => {
+    await using framed = await Framed.start()
+    const { client } = framed
+    const { surface } = framed.toplevel()
+    const part = framed.child(surface)
+    client.send(part.subsurface, 'set_desync')
+    framed.show(surface, 100, 100)
+    client.send(surface, 'attach', null, 0, 0)
+    framed.show(part.surface, 500, 50)
+    await framed.settle()
+    expect(framed.scene.shown(framed.windowSurface())).toEqual([])
+    client.send(surface, 'commit')
+    framed.show(surface, 100, 100)
+    await framed.settle()
+    expect(framed.scene.shown(framed.windowSurface())).toHaveLength(6)
+    expect(framed.scene.faultOf(framed.windowSurface())).toBeUndefined()
+  })
+
   test('that waited are framed when they need not wait any more', async () => {
     await using framed = await Framed.start()
     const { client } = framed

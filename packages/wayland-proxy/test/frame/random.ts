@@ -12,7 +12,7 @@ export async function liveAtRandom(seed: number, steps: number): Promise<void> {
   const parts: { surface: number; subsurface: number; parent: number }[] = []
   const any = () => parts[random(parts.length)]!
   for (let step = 0; step < steps; step++) {
-    const kind = parts.length === 0 ? 0 : random(10)
+    const kind = parts.length === 0 ? 0 : random(13)
     if (kind === 0) {
       const parent = parts.length === 0 || random(2) === 0 ? surface : any().surface
       parts.push({ ...framed.child(parent), parent })
@@ -28,7 +28,16 @@ export async function liveAtRandom(seed: number, steps: number): Promise<void> {
       client.send(xdg, 'set_window_geometry', random(50), random(50), 1 + random(300), 1 + random(300))
     } else if (kind < 7) framed.show(any().surface, 1 + random(300), 1 + random(300))
     else if (kind === 7) client.send(any().surface, 'commit')
-    else framed.show(surface, 1 + random(300), 1 + random(300))
+    else if (kind === 8) {
+      const buffer = random(3) === 0 ? null : framed.buffer(1 + random(300), 1 + random(300))
+      client.send(surface, 'attach', buffer, 0, 0)
+    } else if (kind === 9) client.send(surface, 'commit')
+    else if (kind === 10) {
+      const leaf = parts.findIndex((one) => !parts.some(({ parent }) => parent === one.surface))
+      const [gone] = parts.splice(leaf, 1)
+      client.send(gone!.subsurface, 'destroy')
+      client.send(gone!.surface, 'destroy')
+    } else framed.show(surface, 1 + random(300), 1 + random(300))
     await framed.settle()
     expect(framed.scene.faultOf(framed.windowSurface()), `seed ${seed}, step ${step}`).toBeUndefined()
   }

@@ -37,4 +37,4 @@ export class Patience {
 
 /** About what being told costs: who looks no longer than that never pays more than twice what knowing would have cost. */
 const LOOK = 25_000
-const MOST_NEEDED = 512
+const MOST_NEEDED = 64

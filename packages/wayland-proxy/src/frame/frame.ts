@@ -177,6 +177,11 @@ export class Frame {
     for (const strip of this.#strips) strip.remove()
   }
 
+  /** A client may destroy both in any order, however wrong, before the compositor says so. */
+  get #isWindow(): boolean {
+    return this.#role.alive && this.#xdg.alive
+  }
+
   #hide(): void {
     this.#inside = undefined
     this.#state.geometry = undefined
@@ -190,7 +195,7 @@ export class Frame {
   /** Before the surface's commit is passed on: fits the frame to what it will show. */
   commit(): Outcome {
     const state = this.#state
-    if (state.width === 0 || !this.#role.alive) {
+    if (state.width === 0 || !this.#isWindow) {
       // What is unmapped begins again, with no geometry.
       if (this.#inside !== undefined) this.#hide()
       return PASS
@@ -210,7 +215,7 @@ export class Frame {
   /** Before a subsurface shows something by itself: when that reaches out of the frame, the frame goes first. */
   cover(): Outcome {
     const state = this.#state
-    if (this.#inside === undefined || !state.changed || !this.#role.alive) return PASS
+    if (this.#inside === undefined || !state.changed || !this.#isWindow) return PASS
     const wanted = this.#wanted()
     if (wanted === undefined) return this.#impossible()
     if (sameBox(this.#inside, union(this.#inside, wanted))) return PASS

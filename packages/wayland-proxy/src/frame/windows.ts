@@ -35,6 +35,7 @@ export function giveFrame(relayed: RelayedMessage): Outcome {
   const { frame: policy } = session.unit.policy.identity
   const { surface } = xdg
   if (policy === 'none' || surface === undefined) return PASS
+  if (!surface.object.alive) return session.refuse(IMPLEMENTATION, 'a window whose surface is gone')
   const supply = surface.frame === undefined ? supplyOf(session, policy) : undefined
   if (supply?.isErr()) {
     const text = `a window cannot be framed: ${supply.error}`

@@ -261,9 +261,12 @@ export class Session {
     this.unit.warn({ code: 'W-TRANSPORT', session: this.number, message: text })
   }
 
-  /** Sends a request of the proxy's own. Ids are the compositor's. Descriptors belong to the session from now on. */
+  /**
+   * Sends a request of the proxy's own, unless its object is gone. Ids are the compositor's. Descriptors belong to
+   * the session from now on.
+   */
   request(object: ProtocolObject, name: string | number, values: readonly Argument<Fd>[]): void {
-    if (this.#ending !== undefined || object.serverId === 0) {
+    if (this.#ending !== undefined || object.serverId === 0 || !object.alive) {
       closeAll(values)
       return
     }

@@ -193,6 +193,30 @@ describe('a window’s frame', () => {
     expect(framed.scene.shown(framed.windowSurface())).toEqual([])
   })
 
+  test('is not asked for by what is left of a surface that is gone: the client is refused', async () => {
+    await using framed = await Framed.start()
+    const { client } = framed
+    const surface = framed.surface()
+    const xdg = client.make(framed.shell, 'get_xdg_surface', surface)
+    client.send(surface, 'destroy')
+    await framed.settle()
+    client.make(xdg, 'get_toplevel')
+    expect(await client.error()).toMatch('a window whose surface is gone')
+  })
+
+  test('asks nothing of a window whose parts the client destroys in the wrong order', async () => {
+    await using framed = await Framed.start()
+    const { client } = framed
+    const { surface, xdg } = framed.toplevel()
+    framed.show(surface, 100, 100)
+    client.send(xdg, 'destroy')
+    await framed.settle()
+    const before = framed.compositor.seen.length
+    framed.show(surface, 300, 100)
+    await framed.settle()
+    expect(framed.compositor.names().slice(before)).not.toContain('xdg_surface.set_window_geometry')
+  })
+
   test('is not there where the policy names none', async () => {
     await using framed = await Framed.start({ identity: { frame: 'none' } })
     const { surface, xdg } = framed.toplevel()

@@ -52,7 +52,9 @@ export function explain(policy: Policy, table: ProtocolTable, name: string): Exp
 
 function judgesOf(name: string): number {
   const has = (part: Hooks) =>
-    [part.requests, part.events, part.numericRequests].some((kind) => kind !== undefined && name in kind)
+    [part.requests, part.events, part.numericRequests, part.numericEvents].some(
+      (kind) => kind !== undefined && name in kind,
+    )
   return policyHooks.filter(has).length
 }
 

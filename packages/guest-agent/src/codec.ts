@@ -12,6 +12,8 @@ const byCode = new Map<number, readonly [FrameName, FrameShape]>(
 )
 
 const headerBytes = 5
+/** Node takes shorter buffers out of shared ones. */
+const pooledBytes = 4_096
 
 /**
  * Writes one frame: u32 LE length of what follows, u8 type, fields. Throws RangeError when a value does not
@@ -102,30 +104,41 @@ export class FrameDecoder {
     this.#from = from
   }
 
-  /** Frames completed by these bytes. Lazily: the caller may stop between two of them. */
+  /** Frames completed by these bytes. Lazily: the caller may stop after one of them, and is done with the stream then. */
   *push(chunk: Uint8Array): Generator<Frame> {
-    this.#parts.push(chunk)
-    this.#held += chunk.length
-    while (this.#held >= this.#needed) {
-      const held = this.#parts.length === 1 ? asBuffer(this.#parts[0]!) : Buffer.concat(this.#parts)
-      const length = held.readUInt32LE(0)
+    let left = asBuffer(chunk)
+    while (this.#held + left.length >= this.#needed) {
+      const taken = this.#needed - this.#held
+      // A frame that lies in the chunk as a whole is read where it is; only one that is cut is joined.
+      const joined = this.#held > 0
+      const head = joined
+        ? Buffer.concat([...this.#parts, left.subarray(0, taken)], this.#needed)
+        : left.subarray(0, taken)
+      const length = head.readUInt32LE(0)
       if (length < 1 || length > limits.frameBytes - 4) this.#fail(`a frame of ${length} bytes`)
       // The type is checked as soon as it is here, so that nobody waits for the body of nonsense.
-      const type = held[4]
+      const type = head[4]
       if (type !== undefined) this.#shape(type)
-      this.#needed = type === undefined ? headerBytes : 4 + length
-      if (held.length < this.#needed) {
-        this.#parts = [held]
+      const whole = type === undefined ? headerBytes : 4 + length
+      if (head.length < whole) {
+        this.#needed = whole
+        if (joined) {
+          this.#parts = [head]
+          this.#held = head.length
+          left = left.subarray(taken)
+        }
         continue
       }
-      const frame = this.#decode(type!, held.subarray(headerBytes, this.#needed))
-      const left = held.subarray(this.#needed)
-      this.#offset += this.#needed
-      this.#parts = [left]
-      this.#held = left.length
+      const frame = this.#decode(type!, head.subarray(headerBytes), joined)
+      this.#offset += whole
+      this.#parts = []
+      this.#held = 0
       this.#needed = 4
+      left = left.subarray(taken)
       yield frame
     }
+    if (left.length > 0) this.#parts.push(left)
+    this.#held += left.length
   }
 
   /** Call when the stream has ended. Throws if it ended inside a frame. */
@@ -140,9 +153,10 @@ export class FrameDecoder {
     return entry
   }
 
-  #decode(code: number, body: Buffer): Frame {
+  /** `own`: nobody else holds the body's memory. */
+  #decode(code: number, body: Buffer, own: boolean): Frame {
     const [type, shape] = this.#shape(code)
-    const reader = new FieldReader(body, (what) => this.#fail(`${type}: ${what}`))
+    const reader = new FieldReader(body, own, (what) => this.#fail(`${type}: ${what}`))
     const frame: Record<string, unknown> = { type }
     for (const [name, field] of Object.entries(shape.fields)) frame[name] = reader.read(name, field)
     reader.end()
@@ -158,11 +172,13 @@ const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.
 
 class FieldReader {
   readonly #body: Buffer
+  readonly #own: boolean
   readonly #fail: (what: string) => never
   #at = 0
 
-  constructor(body: Buffer, fail: (what: string) => never) {
+  constructor(body: Buffer, own: boolean, fail: (what: string) => never) {
     this.#body = body
+    this.#own = own
     this.#fail = fail
   }
 
@@ -197,8 +213,10 @@ class FieldReader {
         const bytes = this.#body.subarray(this.#at)
         if (bytes.length === 0 || bytes.length > field.max) this.#fail(`${name}: ${bytes.length} bytes`)
         this.#at = this.#body.length
-        // A copy: the consumer keeps it, and must not keep the whole receive buffer with it.
-        return new Uint8Array(bytes)
+        // The consumer keeps it, and must not keep a whole receive buffer with it, nor a pool of small ones.
+        return this.#own && bytes.length >= pooledBytes
+          ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+          : new Uint8Array(bytes)
       }
     }
   }

@@ -3,7 +3,7 @@ import type { AnyService, Authority, Decision, Edge, Graph } from '@spectrum/uni
 import { okAsync, type ResultAsync } from 'neverthrow'
 import { openWait, orAborted } from '../wait.js'
 import { hasArgument, parseArgument, readFirstLine } from './argument.js'
-import type { CallEvent, CallProvenance, CallTarget, Refusal } from './events.js'
+import type { CallEnd, CallEvent, CallProvenance, CallTarget, Refusal } from './events.js'
 import { Exchange } from './exchange.js'
 import { CALL_LIMITS, type CallLimits, Slots } from './limits.js'
 import type { BrokerPowers, CallAgent } from './powers.js'
@@ -19,7 +19,7 @@ interface Allowed {
 interface Refused {
   readonly refusal: Refusal
   readonly message: string
-  readonly decision?: Decision
+  readonly provenance?: CallProvenance
 }
 
 interface Place {
@@ -38,6 +38,7 @@ export class Broker {
   readonly #graph: Graph
   readonly #powers: BrokerPowers
   readonly #limits: CallLimits
+  readonly #edges: ReadonlyMap<string, Edge>
   readonly #agents = new Map<string, CallAgent>()
   readonly #slots = new Slots()
   readonly #exchanges = new Map<Exchange, Edge>()
@@ -48,6 +49,7 @@ export class Broker {
   constructor(authority: Authority, powers: BrokerPowers, limits: Partial<CallLimits> = {}) {
     this.#authority = authority
     this.#graph = authority.graph
+    this.#edges = new Map(authority.edges().map((edge) => [`${edge.unit} ${edge.need}`, edge]))
     this.#powers = powers
     this.#limits = { ...CALL_LIMITS, ...limits }
   }
@@ -145,30 +147,40 @@ export class Broker {
       rest = first.rest
     }
     if (this.#closing.signal.aborted) return closed
+    // Before anybody is asked and anything is counted: a call that cannot be carried uses nothing up.
+    const hindrance = this.#hindrance(place, take)
+    if (hindrance !== undefined) return hindrance
     const asked = { unit, need, argument }
     let decision = this.#authority.decide({ ...asked, now: this.#powers.epochMs() })
     if (decision.kind === 'ask') {
       const answer = await this.#ask(place, call, decision)
-      if (typeof answer !== 'boolean') return { ...answer, decision }
+      if (typeof answer !== 'boolean') return { ...answer, provenance: this.#provenanceOf(decision) }
       decision = this.#authority.decide({ ...asked, now: this.#powers.epochMs() }, answer)
     }
-    if (decision.kind === 'ask')
-      return { refusal: 'attenuated', message: 'It was asked for in vain.', decision }
+    const provenance = this.#provenanceOf(decision)
     if (decision.kind === 'refused') {
-      return { refusal: decision.reason, message: decision.message, decision }
+      return { refusal: decision.reason, message: decision.message, provenance }
     }
-    const { edge } = decision
-    const provider = providerKey(edge)
-    if (!take(`edge ${unit} ${need}`, this.#limits.perEdge)) return { ...busy('on this edge'), decision }
-    if (!take(`provider ${provider}`, this.#limits.perProvider)) {
-      return { ...busy('to this provider'), decision }
+    // An answer settles every question of the edge.
+    if (decision.kind === 'ask') {
+      return { refusal: 'attenuated', message: 'It was asked for in vain.', provenance }
     }
-    const carry = this.#carryAlong(edge)
-    if (carry === undefined) {
-      const message = `${provider} provides ${service.name}, but it does not run.`
-      return { refusal: 'provider-absent', message, decision }
+    // While a person thought about it, the provider may have ended.
+    const carry = this.#carryAlong(decision.edge)
+    return carry === undefined ? { ...away(decision.edge), provenance } : { decision, rest, carry }
+  }
+
+  /** Why a call cannot be carried whatever is decided. Takes the room for it. */
+  #hindrance({ unit, need }: Place, take: (key: string, most: number) => boolean): Refused | undefined {
+    const edge = this.#edges.get(`${unit} ${need}`)
+    if (edge === undefined) return undefined
+    const audit = edge.attenuators.flatMap((one) => (one.kind === 'audit' ? [one.label] : []))
+    const provenance = this.#provenanceOf({ edge, reasons: [], audit })
+    if (!take(`edge ${unit} ${need}`, this.#limits.perEdge)) return { ...busy('on this edge'), provenance }
+    if (!take(`provider ${providerOf(edge)}`, this.#limits.perProvider)) {
+      return { ...busy('to this provider'), provenance }
     }
-    return { decision, rest, carry }
+    return this.#carryAlong(edge) === undefined ? { ...away(edge), provenance } : undefined
   }
 
   async #ask(
@@ -191,7 +203,7 @@ export class Broker {
         unit,
         need,
         service: edge.service.name as string,
-        provider: edge.to.kind === 'host' ? `host:${edge.to.name}` : edge.to.unit,
+        provider: providerOf(edge),
         argument,
         conditions: reasons.map(({ because }) => because),
       }
@@ -229,20 +241,23 @@ export class Broker {
     this.#tell({ ...this.#identityOf(place), ...this.#provenanceOf(decision), kind: 'allowed' })
     using exchange = new Exchange(call, rest, schemas, clock, this.#limits.idleMs)
     this.#exchanges.set(exchange, decision.edge)
-    const end = await carry(exchange, {
-      caller: this.#graph.units[place.unit]!.name,
-      service: place.service.name,
-      argument: hasArgument(place.service.argument) ? { value: decision.argument } : undefined,
-    })
-    this.#exchanges.delete(exchange)
+    let end: CallEnd
+    try {
+      end = await carry(exchange, {
+        caller: this.#graph.units[place.unit]!.name,
+        service: place.service.name,
+        argument: hasArgument(place.service.argument) ? { value: decision.argument } : undefined,
+      })
+    } finally {
+      this.#exchanges.delete(exchange)
+    }
     const { requestBytes, responseBytes } = exchange
     const ms = clock.now() - began
     this.#tell({ ...this.#identityOf(place), kind: 'ended', end, requestBytes, responseBytes, ms })
   }
 
-  #refuse(place: Place, call: GuestCall, { refusal, message, decision }: Refused): void {
+  #refuse(place: Place, call: GuestCall, { refusal, message, provenance = UNKNOWN }: Refused): void {
     call.reset()
-    const provenance = decision === undefined ? { reasons: [], audit: [] } : this.#provenanceOf(decision)
     this.#tell({ ...this.#identityOf(place), ...provenance, kind: 'refused', refusal, message })
   }
 
@@ -250,7 +265,7 @@ export class Broker {
     return { call, unit: this.#graph.units[unit]!.name, need, service: service.name as string }
   }
 
-  #provenanceOf({ edge, reasons, audit }: Decision): CallProvenance {
+  #provenanceOf({ edge, reasons, audit }: Pick<Decision, 'edge' | 'reasons' | 'audit'>): CallProvenance {
     if (edge === undefined) return { reasons, audit }
     const { to } = edge
     const target: CallTarget = to.kind === 'host' ? to : { ...to, unit: this.#graph.units[to.unit]!.name }
@@ -262,6 +277,8 @@ export class Broker {
   }
 }
 
+const UNKNOWN: CallProvenance = { reasons: [], audit: [] }
+
 const closed: Refused = { refusal: 'provider-absent', message: 'The host is being stopped.' }
 
 const busy = (where: string): Refused => ({
@@ -269,4 +286,9 @@ const busy = (where: string): Refused => ({
   message: `As many calls ${where} are open as may be.`,
 })
 
-const providerKey = ({ to }: Edge) => (to.kind === 'host' ? `the host's ${to.name}` : to.unit)
+const providerOf = ({ to }: Edge) => (to.kind === 'host' ? `host:${to.name}` : to.unit)
+
+const away = (edge: Edge): Refused => ({
+  refusal: 'provider-absent',
+  message: `${providerOf(edge)} provides ${edge.service.name}, but it does not run.`,
+})

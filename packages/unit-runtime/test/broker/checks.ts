@@ -153,6 +153,18 @@ export const callChecks: readonly CallCheck[] = [
     },
   ],
   [
+    'neither counts nor asks about a call that nobody is there to take',
+    async (between) => {
+      for (let i = 0; i < 2; i++) expect((await between.ask('onceAway', 'x')).length).toBe(0)
+      await expect
+        .poll(() => between.events.map((event) => 'refusal' in event && event.refusal))
+        .toEqual([...['provider-absent', 'provider-absent']])
+      expect(questions).toEqual([])
+      expect(between.events[0]).toMatchObject({ target: { kind: 'unit', unit: 'away' } })
+    },
+    { prompter: says('allow') },
+  ],
+  [
     'ends the calls of an edge that is revoked, and carries no other',
     async (between) => {
       expect((await between.ask('revocable', 'x')).toString()).toBe('x')

@@ -89,12 +89,12 @@ async function byDevices(
   wait: Wait,
 ): Promise<Result<number, HostError>> {
   const { room } = unit.machine
-  if (room.slots === 0) return err(noSlotLeft(unit.name, lacking.paths.length + 1, 0))
   // Only the new paths go into the image: the ones present stay bound to what they are bound to.
   const attached = await powers.cache.attach(lacking, {
     signal: wait.signal,
     deadlineMs: wait.leftMs(),
-    deviceBudget: room.slots,
+    // Even in a full machine: what was revoked has its image there still.
+    deviceBudget: Math.max(room.slots, 1),
     present: heldBlobs(unit.devices),
   })
   if (attached.isErr()) {

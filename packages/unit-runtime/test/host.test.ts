@@ -501,6 +501,20 @@ describe('an injection', () => {
     expect(pathsOf(left)).toEqual([hello, libc])
   })
 
+  it('needs no slot for what was revoked, whose devices are in the machine still', async () => {
+    await using host = await open()
+    const full = compose({ left: defineUnit('left', { store: closure(hello), hotplugSlots: 2 }) })
+    const { left } = (await host.start(full._unsafeUnwrap()))._unsafeUnwrap()
+    expect((await left.inject(closure(gdb)))._unsafeUnwrap().devices).toBe(2)
+    ;(await left.revoke(closure(gdb)))._unsafeUnwrap()
+    expect((await left.inject(closure(gdb)))._unsafeUnwrap()).toMatchObject({ added: [gdb], devices: 0 })
+    expect((await left.inject(closure(jq)))._unsafeUnwrapErr()).toMatchObject({
+      kind: 'no-slot-left',
+      needed: 2,
+      left: 0,
+    })
+  })
+
   it('says that no slot is left when attempts that failed have used them up', async () => {
     const full = { kind: 'no-slot-left', slots: 16, message: 'all 16 are in use' } as const
     const powers = withMachines(fakeHostPowers({ store }), { addPmem: () => errAsync(full) })

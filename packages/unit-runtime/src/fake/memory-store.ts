@@ -64,8 +64,9 @@ export function memoryBlobCache(blobBytes = BLOB_BYTES): MemoryBlobCache {
       names,
     }
   }
-  const fits = (closure: Closure, budget = 24): StoreError | undefined => {
-    const needed = closure.paths.length + 1
+  const fits = (closure: Closure, budget = 24, present: readonly Blob[] = []): StoreError | undefined => {
+    const held = new Set(present.map(({ id }) => id))
+    const needed = closure.paths.filter(({ narHash }) => !held.has(narHash)).length + 1
     const message = `${needed} devices are needed and ${budget} are left.`
     return needed > budget ? { kind: 'device-budget', message, needed, budget } : undefined
   }
@@ -75,7 +76,7 @@ export function memoryBlobCache(blobBytes = BLOB_BYTES): MemoryBlobCache {
     names: (id) => images.get(id),
     blob: (info) => okAsync(blobOf(info)),
     attach(closure, options) {
-      const error = fits(closure, options?.deviceBudget)
+      const error = fits(closure, options?.deviceBudget, options?.present)
       return error === undefined ? okAsync(attach(closure)) : errAsync(error)
     },
     attachAll(closures, options) {

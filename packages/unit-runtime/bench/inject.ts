@@ -61,7 +61,7 @@ async function measure(size: number, way: (typeof WAYS)[number]) {
     })
   )._unsafeUnwrap()
   const graph = compose({
-    unit: defineUnit('unit', { store: closure(first), hotplugSlots: 2 * rounds + 4 }),
+    unit: defineUnit('unit', { store: closure(first), hotplugSlots: 2 * rounds + 2 }),
   })._unsafeUnwrap()
   const { unit } = (await host.start(graph))._unsafeUnwrap()
   let begun = Number.NaN

@@ -14,7 +14,7 @@ import {
 import { createConnection, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connectAgent } from '@spectrum/guest-agent'
+import { connectAgent, type GuestCall } from '@spectrum/guest-agent'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { encodeFrame, FrameDecoder } from '../src/codec.js'
 import { agentConformance } from '../src/conformance.js'
@@ -157,6 +157,33 @@ describe('the agent in C', () => {
       await new Promise((resolve) => socket.resume().on('close', resolve))
     }
     await expect.poll(descriptors).toBe(before)
+    await agent[Symbol.asyncDispose]()
+    expect((await agentProcess.end).code).toBe(0)
+  })
+
+  it('does not spin over a caller that went away before anybody read what it sent', async () => {
+    const agentProcess = startAgentProcess(built.agentPlain)
+    const agent = (await connectAgent(socketChannel(agentProcess.socket), { clock }))._unsafeUnwrap()
+    const calls: GuestCall[] = []
+    ;(await agent.offerServices(['sink'], (call) => calls.push(call)))._unsafeUnwrap()
+    const socket = createConnection(`${agentProcess.services}/sink`)
+    socket.end('x'.repeat(1_000))
+    await expect.poll(() => calls.length).toBe(1)
+    socket.destroy()
+    await calls[0]!.readerGone
+    /** Clock ticks, of which a second has a hundred. */
+    const used = () => {
+      const [, , user, system] = /\) (.*)/
+        .exec(readFileSync(`/proc/${agentProcess.pid}/stat`, 'utf8'))![1]!
+        .split(' ')
+        .slice(9)
+      return Number(user) + Number(system)
+    }
+    const before = used()
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    expect(used() - before).toBeLessThan(10)
+    expect((await collect(calls[0]!.incoming)).length).toBe(1_000)
+    expect(await calls[0]!.closed).toEqual({ kind: 'finished' })
     await agent[Symbol.asyncDispose]()
     expect((await agentProcess.end).code).toBe(0)
   })

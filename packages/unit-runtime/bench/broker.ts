@@ -1,11 +1,11 @@
 /**
  * What the broker's way costs: a program in C calls a socket of another one, through agent, broker and agent, against
- * a plain pair of socats between the same two programs. The agents run as processes here, so this is the code's own
+ * a plain pair of socats (of Node's pipes where there is no socat) between the same two programs. The agents run as processes here, so this is the code's own
  * cost: no virtual machine and no virtio-console is in it, on either side. Interleaved in one run; medians.
  *
  *   npm run bench -- broker [--json] [--rounds N]
  */
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -52,15 +52,25 @@ async function serve(verb: 'sink' | 'echo'): Promise<string> {
   return path
 }
 
-/** Two socats in a row. */
+const hasSocat = spawnSync('socat', ['-V'], { timeout: 5_000, killSignal: 'SIGKILL' }).status === 0
+const peerName = hasSocat ? 'socat' : 'Node relay'
+const nodeRelay = `const net = require('node:net')
+net.createServer({ allowHalfOpen: true }, (from) => {
+  const to = net.connect({ path: process.argv[2], allowHalfOpen: true })
+  from.pipe(to).pipe(from)
+}).listen(process.argv[1])`
+
+/** Two socats in a row; two of Node's own pipes where there is no socat. */
 async function relay(to: string): Promise<string> {
   const [first, second] = [`${to}-first`, `${to}-second`]
   for (const [from, next] of [
     [second, to],
     [first, second],
   ] as const) {
-    const argv = [`UNIX-LISTEN:${from},fork`, `UNIX-CONNECT:${next}`]
-    children.push(spawn('socat', argv, { stdio: ['ignore', 'inherit', 'inherit'] }))
+    const [file, ...argv] = hasSocat
+      ? ['socat', `UNIX-LISTEN:${from},fork`, `UNIX-CONNECT:${next}`]
+      : [process.execPath, '-e', nodeRelay, from, next]
+    children.push(spawn(file!, argv, { stdio: ['ignore', 'inherit', 'inherit'] }))
     await until(() => existsSync(from))
   }
   return first
@@ -123,7 +133,7 @@ for (const [name, own, peer, unitOf] of [
   ['broker: added to a round trip of 64 bytes', added('ours'), added('peer'), 'us'],
 ] as const) {
   const figure = {
-    name: `${name}, against two socats in a row`,
+    name: `${name}, against two ${peerName}s in a row`,
     ours: Math.round(own),
     peer: Math.round(peer),
     ratio: Math.round((own / peer) * 1000) / 1000,
@@ -133,6 +143,6 @@ for (const [name, own, peer, unitOf] of [
   process.stdout.write(
     values.json
       ? `${JSON.stringify(figure)}\n`
-      : `${figure.name}: ${figure.ours} ${unitOf}, socat ${figure.peer} ${unitOf}, ratio ${figure.ratio}\n`,
+      : `${figure.name}: ${figure.ours} ${unitOf}, ${peerName} ${figure.peer} ${unitOf}, ratio ${figure.ratio}\n`,
   )
 }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import {
   existsSync,
   mkdtempSync,
@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { SpawnedProcess, SpawnRequest } from '@spectrum/unit-monitor'
 import { linuxPowers } from '@spectrum/unit-monitor/linux'
@@ -139,7 +140,7 @@ describe('processes', { timeout: 30_000 }, () => {
     const script = `import { linuxPowers } from '@spectrum/unit-monitor/linux'
       void (async () => {
         const child = await linuxPowers().processes.spawn({ file: 'sleep', argv: ['60'], role: 'test' })
-        process.stdout.write(child.pid + '\\n')
+        process.stdout.write(child.pid + '\n')
       })()`
     const host = node(script, ['ignore', 'pipe', 'inherit'])
     const pid = Number((await firstChunk(host)).trim())
@@ -178,7 +179,7 @@ describe('powerless processes', { timeout: 30_000 }, () => {
     const script = `import { linuxPowers } from '@spectrum/unit-monitor/linux'
       void (async () => {
         const child = await linuxPowers().processes.spawn({ file: 'sleep', argv: ['60'], role: 'test', powerless: true })
-        process.stdout.write(child.pid + '\\n')
+        process.stdout.write(child.pid + '\n')
       })()`
     const host = node(script, ['ignore', 'pipe', 'inherit'])
     const pid = Number((await firstChunk(host)).trim())
@@ -284,6 +285,33 @@ describe('enclosed processes', { timeout: 30_000 }, () => {
     await until(() => marked(directory) === 0)
   })
 
+  it('have their exit told before anybody has reaped them', async () => {
+    // The first process of many a container reaps nothing, or not soon; this program stands in for it.
+    const source =
+      '#include <sys/prctl.h>\n#include <unistd.h>\nint main(int n, char **v) { return n < 2 || prctl(PR_SET_CHILD_SUBREAPER, 1) || execvp(v[1], v + 1); }'
+    const adopter = join(directory, 'adopter')
+    execFileSync('gcc', ['-xc', '-Wall', '-Wextra', '-Werror', '-o', adopter, '-'], {
+      input: source,
+      timeout: 60_000,
+    })
+    const script = `import { linuxPowers } from '@spectrum/unit-monitor/linux'
+      void (async () => {
+        const child = await linuxPowers().processes.spawn({
+          file: 'sh', argv: ['-c', 'echo started; exec sleep 61'], role: 'test', enclosed: 'as-it-is',
+          environment: { MARK: '${directory}', PATH: '/usr/bin:/bin' },
+        })
+        for await (const _ of child.output) break
+        const began = performance.now()
+        child.kill()
+        await child.exit
+        process.stdout.write(String(performance.now() - began))
+      })()`
+    const host = node(script, ['ignore', 'pipe', 'inherit'], [adopter])
+    // Whoever waits to be reaped stays until this host ends.
+    expect(Number(await firstChunk(host))).toBeLessThan(4_000)
+    await until(() => marked(directory) === 0)
+  })
+
   it('die with the program that started them, however it dies', async () => {
     const script = `import { linuxPowers } from '@spectrum/unit-monitor/linux'
       void (async () => {
@@ -332,9 +360,13 @@ function count(socket: Socket): Promise<number> {
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
 /** A node of its own that runs a script with the workspace's sources. */
-function node(script: string, stdio: ('ignore' | 'pipe' | 'inherit' | number)[]): ChildProcess {
-  const argv = ['--import', 'tsx', '--input-type=module', '--eval', script]
-  return spawn(process.execPath, argv, {
+function node(
+  script: string,
+  stdio: ('ignore' | 'pipe' | 'inherit' | number)[],
+  through: readonly string[] = [],
+): ChildProcess {
+  const argv = [...through, process.execPath, '--import', 'tsx', '--input-type=module', '--eval', script]
+  return spawn(argv[0]!, argv.slice(1), {
     cwd: ROOT,
     stdio,
     env: { ...process.env, TSX_TSCONFIG_PATH: 'tsconfig.base.json' },

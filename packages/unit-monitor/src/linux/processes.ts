@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { access, constants, stat } from 'node:fs/promises'
+import { access, constants, readdir, readFile, stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { childDescriptors } from '@spectrum/unix-fd/linux'
 import type { ProcessExit, Processes, SpawnedProcess, SpawnRequest } from '../powers.js'
@@ -155,12 +155,27 @@ const LONGEST_GROUP_WAIT_MS = 5_000
 
 /**
  * When the process around the enclosed ones was killed itself, they are killed by the kernel and reaped by
- * somebody else: there is no event for it. A group's number is not given away while one of them is there.
+ * somebody else: there is no event for it, and it may take its time. What waits to be reaped has nothing any more.
  */
 async function groupGone(group: number): Promise<void> {
   const latest = performance.now() + LONGEST_GROUP_WAIT_MS
-  while (signalGroup(group, 0) && performance.now() < latest)
+  while (signalGroup(group, 0) && performance.now() < latest && (await groupLives(group)))
     await new Promise((resolve) => setTimeout(resolve, GROUP_POLL_MS))
+}
+
+/** Whether a process of the group is not dead, as `/proc` tells it. */
+async function groupLives(group: number): Promise<boolean> {
+  for (const name of await readdir('/proc')) {
+    if (!/^[0-9]+$/.test(name)) continue
+    const line = await readFile(`/proc/${name}/stat`, 'latin1').catch(() => '')
+    // Behind the command's name, which may hold anything, in parentheses (proc(5)).
+    const fields = line.slice(line.lastIndexOf(')') + 2).split(' ')
+    const [state = '', its, threads] = [fields[0], Number(fields[2]), Number(fields[17])]
+    // The first thread may be dead before the others.
+    const dead = 'ZXx'.includes(state) && threads <= 1
+    if (its === group && !dead) return true
+  }
+  return false
 }
 
 /** Whether the group has (or had) a process. */

@@ -61,7 +61,13 @@ export class BuiltStore implements Disposable {
     mkdirSync(join(this.root, 'home'), { recursive: true })
     const file = join(this.root, 'expression.nix')
     writeFileSync(file, EXPRESSION)
-    const command = ['mount --bind "$1/nix" /nix', 'shift', 'exec nix-build --no-out-link "$@"'].join(' && ')
+    // On a machine where Nix has made nothing yet there is no such directory; Nix makes it just so.
+    const command = [
+      'mkdir -p /nix',
+      'mount --bind "$1/nix" /nix',
+      'shift',
+      'exec nix-build --no-out-link "$@"',
+    ].join(' && ')
     const output = execFileSync(
       'unshare',
       ['-m', 'sh', '-c', command, 'sh', this.root, file, ...attributes.flatMap((name) => ['-A', name])],
@@ -69,6 +75,8 @@ export class BuiltStore implements Disposable {
         env: { PATH: process.env['PATH'], HOME: join(this.root, 'home'), NIX_CONFIG },
         stdio: ['ignore', 'pipe', 'pipe'],
         encoding: 'utf8',
+        timeout: 110_000,
+        killSignal: 'SIGKILL',
       },
     )
     return output.trim().split('\n')

@@ -81,7 +81,8 @@ async function readAll(unit: Unit, paths: readonly string[]): Promise<void> {
   for await (const chunk of process.stdout) {
     if (Buffer.from(chunk).includes('ready')) return
   }
-  throw new Error(`${unit.name} ended without having read its files`)
+  const outcome = JSON.stringify(await process.outcome)
+  throw new Error(`${unit.name} ended without having read its files: ${outcome}`)
 }
 
 interface Taken {

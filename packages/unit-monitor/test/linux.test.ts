@@ -140,7 +140,7 @@ describe('processes', { timeout: 30_000 }, () => {
     const script = `import { linuxPowers } from '@spectrum/unit-monitor/linux'
       void (async () => {
         const child = await linuxPowers().processes.spawn({ file: 'sleep', argv: ['60'], role: 'test' })
-        process.stdout.write(child.pid + '\n')
+        process.stdout.write(child.pid + '\\n')
       })()`
     const host = node(script, ['ignore', 'pipe', 'inherit'])
     const pid = Number((await firstChunk(host)).trim())
@@ -179,7 +179,7 @@ describe('powerless processes', { timeout: 30_000 }, () => {
     const script = `import { linuxPowers } from '@spectrum/unit-monitor/linux'
       void (async () => {
         const child = await linuxPowers().processes.spawn({ file: 'sleep', argv: ['60'], role: 'test', powerless: true })
-        process.stdout.write(child.pid + '\n')
+        process.stdout.write(child.pid + '\\n')
       })()`
     const host = node(script, ['ignore', 'pipe', 'inherit'])
     const pid = Number((await firstChunk(host)).trim())

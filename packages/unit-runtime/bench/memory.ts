@@ -81,8 +81,15 @@ async function readAll(unit: Unit, paths: readonly string[]): Promise<void> {
   for await (const chunk of process.stdout) {
     if (Buffer.from(chunk).includes('ready')) return
   }
+  const said = await textOf(process.stderr)
   const outcome = JSON.stringify(await process.outcome)
-  throw new Error(`${unit.name} ended without having read its files: ${outcome}`)
+  throw new Error(`${unit.name} ended without having read its files: ${outcome} ${said}`)
+}
+
+async function textOf(stream: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of stream) chunks.push(chunk)
+  return Buffer.concat(chunks).toString()
 }
 
 interface Taken {
@@ -109,7 +116,9 @@ async function measure(transport: 'pmem' | 'block', count: number): Promise<Take
       .map((units) => Promise.all(Object.values(units).map((unit) => unit.stop({ graceMs: 0 }))))
     await sleep(1_000)
     const before = await available()
-    const units = Object.values((await host.start(graph, { deadlineMs: 600_000 }))._unsafeUnwrap())
+    const started = (await host.start(graph, { deadlineMs: 600_000 }))._unsafeUnwrap()
+    // By name: they come in the order in which they were ready.
+    const units = Object.keys(definitions).map((name) => started[name]!)
     for (const [index, unit] of units.entries()) {
       if (unit.store.transport !== transport) throw new Error(`the store came by ${unit.store.transport}`)
       await readAll(unit, [shared, own[index]!])

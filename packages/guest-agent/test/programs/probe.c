@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -176,6 +177,20 @@ static int copy_some(int from, int to)
 	return got > 0;
 }
 
+/* Sends what there is. False once stdin has ended, or the service reads no more: how it answers is still to be seen. */
+static bool send_some(int fd)
+{
+	static char chunk[65536];
+	ssize_t got = read(0, chunk, sizeof chunk);
+	ssize_t sent = 0;
+	for (ssize_t at = 0; at < got; at += sent) {
+		sent = send(fd, chunk + at, (size_t)(got - at), MSG_NOSIGNAL);
+		if (sent <= 0)
+			return false;
+	}
+	return got > 0;
+}
+
 /* stdin to the service and its answer to stdout, until it ends the answer. */
 static int call_service(const char *path)
 {
@@ -185,7 +200,7 @@ static int call_service(const char *path)
 		poll(set, 2, -1);
 		if (set[0].revents != 0 && !copy_some(fd, 1))
 			return 0;
-		if (set[1].revents != 0 && !copy_some(0, fd)) {
+		if (set[1].revents != 0 && !send_some(fd)) {
 			shutdown(fd, SHUT_WR);
 			set[1].fd = -1;
 		}

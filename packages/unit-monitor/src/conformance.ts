@@ -52,6 +52,8 @@ export interface TestApi {
 }
 
 const MIB = 1024 * 1024
+/** The part of the time for a boot in which a guest that is not held still answers. */
+const STILL = 1 / 40
 
 /** What every driver promises, as tests. A driver that passes can stand wherever another one stands. */
 export function monitorConformance(
@@ -161,6 +163,41 @@ export function monitorConformance(
       )
       expect(refused).toBe(true)
     })
+
+    promise(
+      'a paused machine keeps still until it is resumed, then goes on where it stood, and can be killed',
+      async (context) => {
+        const { pause } = context.monitor.capabilities
+        await using unit = await booted(context, await context.machine())
+        const { machine, guest } = unit
+        expect(machine.pause !== undefined && machine.resume !== undefined).toBe(pause)
+        if (!pause) return
+        const done = async (what: 'pause' | 'resume') => {
+          const told = await machine[what]?.()
+          expect(told?.isErr() ? told.error : what).toBe(what)
+        }
+        await done('pause')
+        await done('pause')
+        const sent = pattern(4096)
+        let answered = false
+        const returned = guest.echo(sent).finally(() => {
+          answered = true
+        })
+        using moment = context.clock.deadline(Math.min(500, context.bootMs * STILL))
+        if (!moment.signal.aborted)
+          await new Promise((resolve) => moment.signal.addEventListener('abort', resolve, { once: true }))
+        expect(answered).toBe(false)
+        await done('resume')
+        await done('resume')
+        expect(digest(await returned)).toBe(digest(sent))
+        // It dies as well while it stands still, and neither is possible afterwards.
+        await done('pause')
+        const killed = await machine.kill()
+        expect(killed.isOk() && killed.value).toEqual({ kind: 'killed' })
+        expect((await machine.pause?.())?.isErr()).toBe(true)
+        expect((await machine.resume?.())?.isErr()).toBe(true)
+      },
+    )
 
     promise('disposing a machine that still boots kills it', async (context) => {
       const machine = await started(context, await context.machine())

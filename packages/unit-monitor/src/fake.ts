@@ -5,6 +5,7 @@ import { bytesOf, manageablePmemBytes } from './attach/request.js'
 import { channelPair } from './channel-pair.js'
 import { blockProblem, checkDescription, invalid, pmemProblem } from './description.js'
 import type { MonitorError } from './errors.js'
+import { Stillness } from './fake/stillness.js'
 import type {
   Accelerator,
   BlockDevice,
@@ -79,6 +80,7 @@ export function fakeMonitor(powers: { readonly clock: Clock }, script: FakeScrip
     maxPmemDevices: 256,
     view: true,
     powerButton: false,
+    pause: true,
     ...script.capabilities,
   }
   return {
@@ -133,6 +135,7 @@ class FakeMachine implements Machine {
   readonly #block: BlockDevice[]
   readonly #console = channelPair()
   readonly #ended = new AbortController()
+  readonly #stillness = new Stillness()
   #slotsTaken = 0
   #end: (exit: MachineExit) => void = () => {}
 
@@ -155,6 +158,7 @@ class FakeMachine implements Machine {
       guest.close()
       printer?.close()
       this.#ended.abort()
+      this.#stillness.end()
       await heard
       const last = 'lastLines' in exit ? { ...exit, lastLines: this.lastLines() } : exit
       this.events.emit('exit', last)
@@ -163,7 +167,7 @@ class FakeMachine implements Machine {
     const failed = { kind: 'failed', code: 0, lastLines: [] } as const
     void this.#run({
       machine: description,
-      control: guest,
+      control: this.#stillness.around(guest),
       pmem: () => [...this.#pmem],
       block: () => [...this.#block],
       view: (tag) => {
@@ -200,6 +204,25 @@ class FakeMachine implements Machine {
     return {
       slots: hotplugSlots - this.#slotsTaken,
       pmemBytes: manageablePmemBytes(memoryBytes) - bytesOf(this.#pmem),
+    }
+  }
+
+  pause(): ResultAsync<void, MonitorError> {
+    if (this.#ended.signal.aborted) return errAsync(this.#gone('held still'))
+    this.#stillness.begin()
+    return okAsync(undefined)
+  }
+
+  resume(): ResultAsync<void, MonitorError> {
+    if (this.#ended.signal.aborted) return errAsync(this.#gone('let go on'))
+    this.#stillness.end()
+    return okAsync(undefined)
+  }
+
+  #gone(what: string): MonitorError {
+    return {
+      kind: 'monitor-protocol',
+      message: `machine ${this.name} cannot be ${what}: it has ended`,
     }
   }
 

@@ -134,6 +134,14 @@ export interface Machine extends AsyncDisposable {
    * Resolves when the button was pressed: whether the guest obeys is its own matter.
    */
   pressPowerButton?(options?: OperationOptions): ResultAsync<void, MonitorError>
+  /**
+   * Holds the guest's processors still; there where `capabilities.pause` says so. Its memory and devices stay, and bytes
+   * that are sent to it meanwhile wait for it, as far as the channel has room. Its clocks stand or jump, as the monitor has
+   * it: whoever resumes a guest tells it the time, and has it draw new entropy. `kill` works as ever. Idempotent.
+   */
+  pause?(options?: OperationOptions): ResultAsync<void, MonitorError>
+  /** Lets it go on from where it stood. Idempotent. */
+  resume?(options?: OperationOptions): ResultAsync<void, MonitorError>
   /** Ends the machine at once. Resolves when its processes are reaped. Idempotent. */
   kill(options?: OperationOptions): ResultAsync<MachineExit, MonitorError>
 }
@@ -165,6 +173,8 @@ export interface MonitorCapabilities {
   readonly view: boolean
   /** Whether the guest can be asked from outside to shut down in order. */
   readonly powerButton: boolean
+  /** Whether a machine can be held still and go on later. */
+  readonly pause: boolean
 }
 
 export type GuestArchitecture = 'x86_64' | 'aarch64' | 'powerpc64le' | 'riscv64'

@@ -129,6 +129,14 @@ describe('the QEMU driver, when QEMU misbehaves', { timeout: 60_000 }, () => {
     expect((await adding)._unsafeUnwrapErr().kind).toBe('aborted')
   })
 
+  it('does not wait for ever to be held still, and can be killed all the same', async () => {
+    await using machine = await running(`serve(qmp, { stop: undefined })`)
+    expect((await machine.pause!({ deadlineMs: 200 }))._unsafeUnwrapErr().kind).toBe('timed-out')
+    const paused = machine.pause!({ signal: AbortSignal.abort() })
+    expect((await paused)._unsafeUnwrapErr().kind).toBe('aborted')
+    expect((await machine.kill())._unsafeUnwrap()).toEqual({ kind: 'killed' })
+  })
+
   it('takes back memory that was given up, and never gives its id to the next', async () => {
     const once = `{ get 'object-add'() { return this.asked++ ? { return: {} } : undefined }, asked: 0 }`
     await using machine = await running(`serve(qmp, ${once})`, 1)

@@ -57,6 +57,7 @@ export function crosvmMonitor(powers: CrosvmPowers, options: CrosvmOptions = {})
       maxPmemDevices: CROSVM_LIMITS.maxPmemDevices,
       view: true,
       powerButton: true,
+      pause: true,
     },
     start: (machine, operation) =>
       new ResultAsync(start(powers, { ...options, binary, ask }, machine, operation)),

@@ -1,3 +1,4 @@
+import type { ControlError, CrosvmControl, RequestOptions } from '@spectrum/crosvm-spec/control'
 import type { CrosvmEnd, RunningCrosvm } from '@spectrum/crosvm-spec/spawn'
 import { err, errAsync, ok, type Result, ResultAsync } from 'neverthrow'
 import type TypedEmitter from 'typed-emitter'
@@ -22,6 +23,7 @@ import type { CrosvmPair } from './processes.js'
 import type { CrosvmSockets } from './spec.js'
 
 const BUTTON_DEADLINE_MS = 10_000
+const PAUSE_DEADLINE_MS = 10_000
 const KILL_DEADLINE_MS = 10_000
 /** After its processes are reaped, how long a machine's last words may take to arrive. */
 const LAST_WORDS_MS = 1_000
@@ -93,13 +95,28 @@ export class CrosvmMachine implements Machine {
   }
 
   pressPowerButton(options: OperationOptions = {}): ResultAsync<void, MonitorError> {
-    const { signal, deadlineMs = BUTTON_DEADLINE_MS } = options
-    const bounds = { timeoutMs: deadlineMs, ...(signal === undefined ? {} : { signal }) }
+    return this.#tell((control, bounds) => control.pressPowerButton(bounds), options, BUTTON_DEADLINE_MS)
+  }
+
+  /** Its processors alone: what is sent to a console while crosvm suspends its devices too never arrives. */
+  pause(options?: OperationOptions): ResultAsync<void, MonitorError> {
+    return this.#tell((control, bounds) => control.suspendVcpus(bounds), options, PAUSE_DEADLINE_MS)
+  }
+
+  resume(options?: OperationOptions): ResultAsync<void, MonitorError> {
+    return this.#tell((control, bounds) => control.resumeVcpus(bounds), options, PAUSE_DEADLINE_MS)
+  }
+
+  #tell(
+    request: (control: CrosvmControl, bounds: RequestOptions) => ResultAsync<void, ControlError>,
+    options: OperationOptions = {},
+    defaultMs: number,
+  ): ResultAsync<void, MonitorError> {
+    const { signal, deadlineMs = defaultMs } = options
     const { control } = this.running
     if (control === undefined) throw new TypeError('a machine of this driver has a control socket')
-    return control
-      .pressPowerButton(bounds)
-      .mapErr((failure) => controlFailed(this.name, failure, this.lastLines()))
+    const bounds = { timeoutMs: deadlineMs, ...(signal === undefined ? {} : { signal }) }
+    return request(control, bounds).mapErr((failure) => controlFailed(this.name, failure, this.lastLines()))
   }
 
   kill(options?: OperationOptions): ResultAsync<MachineExit, MonitorError> {

@@ -36,6 +36,7 @@ export function qemuMonitor(powers: MonitorPowers, options: QemuOptions): Monito
       maxPmemDevices: QEMU_LIMITS.maxPmemDevices,
       view: true,
       powerButton: false,
+      pause: true,
     },
     start: (machine, operation) => new ResultAsync(start(powers, { ...options, binary }, machine, operation)),
   }

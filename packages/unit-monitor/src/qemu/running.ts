@@ -29,6 +29,7 @@ import { Patience, WaitEnded } from '../waiting.js'
 import { QmpClient, type QmpEvent, type QmpFailure } from './qmp.js'
 
 const HOTPLUG_DEADLINE_MS = 10_000
+const PAUSE_DEADLINE_MS = 10_000
 const KILL_DEADLINE_MS = 10_000
 /** After its process is reaped, how long a machine's last words may take to arrive. */
 const LAST_WORDS_MS = 1_000
@@ -115,6 +116,30 @@ export class QemuMachine implements Machine {
     const plugged = this.#plugging.then(add)
     this.#plugging = plugged.catch(() => {})
     return new ResultAsync(plugged)
+  }
+
+  pause(options?: OperationOptions): ResultAsync<void, MonitorError> {
+    return this.#tell('stop', 'be held still', options)
+  }
+
+  resume(options?: OperationOptions): ResultAsync<void, MonitorError> {
+    return this.#tell('cont', 'go on', options)
+  }
+
+  /** One command without arguments. QEMU takes commands in turn, so one that was given up may yet come true. */
+  #tell(command: string, what: string, options?: OperationOptions): ResultAsync<void, MonitorError> {
+    const qmp = this.#qmp
+    if (qmp === undefined) throw new TypeError(`${command} was asked before the machine was started`)
+    const told = async (): Promise<Result<void, MonitorError>> => {
+      using patience = new Patience(this.powers.clock, options, PAUSE_DEADLINE_MS)
+      const answer = await qmp.execute(
+        command,
+        {},
+        { signal: patience.signal, deadlineMs: patience.deadlineMs },
+      )
+      return answer.map(() => undefined).mapErr((failure) => this.#translate(failure, what, patience))
+    }
+    return new ResultAsync(told())
   }
 
   kill(options?: OperationOptions): ResultAsync<MachineExit, MonitorError> {

@@ -42,13 +42,13 @@ describe('the agent in C', () => {
   it('does not wait for ever for a process that a command left behind', async () => {
     await using subject = await agentProcessSubject(built.agentAsan, built.probe)
     const begin = Date.now()
-    const command = (await subject.agent.exec({ argv: [built.probe, 'daemon', '5'] }))._unsafeUnwrap()
+    const command = (await subject.agent.exec({ argv: [built.probe, 'daemon', '30'] }))._unsafeUnwrap()
     const [stdout, outcome] = await Promise.all([collect(command.stdout), command.outcome])
     expect(stdout.toString()).toBe('before\n')
     expect(outcome).toEqual({ kind: 'exited', code: 0 })
     const took = Date.now() - begin
     expect(took).toBeGreaterThanOrEqual(450)
-    expect(took).toBeLessThan(4_000)
+    expect(took).toBeLessThan(25_000)
   })
 
   it('touches no mount of a machine that is not its own', async () => {

@@ -2,4 +2,4 @@
 import { runCommand } from '../src/linux/command.js'
 
 const { signal } = new AbortController()
-await runCommand({ file: 'sleep', argv: ['98763'], environment: {}, signal, maxOutputBytes: 1 })
+await runCommand({ file: 'sleep', argv: [process.argv[2]!], environment: {}, signal, maxOutputBytes: 1 })

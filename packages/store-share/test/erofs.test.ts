@@ -73,7 +73,7 @@ describe('a blob with its metadata image', () => {
       }),
       { numRuns: 60 },
     )
-  }, 30_000)
+  })
 
   it('depends on the contents alone, not on the order in which names are listed', async () => {
     const forth = directory({ a: file('1'), 'a.b': file('2'), b: directory({ c: file('1') }) })

@@ -65,7 +65,7 @@ function trial(): MonitorTrial & { prepared: number; disposed: number } {
   return counted
 }
 
-describe('choosing a monitor', { timeout: 30_000 }, () => {
+describe('choosing a monitor', () => {
   it('takes the first candidate whose guest answers', async () => {
     const own = trial()
     const chosen = (

@@ -27,7 +27,7 @@ describe('the crosvm driver, when crosvm misbehaves', { timeout: 60_000 }, () =>
   afterEach(async () => {
     expect(await workshop.leftovers()).toEqual([])
     await workshop[Symbol.asyncDispose]()
-    await expect.poll(openDescriptors, { timeout: 2_000 }).toBe(descriptorsBefore)
+    await expect.poll(openDescriptors).toBe(descriptorsBefore)
   })
 
   /** This machine's powers on a host that has everything, with a crosvm that answers its control socket so. */
@@ -125,8 +125,8 @@ describe('the crosvm driver, when crosvm misbehaves', { timeout: 60_000 }, () =>
     const marker = `spectrum-test-${process.pid}`
     const child = `require('node:child_process').spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60_000)', '${marker}'], { detached: true, stdio: 'ignore' })`
     const machine = await running(`${child}; guest.write('started\\n')`)
-    await expect.poll(() => machine.lastLines().includes('started'), { timeout: 20_000 }).toBe(true)
-    await expect.poll(() => processesWith(marker).length, { timeout: 20_000 }).toBeGreaterThan(0)
+    await expect.poll(() => machine.lastLines().includes('started')).toBe(true)
+    await expect.poll(() => processesWith(marker).length).toBeGreaterThan(0)
     await machine[Symbol.asyncDispose]()
     expect(await machine.exit).toEqual({ kind: 'killed' })
     await expect.poll(() => processesWith(marker)).toEqual([])

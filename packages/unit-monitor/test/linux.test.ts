@@ -89,7 +89,7 @@ describe('one-shot sockets', () => {
   })
 })
 
-describe('processes', { timeout: 30_000 }, () => {
+describe('processes', () => {
   const run = async (argv: readonly string[], more: Partial<SpawnRequest> = {}) => {
     const [file = '', ...rest] = argv
     const child = await powers.processes.spawn({ file, argv: rest, role: 'test', ...more })
@@ -152,7 +152,7 @@ describe('processes', { timeout: 30_000 }, () => {
   })
 })
 
-describe('powerless processes', { timeout: 30_000 }, () => {
+describe('powerless processes', () => {
   const spawn = (file: string, ...argv: string[]) =>
     powers.processes.spawn({ file, argv, role: 'test', powerless: true })
 
@@ -212,7 +212,7 @@ describe('powerless processes', { timeout: 30_000 }, () => {
   })
 })
 
-describe('namespaces for powerless processes', { timeout: 30_000 }, () => {
+describe('namespaces for powerless processes', () => {
   /** An `unshare` before the real one on the search path: what it does the first time, and then what is real. */
   const unshareThatFirst = (does: string): string => {
     const script = `#!/bin/sh\nif mkdir '${directory}/asked' 2>/dev/null; then ${does}; fi\nPATH='${process.env['PATH']}' exec unshare "$@"\n`
@@ -248,7 +248,7 @@ describe('namespaces for powerless processes', { timeout: 30_000 }, () => {
   )
 })
 
-describe('enclosed processes', { timeout: 30_000 }, () => {
+describe('enclosed processes', () => {
   const run = async (argv: readonly string[], enclosed: SpawnRequest['enclosed'] = 'as-it-is') => {
     const [file = '', ...rest] = argv
     const child = await powers.processes.spawn({ file, argv: rest, role: 'test', enclosed })

@@ -19,7 +19,7 @@ describe.each(Object.entries(escapers))('the text that %s lets through', (_, spe
       }
     }
     expect(wrong).toBe('')
-  }, 30_000)
+  })
 
   it('is bounded, or as long as it was given', () => {
     expect(spell('a'.repeat(20))).toBe('a'.repeat(20))

@@ -104,7 +104,7 @@ describe('a process with few descriptors left', () => {
       fewPauses: true,
       cpuLow: true,
     })
-  }, 20_000)
+  })
 
   test('takes descriptors that did not all arrive for lost, closes the others and the socket', async () => {
     expect(JSON.parse(await run('receive'))).toEqual({
@@ -112,13 +112,13 @@ describe('a process with few descriptors left', () => {
       closed: true,
       leaked: 0,
     })
-  }, 20_000)
+  })
 
   test('hears that too many are on their way to a peer that does not read, and loses none', async () => {
     // With these capabilities any number may be on their way.
     const unprivileged = process.getuid?.() === 0 ? 'setpriv --bounding-set=-sys_resource,-sys_admin' : ''
     expect(JSON.parse(await run('send', unprivileged))).toEqual({ code: 'ETOOMANYREFS', nothingLost: true })
-  }, 20_000)
+  })
 })
 
 describe('a lock', () => {

@@ -250,9 +250,7 @@ describe.skipIf(missing.length > 0)(title, () => {
       expect(ready.isErr() ? stderr : '').toBe('')
 
       // What builds the ext2 image ends about now.
-      await expect
-        .poll(() => groupOf(child!.pid!).filter(({ name }) => name === 'mkfs process'), { timeout: 5000 })
-        .toEqual([])
+      await expect.poll(() => groupOf(child!.pid!).filter(({ name }) => name === 'mkfs process')).toEqual([])
       const [main, ...devices] = groupOf(child.pid!)
       const explained = explain(spec).devices.filter((device) => !device.device.endsWith('builder'))
       const own = explained.filter((device) => device.process === 'own')

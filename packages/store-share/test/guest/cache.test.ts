@@ -58,9 +58,7 @@ describe('a blob cache', () => {
     })
     const exited = once(builder, 'exit')
     try {
-      await expect
-        .poll(() => filesIn(scratch).some(({ parentPath }) => parentPath === temporary), { timeout: 20_000 })
-        .toBe(true)
+      await expect.poll(() => filesIn(scratch).some(({ parentPath }) => parentPath === temporary)).toBe(true)
       ;(await openBlobCache(directory))._unsafeUnwrap()
       expect(readdirSync(temporary)).toHaveLength(1)
     } finally {

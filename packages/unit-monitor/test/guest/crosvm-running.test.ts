@@ -119,6 +119,6 @@ describe.skipIf(missing !== undefined)(title, () => {
       await round()
       const before = descriptors()
       for (let count = 0; count < 3; count++) await round()
-      await expect.poll(descriptors, { timeout: 2_000 }).toBe(before)
+      await expect.poll(descriptors).toBe(before)
     }))
 })

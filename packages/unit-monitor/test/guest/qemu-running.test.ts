@@ -54,7 +54,7 @@ describe.skipIf('missing' in kernel)('a real QEMU (skipped where there is no gue
         expect(added.isOk()).toBe(true)
         await machine[Symbol.asyncDispose]()
       }
-      await expect.poll(() => [descriptors(), handles()], { timeout: 2_000 }).toEqual(before)
+      await expect.poll(() => [descriptors(), handles()]).toEqual(before)
     }))
 
   it('runs filtered, without privileges to gain, with nothing in its environment', () =>

@@ -50,11 +50,24 @@ export default defineConfig({
         },
       },
       {
+        // What the pages say, held against the sources. It says the same on every Node, so it is run on one.
+        extends: true,
+        test: {
+          name: 'documentation',
+          include: ['docs/test/*.test.ts'],
+          testTimeout: 60_000,
+        },
+      },
+      {
         // What takes minutes, or needs a part that not every machine can have: `npm run test:long -- FILE`.
         extends: true,
         test: {
           name: 'long',
-          include: ['packages/*/test/long/**/*.test.ts', 'examples/*/test/long/**/*.test.ts'],
+          include: [
+            'packages/*/test/long/**/*.test.ts',
+            'examples/*/test/long/**/*.test.ts',
+            'docs/test/long/**/*.test.ts',
+          ],
           exclude: ['**/node_modules/**'],
           fileParallelism: false,
           testTimeout: 1_800_000,

@@ -55,6 +55,7 @@ try {
     const major = process.versions.node.split('.')[0]
     if (!nodeVersions.some((version) => version.startsWith(`${major}.`))) await onThisNode('fast', 600_000)
     await onOtherNodes(['fast'])
+    await onThisNode('documentation', 300_000)
     await onThisNode('guest', 900_000)
     for (const file of longTests()) totals.addSkip('long', file, `npm run test:long -- ${file}`)
   }
@@ -71,16 +72,17 @@ process.exitCode = totals.exitStatus
 
 /** What takes minutes, or needs a part that few machines have. */
 function longTests() {
-  return ['packages', 'examples'].flatMap((workspace) =>
-    readdirSync(join(root, workspace))
-      .map((name) => `${workspace}/${name}/test/long`)
-      .filter((directory) => existsSync(join(root, directory)))
-      .flatMap((directory) =>
-        readdirSync(join(root, directory))
-          .filter((file) => file.endsWith('.test.ts'))
-          .map((file) => `${directory}/${file}`),
-      ),
+  const owners = ['packages', 'examples'].flatMap((workspace) =>
+    readdirSync(join(root, workspace)).map((name) => `${workspace}/${name}`),
   )
+  return [...owners, 'docs']
+    .map((owner) => `${owner}/test/long`)
+    .filter((directory) => existsSync(join(root, directory)))
+    .flatMap((directory) =>
+      readdirSync(join(root, directory))
+        .filter((file) => file.endsWith('.test.ts'))
+        .map((file) => `${directory}/${file}`),
+    )
 }
 
 async function check(label, command, [script, ...argv]) {

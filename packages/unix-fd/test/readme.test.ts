@@ -10,7 +10,7 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 test('the example of the README prints what it says', () => {
   const readme = readFileSync(here('../README.md'), 'utf8')
-  const [, example = '', output = ''] = readme.match(/```ts\n([\s\S]*?)```\n\n```\n([\s\S]*?)```/) ?? []
+  const [, example = '', output = ''] = readme.match(/```ts\n([\s\S]*?)```\n\n```text\n([\s\S]*?)```/) ?? []
   expect(example).toContain('unixFd()')
   const folder = mkdtempSync(join(tmpdir(), 'unix-fd-readme-'))
   const file = join(folder, 'example.mts')
@@ -25,4 +25,4 @@ test('the example of the README prints what it says', () => {
   )
   rmSync(folder, { recursive: true })
   expect({ stdout, stderr }).toEqual({ stdout: output, stderr: '' })
-}, 20_000)
+})

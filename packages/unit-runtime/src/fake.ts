@@ -13,18 +13,40 @@ import type { Host } from './host.js'
 import { type HostOptions, openHostWith } from './open-host.js'
 import type { HostPowers } from './powers.js'
 
-export type { FakeProcess, FakeProgram } from '@spectrum/guest-agent/fake'
-export type { FakeStartup } from '@spectrum/unit-monitor/fake'
+export {
+  type FakeAgentChannel,
+  type FakeExit,
+  type FakeListener,
+  type FakeProcess,
+  type FakeProgram,
+  type FakeSocket,
+  type FakeStoreRequest,
+  type FakeUnit,
+  fakeAgentChannel,
+} from '@spectrum/guest-agent/fake'
+export {
+  type FakeGuest,
+  type FakeScript,
+  type FakeStartup,
+  fakeMonitor,
+} from '@spectrum/unit-monitor/fake'
+export type { ViewAnswer } from './fake/fake-view.js'
 export { type ManualClock, manualClock } from './fake/manual-clock.js'
 export { type MemoryFiles, memoryFiles } from './fake/memory-files.js'
 export { type FakeStorePaths, memoryBlobCache, memoryStore } from './fake/memory-store.js'
 export { type ScriptedPrompter, scriptedPrompter } from './fake/scripted-prompter.js'
 
+/** Programs by absolute path. */
+export type FakePrograms = Readonly<Record<string, FakeProgram>>
+
 export interface FakeHostOptions extends Omit<HostOptions, 'store'> {
   /** The store paths that exist, with what they reference. */
   readonly store: FakeStorePaths
-  /** What commands do, by absolute path in the unit. A path below `/nix/store` needs its store path to be there. */
-  readonly programs?: Readonly<Record<string, FakeProgram>> | undefined
+  /**
+   * What commands do, by absolute path in the unit: the same in all units, or by the unit's name. A path below
+   * `/nix/store` needs its store path to be there.
+   */
+  readonly programs?: FakePrograms | ((unit: string) => FakePrograms) | undefined
   /** Units whose guest boots and never answers. */
   readonly silent?: ((unit: string) => boolean) | undefined
   /** What the monitor does when it is started; by default it connects. */
@@ -62,11 +84,11 @@ export function openFakeHost(options: FakeHostOptions): ResultAsync<Host, HostEr
 export function fakeHostPowers(options: FakeHostOptions): HostPowers {
   const clock: Clock | ManualClock = options.clock ?? manualClock()
   const cache = memoryBlobCache(options.blobBytes)
-  const { startup, hotplug, capabilities } = options
+  const { startup, hotplug, capabilities, programs = {} } = options
   const guests = new FakeGuests(
     clock,
     cache,
-    options.programs ?? {},
+    typeof programs === 'function' ? programs : () => programs,
     options.silent ?? (() => false),
     options.onStoreRequest,
     options.kernelLacks,

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Clock } from '@spectrum/unit-monitor'
 
 /** One bounded wait: a signal that aborts at the deadline or with any of the given signals, and which it was. */
@@ -28,6 +29,8 @@ export function openWait(
   const outer = signals.filter((signal) => signal !== undefined)
   deadline.signal.addEventListener('abort', onDeadline, { once: true })
   for (const signal of outer) {
+    // As many waits as there are units share one; each takes its listener away again.
+    setMaxListeners(0, signal)
     if (signal.aborted) onAbort()
     else signal.addEventListener('abort', onAbort, { once: true })
   }

@@ -16,7 +16,7 @@ export class FakeGuests {
   constructor(
     readonly clock: Clock,
     readonly cache: MemoryBlobCache,
-    readonly programs: Readonly<Record<string, FakeProgram>>,
+    readonly programs: (unit: string) => Readonly<Record<string, FakeProgram>>,
     readonly silent: (unit: string) => boolean,
     readonly storeRequests: FakeUnit['onStoreRequest'],
     /** What the guest's kernel has not. */
@@ -40,7 +40,7 @@ export class FakeGuests {
     const agent = fakeAgentChannel(
       { clock: this.clock },
       {
-        programs: this.programs,
+        programs: this.programs(guest.machine.name),
         images,
         devices,
         disks,

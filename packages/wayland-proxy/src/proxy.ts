@@ -13,6 +13,7 @@ import { extendedTable } from './protocol/table.js'
 import type { UnitCensus } from './relay/census.js'
 import type { Ending } from './relay/endings.js'
 import { type Answerer, registryHooks } from './relay/globals.js'
+import { Pace } from './relay/pace.js'
 import { compileRoutes, type Routes } from './relay/routes.js'
 import { Session } from './relay/session.js'
 import type { Question, RelayPowers, UnitContext } from './relay/unit-context.js'
@@ -68,6 +69,7 @@ export class WaylandProxy implements Disposable {
       census,
       sessions,
       recorder: new Recorder(),
+      pace: new Pace(),
       carry: options.carry ?? carryAnything,
       trace: options.trace,
       capture: options.capture && new Capture(options.capture, options.policy, (fd) => powers.inspect(fd)),

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { DEFAULT_LIMITS, readPolicy } from '../src/index.js'
 import { LIMIT_BOUNDS } from '../src/policy/limits.js'
 import { descriptors, table } from './peers/peer.js'
-import { type Connection, Unit } from './peers/unit.js'
+import { type Connection, powers, Unit } from './peers/unit.js'
 
 const memory = (size: number) => descriptors.createMemfd('test', { size })._unsafeUnwrap()
 
@@ -320,6 +320,40 @@ describe('turns', () => {
     expect(commits()).toBeLessThan(3_000)
     await busy.client.sync()
     expect(commits()).toBe(3_000)
+  })
+
+  test('a flooding client rests after each turn while another one is active, and not while it is alone', async () => {
+    const rests: number[] = []
+    let later = 0
+    await using unit = new Unit(
+      { limits: { messagesPerTurn: 40 } },
+      {
+        powers: {
+          clock: { now: () => performance.now() + later },
+          later: (milliseconds, callback) => {
+            rests.push(milliseconds)
+            powers.later(milliseconds, callback)
+          },
+        },
+      },
+    )
+    const busy = await unit.started()
+    const quiet = await unit.started()
+    const surface = busy.client.make(busy.client.bind('wl_compositor'), 'create_surface')
+    const commit = busy.client.encode(surface, table.find('wl_surface')!.requests[6]!, []).bytes
+    const block = new Uint8Array(commit.length * 500)
+    for (let at = 0; at < 500; at++) block.set(commit, at * commit.length)
+    const flood = async () => {
+      busy.client.raw(block)
+      await busy.client.sync()
+    }
+    await quiet.client.sync()
+    await flood()
+    expect(rests.length).toBeGreaterThanOrEqual(500 / 40)
+    later = 10_000
+    rests.length = 0
+    await flood()
+    expect(rests).toEqual([])
   })
 
   test('a rate holds a client back without losing anything', async () => {

@@ -2,6 +2,9 @@ import type { Fd, Found, Inbox, UnixFdError, UnixSocket } from '@spectrum/unix-f
 import type { Result } from 'neverthrow'
 import { MOST_MESSAGE_BYTES } from '../wire/framing.js'
 
+/** Who writes so much at once is likely to go on: to gather it costs less than to pass on each piece. */
+const BULK_BYTES = 1_024
+
 /**
  * What arrived and was not understood yet. Bytes come in any pieces, so they are gathered at aligned places,
  * where messages can be read as words. Descriptors are a queue of their own.
@@ -14,6 +17,8 @@ export class Input {
   end = 0
   /** Arrived and not claimed by a message, in order. They belong to this queue. */
   readonly fds: Fd[] = []
+  /** Whether to look for more before what came is passed on. What is left behind is told by the event loop. */
+  mayBeMore = false
 
   constructor(inboxBytes: number) {
     this.bytes = new Uint8Array(inboxBytes + MOST_MESSAGE_BYTES)
@@ -40,6 +45,8 @@ export class Input {
     }
     this.bytes.set(inbox.bytes, this.end)
     this.end += inbox.length
+    // A receive ends at descriptors, too, whatever is behind them.
+    this.mayBeMore = inbox.length >= BULK_BYTES || inbox.fdCount > 0
     for (let fd = inbox.takeFd(); fd !== undefined; fd = inbox.takeFd()) this.fds.push(fd)
     return found
   }

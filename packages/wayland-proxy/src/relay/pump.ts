@@ -9,6 +9,13 @@ import { Side } from './side.js'
 
 /** How often the clock is asked while messages are relayed. */
 const MESSAGES_PER_LOOK = 64
+/** How much of a turn a client gets while another of the unit is active: that one waits for no more than this. */
+const SHARED_TURN = 1 / 4
+/**
+ * So long a client rests whose shared turn was not enough for it. Otherwise the proxy would be as busy for the system's
+ * scheduler as the flood makes it, and be kept waiting itself when the other client has something to say.
+ */
+const REST_MS = 1
 /** So much is handed to the kernel at once; more would only wait in our memory. */
 const FLUSH_ABOVE_BYTES = 32 * 1024
 
@@ -94,8 +101,12 @@ export class Pump {
     if (this.#clientTurnPlanned || this.#closed) return
     const { powers, policy } = this.#session.unit
     const { messagesPerTurn, millisecondsPerTurn } = policy.limits
-    const until = powers.clock.now() + millisecondsPerTurn
-    let left = this.#allowed(messagesPerTurn)
+    const now = powers.clock.now()
+    const alone = this.#session.unit.pace.alone(this.#session, now)
+    const part = alone ? 1 : SHARED_TURN
+    const until = now + millisecondsPerTurn * part
+    let left = this.#allowed(Math.ceil(messagesPerTurn * part))
+    let more = true
     while (!this.#closed) {
       const before = left
       while (left > 0 && !this.#mustWait()) {
@@ -109,13 +120,14 @@ export class Pump {
       }
       this.#allowance -= before - left
       if (this.#closed) return
-      if (left === 0 || this.#mustWait() || !this.client.input.mayReceive) break
+      if (!more || left === 0 || this.#mustWait() || !this.client.input.mayReceive) break
       if (!this.#receive(this.client, 'client')) break
+      more = this.client.input.mayBeMore
     }
     if (this.#closed) return
     this.#flush()
     if (this.#closed) return
-    this.#planClient()
+    this.#planClient(left === 0 && !alone)
   }
 
   #worthSending(): boolean {
@@ -172,14 +184,15 @@ export class Pump {
   }
 
   /** Goes on in the next turn, waits for bytes, or waits for the compositor. */
-  #planClient(): void {
+  #planClient(tired = false): void {
     const waiting = this.#mustWait()
     const { limits } = this.#session.unit.policy
     const throttled = limits.requestsPerSecond > 0 && this.#allowance < 1
-    this.#watch(this.client.read(!waiting && !throttled && this.client.input.mayReceive), 'client')
+    const reads = !waiting && !throttled && !tired && this.client.input.mayReceive
+    this.#watch(this.client.read(reads), 'client')
     if (this.#closed) return
-    if (throttled) {
-      this.#laterClient(Math.ceil(1000 / limits.requestsPerSecond))
+    if (throttled || tired) {
+      this.#laterClient(throttled ? Math.ceil(1000 / limits.requestsPerSecond) : REST_MS)
       return
     }
     if (waiting || !this.#hasWholeMessage(this.client)) return
@@ -202,8 +215,11 @@ export class Pump {
   #serveCompositor(): void {
     if (this.#compositorTurnPlanned || this.#closed) return
     const { powers, policy } = this.#session.unit
-    const until = powers.clock.now() + policy.limits.millisecondsPerTurn
-    let left = policy.limits.messagesPerTurn
+    const now = powers.clock.now()
+    const part = this.#session.unit.pace.alone(this.#session, now) ? 1 : SHARED_TURN
+    const until = now + policy.limits.millisecondsPerTurn * part
+    let left = Math.ceil(policy.limits.messagesPerTurn * part)
+    let more = true
     let ended = false
     while (!this.#closed) {
       while (left > 0) {
@@ -216,11 +232,12 @@ export class Pump {
         if (powers.clock.now() >= until) left = 0
       }
       if (this.#closed) return
-      if (left === 0 || !this.compositor.input.mayReceive) break
+      if (!more || left === 0 || !this.compositor.input.mayReceive) break
       if (!this.#receive(this.compositor, 'compositor')) {
         ended = true
         break
       }
+      more = this.compositor.input.mayBeMore
     }
     if (this.#closed) return
     this.#flush()

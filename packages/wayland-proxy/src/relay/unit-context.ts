@@ -9,6 +9,7 @@ import type { ProtocolTable } from '../protocol/table.js'
 import type { Carry } from '../transport/cross-domain.js'
 import type { UnitCensus } from './census.js'
 import type { Answerer } from './globals.js'
+import type { Pace } from './pace.js'
 import type { Routes } from './routes.js'
 import type { Session } from './session.js'
 
@@ -55,6 +56,7 @@ export interface UnitContext {
   /** The interfaces that the proxy answers itself, by name. */
   readonly answerers: ReadonlyMap<string, Answerer>
   readonly recorder: Recorder
+  readonly pace: Pace
   /** As of now: it may be replaced while sessions run. */
   readonly policy: Policy
   readonly sessions: ReadonlySet<Session>

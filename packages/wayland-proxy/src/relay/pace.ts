@@ -1,0 +1,18 @@
+/** So long after a client was last served, the others need not make room for it. */
+const QUIET_AFTER_MS = 250
+
+/** Knows whether one client alone is served at the moment: then nobody waits for the end of its turn. */
+export class Pace {
+  #last: object | undefined
+  #othersAt = Number.NEGATIVE_INFINITY
+
+  /** A turn of `session` begins. `now` in milliseconds. */
+  alone(session: object, now: number): boolean {
+    if (session !== this.#last) {
+      // Whoever was served until now counts as active from here on.
+      if (this.#last !== undefined) this.#othersAt = now
+      this.#last = session
+    }
+    return now - this.#othersAt > QUIET_AFTER_MS
+  }
+}

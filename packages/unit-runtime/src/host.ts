@@ -39,6 +39,8 @@ export interface HostMonitor {
 
 /** Owns units, from their start to the last trace of them. Disposing it stops them all. */
 export interface Host extends AsyncDisposable {
+  /** Its own directory: private to its user, and gone when it has stopped. */
+  readonly directory: string
   readonly monitor: HostMonitor
   /** What was found of hosts that had died, and done about it, when this one opened. */
   readonly reconciled: readonly ReconciledHost[]
@@ -89,6 +91,7 @@ export interface HostParts {
 }
 
 export class OpenHost implements Host {
+  readonly directory: string
   readonly monitor: HostMonitor
   readonly reconciled: readonly ReconciledHost[]
   readonly events: HostEmitter
@@ -108,6 +111,7 @@ export class OpenHost implements Host {
   constructor(parts: HostParts) {
     const { choice, powers, directory, events } = parts
     this.#parts = parts
+    this.directory = directory.path
     this.reconciled = parts.reconciled
     this.events = events
     this.monitor = Object.freeze({

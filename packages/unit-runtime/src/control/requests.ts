@@ -1,0 +1,201 @@
+import type { ExecOutcome, NotStartedReason } from '@spectrum/guest-agent'
+import {
+  entries,
+  flag,
+  integer,
+  list,
+  object,
+  oneOf,
+  optional,
+  type Reader,
+  ShapeFault,
+  text,
+} from './shape.js'
+
+/** What a client may ask. Every bound is here: the broker of it is a program that somebody else wrote. */
+const unit = text(64, 1)
+const path = text(4_095, 1)
+const mostMs = 2_000_000_000
+const mostNumber = Number.MAX_SAFE_INTEGER
+
+/** The size of a terminal, in characters. */
+const size = { rows: integer(1, 65_535), columns: integer(1, 65_535) }
+
+const execRequest = object({
+  ask: oneOf('exec'),
+  unit,
+  argv: list(text(131_072), 1_024, 1),
+  env: entries(text(131_072, 1), text(131_072), 1_024),
+  cwd: optional(path),
+  stdin: oneOf('closed', 'open'),
+  /** The command gets a terminal of this size; what it writes is all standard output. */
+  pty: optional(object(size)),
+})
+const injectRequest = object({ ask: oneOf('inject'), unit, paths: list(path, 256, 1) })
+const logsRequest = object({
+  ask: oneOf('logs'),
+  unit: optional(unit),
+  /** The newest so many of those that are kept. */
+  lines: integer(0, 100_000),
+  follow: flag,
+})
+const stopRequest = object({
+  ask: oneOf('stop'),
+  /** Absent: the whole host. */
+  unit: optional(unit),
+  graceMs: optional(integer(0, mostMs)),
+})
+const listRequest = object({ ask: oneOf('list') })
+
+const requestReaders = {
+  list: listRequest,
+  exec: execRequest,
+  inject: injectRequest,
+  logs: logsRequest,
+  stop: stopRequest,
+} as const
+
+export type Request = {
+  readonly [Ask in keyof typeof requestReaders]: ReturnType<(typeof requestReaders)[Ask]>
+}[keyof typeof requestReaders]
+export type RequestOf<Ask extends Request['ask']> = Extract<Request, { readonly ask: Ask }>
+
+export const readRequest: Reader<Request> = (value, at) =>
+  requestReaders[nameIn(value, 'ask', requestReaders)](value, at)
+
+/** Which of the readers a field names. */
+function nameIn<R extends object>(value: unknown, field: string, readers: R): keyof R {
+  const found =
+    typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[field] : undefined
+  if (typeof found === 'string' && Object.hasOwn(readers, found)) return found as keyof R
+  throw new ShapeFault(`${field} must be one of ${Object.keys(readers).join(', ')}`)
+}
+
+const actReaders = {
+  signal: object({ act: oneOf('signal'), number: integer(1, 64) }),
+  resize: object({ act: oneOf('resize'), ...size }),
+  'hang-up': object({ act: oneOf('hang-up') }),
+} as const
+
+/** What is done to a command that runs. */
+export type Act = {
+  readonly [Name in keyof typeof actReaders]: ReturnType<(typeof actReaders)[Name]>
+}[keyof typeof actReaders]
+
+export const readAct: Reader<Act> = (value, at) => actReaders[nameIn(value, 'act', actReaders)](value, at)
+
+export const readHello = object({ versions: list(integer(1, 65_535), 16, 1) })
+
+const words = text(2_048)
+const message = text(65_536)
+
+export const readWelcome = object({
+  version: integer(1, 65_535),
+  host: object({
+    pid: integer(1, mostNumber),
+    directory: path,
+    monitor: words,
+    accelerator: words,
+    why: words,
+  }),
+})
+export type Welcome = ReturnType<typeof readWelcome>
+
+const readUnitStatus = object({
+  name: unit,
+  /** A `UnitState`, also one that this release does not know yet. */
+  state: text(32, 1),
+  /** Milliseconds since 1970. */
+  since: integer(0, mostNumber),
+  why: optional(message),
+  running: optional(
+    object({
+      bootId: optional(text(64)),
+      kernel: optional(text(256)),
+      /** Store paths that it sees. */
+      paths: integer(0, mostNumber),
+      shared: flag,
+      injection: oneOf('devices', 'view', 'none'),
+      processes: list(object({ pid: integer(1, mostNumber), role: text(64) }), 64),
+    }),
+  ),
+})
+/** One unit of a host, as `list` tells it. Text in it may come from a guest. */
+export type UnitStatus = ReturnType<typeof readUnitStatus>
+
+export const readUnitList = object({ units: list(readUnitStatus, 1_024) })
+
+const storePaths = list(path, 65_536)
+export const readInjected = object({
+  added: storePaths,
+  way: oneOf('devices', 'view', 'none'),
+  devices: integer(0, mostNumber),
+  ms: (value, at): number => {
+    if (typeof value === 'number' && value >= 0) return value
+    throw new ShapeFault(`${at} must be a number`)
+  },
+})
+export type Injected = ReturnType<typeof readInjected>
+
+export const readStopped = object({ stopped: list(object({ unit, graceful: flag }), 1_024) })
+/** Which units were ended, and whether each of them ended in order. */
+export type Stopped = ReturnType<typeof readStopped>
+
+export const readNothing = object({})
+
+const lineOf = object({
+  unit,
+  /** `console`, `monitor` … */
+  source: text(32, 1),
+  text: text(16_384),
+  at: integer(0, mostNumber),
+})
+const lost = object({ lost: integer(1, mostNumber) })
+/** A line of a unit, or how many lines are missing here because the reader was too slow. */
+export type LogLine = ReturnType<typeof lineOf> | ReturnType<typeof lost>
+export const readLogLine: Reader<LogLine> = (value, at) =>
+  typeof value === 'object' && value !== null && 'lost' in value ? lost(value, at) : lineOf(value, at)
+
+const outcomeReaders: {
+  readonly [Kind in ExecOutcome['kind']]: Reader<Extract<ExecOutcome, { kind: Kind }>>
+} = {
+  exited: object({ kind: oneOf('exited'), code: integer(0, 255) }),
+  signalled: object({ kind: oneOf('signalled'), signal: text(32), coreDumped: flag }),
+  'not-started': object({
+    kind: oneOf('not-started'),
+    reason: text(32) as Reader<NotStartedReason>,
+    message,
+  }),
+  oom: object({ kind: oneOf('oom') }),
+  cancelled: object({ kind: oneOf('cancelled') }),
+  'timed-out': object({ kind: oneOf('timed-out') }),
+  'unit-lost': object({ kind: oneOf('unit-lost'), message }),
+}
+export const readOutcome: Reader<ExecOutcome> = (value, at) =>
+  outcomeReaders[nameIn(value, 'kind', outcomeReaders)](value, at)
+
+/** What the host could not do: `kind` as the host's own errors have it. */
+export interface RemoteFailure {
+  readonly kind: string
+  readonly message: string
+}
+const readFailure: Reader<{ readonly failure: RemoteFailure }> = object({
+  failure: object({ kind: text(64, 1), message }),
+})
+
+/** An answer is what was asked for, or `{ failure }`. */
+export function readAnswer<T>(
+  value: unknown,
+  of: Reader<T>,
+): { readonly value: T } | { readonly failure: RemoteFailure } {
+  const failed = typeof value === 'object' && value !== null && 'failure' in value
+  return failed ? readFailure(value, 'answer') : { value: of(value, 'answer') }
+}
+
+export const readRefusal = object({ message })
+
+/** Cuts text so that it fits into a note, however it is escaped there (six bytes for a character of UTF-16). */
+export function bounded(message: string, most = 1_000): string {
+  const clean = message.replaceAll('\0', '')
+  return clean.length <= most ? clean : `${clean.slice(0, most)}…`
+}

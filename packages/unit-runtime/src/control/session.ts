@@ -1,0 +1,334 @@
+import { closure } from '@spectrum/unit-graph'
+import type { Host } from '../host.js'
+import type { Unit } from '../unit.js'
+import { openWait } from '../wait.js'
+import { type Answered, type RunningCommand, runCommand } from './command.js'
+import { sendWithCredit } from './flow.js'
+import {
+  CONTROL_VERSION,
+  controlFrames,
+  controlLimits,
+  encodeFrame,
+  type Frame,
+  type FrameFrom,
+  FrameReader,
+} from './frames.js'
+import type { LogBook } from './log-book.js'
+import { Pace } from './pace.js'
+import type { ControlPowers, ControlSocket } from './powers.js'
+import {
+  bounded,
+  type LogLine,
+  type Request,
+  type RequestOf,
+  readAct,
+  readHello,
+  readRequest,
+  type Welcome,
+} from './requests.js'
+import { ShapeFault } from './shape.js'
+import { Streams } from './streams.js'
+import type { UnitBook } from './unit-book.js'
+
+const FAREWELL_MS = 1_000
+const MOST_HEARD_OUT = 4 * controlLimits.requestBytes
+
+/** What the clients of one host share. */
+export interface Served {
+  readonly host: Host
+  readonly units: UnitBook
+  readonly logs: LogBook
+  readonly welcome: Welcome
+  /** Stops the whole host; `end` is to be called when the answer has been sent. */
+  stopHost(graceMs: number | undefined): Promise<{ readonly answer: Answered; end(): void }>
+}
+
+/** A request that was not answered yet. */
+interface Open {
+  readonly abort: AbortController
+  readonly streams: Streams
+  command?: RunningCommand
+}
+
+/**
+ * The host's side of one connection. Frames are legal as the table says; the first that is not ends the connection,
+ * and with it everything that the client has started.
+ */
+export class Session {
+  readonly #socket: ControlSocket
+  readonly #served: Served
+  readonly #powers: ControlPowers
+  readonly #ending = new AbortController()
+  readonly #open = new Map<number, Open>()
+  readonly #work = new Set<Promise<void>>()
+  #highest = 0
+  #greeted = false
+
+  constructor(socket: ControlSocket, served: Served, powers: ControlPowers) {
+    this.#socket = socket
+    this.#served = served
+    this.#powers = powers
+  }
+
+  /** Resolves when the client has gone or was sent away, and nothing of it is left. Never rejects. */
+  async run(): Promise<void> {
+    const reader = new FrameReader('client')
+    const pace = new Pace(this.#powers.clock, controlLimits.framesPerSecond)
+    const { signal } = this.#ending
+    const hello = this.#powers.clock.deadline(controlLimits.helloMs)
+    const late = () => this.#greeted || this.close()
+    hello.signal.addEventListener('abort', late, { once: true })
+    try {
+      for (;;) {
+        const bytes = await this.#socket.receive(signal)
+        if (bytes === undefined) break
+        let fault: string | undefined
+        for (const frame of reader.take(bytes)) {
+          fault = this.#take(frame)
+          if (fault !== undefined) break
+          await pace.one(signal)
+        }
+        fault ??= reader.fault
+        if (fault !== undefined) {
+          await this.#sendAway(fault)
+          break
+        }
+        await this.#powers.nextTurn()
+      }
+    } finally {
+      hello.signal.removeEventListener('abort', late)
+      hello[Symbol.dispose]()
+      this.#cancelAll()
+      this.close()
+      await Promise.allSettled(this.#work)
+    }
+  }
+
+  close(): void {
+    this.#ending.abort()
+    this.#socket.close()
+  }
+
+  /** Cancels what can be cancelled. Resolves when all that was asked has been answered. */
+  async finish(): Promise<void> {
+    this.#cancelAll()
+    await Promise.allSettled(this.#work)
+  }
+
+  #cancelAll(): void {
+    for (const { abort, streams } of this.#open.values()) {
+      abort.abort()
+      streams.close()
+    }
+  }
+
+  /** What is wrong with the frame; undefined when nothing is. */
+  #take(frame: FrameFrom<'client'>): string | undefined {
+    if (controlFrames[frame.kind].when === 'first' ? this.#greeted : !this.#greeted)
+      return `a frame ${frame.kind} ${this.#greeted ? 'after' : 'before'} the greeting`
+    try {
+      switch (frame.kind) {
+        case 'hello':
+          return this.#greet(frame.id, readHello(frame.value, '').versions)
+        case 'request':
+          return this.#ask(frame.id, readRequest(frame.value, ''))
+        default:
+          return this.#concerning(frame)
+      }
+    } catch (cause) {
+      if (!(cause instanceof ShapeFault)) throw cause
+      return `a frame ${frame.kind}: ${cause.message}`
+    }
+  }
+
+  #greet(id: number, versions: readonly number[]): string | undefined {
+    if (id !== 0) return 'a greeting belongs to no request'
+    if (!versions.includes(CONTROL_VERSION))
+      return `this host speaks version ${CONTROL_VERSION}, the client ${versions.join(', ')}: use the command of the same release`
+    this.#greeted = true
+    void this.#send({ kind: 'welcome', id: 0, value: this.#served.welcome })
+    return undefined
+  }
+
+  #ask(id: number, request: Request): string | undefined {
+    if (id <= this.#highest)
+      return `request ${id} after request ${this.#highest}: each has a number of its own`
+    if (this.#open.size >= controlLimits.openRequests)
+      return `more than ${controlLimits.openRequests} requests at once`
+    this.#highest = id
+    const open: Open = {
+      abort: new AbortController(),
+      streams: new Streams((credit) => void this.#send({ kind: 'input-credit', id, count: credit })),
+    }
+    this.#open.set(id, open)
+    const work = this.#carryOut(id, request, open)
+    this.#work.add(work)
+    void work.finally(() => this.#work.delete(work))
+    return undefined
+  }
+
+  #concerning(frame: Exclude<FrameFrom<'client'>, { kind: 'hello' | 'request' }>): string | undefined {
+    const open = this.#open.get(frame.id)
+    if (open === undefined) {
+      // It may have been answered while this was under way.
+      return frame.id > 0 && frame.id <= this.#highest ? undefined : `a frame ${frame.kind} for no request`
+    }
+    switch (frame.kind) {
+      case 'input':
+        return open.streams.input.push(frame.bytes) ? undefined : 'more input than there is credit for'
+      case 'input-end':
+        if (open.streams.input.ended) return 'a second end of the input'
+        open.streams.input.end()
+        return undefined
+      case 'output-credit':
+        return open.streams.credit[frame.stream].add(frame.count) ? undefined : 'more credit than a window'
+      case 'act': {
+        const act = readAct(frame.value, '')
+        open.command?.act(act)
+        return undefined
+      }
+      case 'cancel':
+        open.abort.abort()
+        open.streams.close()
+        return undefined
+    }
+  }
+
+  async #carryOut(id: number, request: Request, open: Open): Promise<void> {
+    let after = () => {}
+    let answer: Answered
+    try {
+      const done = await this.#answerTo(id, request, open)
+      answer = done.answer
+      after = done.end
+    } catch (cause) {
+      answer = {
+        failure: { kind: 'mistake', message: `this is a mistake in the host itself: ${String(cause)}` },
+      }
+    }
+    open.streams.close()
+    await this.#send({ kind: 'answer', id, value: answer })
+    this.#open.delete(id)
+    after()
+  }
+
+  async #answerTo(
+    id: number,
+    request: Request,
+    open: Open,
+  ): Promise<{ readonly answer: Answered; end(): void }> {
+    const alone = (answer: Answered) => ({ answer, end() {} })
+    const { host, units } = this.#served
+    switch (request.ask) {
+      case 'list':
+        return alone({ units: units.list() })
+      case 'logs':
+        return alone(await this.#tellLogs(id, request, open))
+      case 'stop': {
+        if (request.unit === undefined) return this.#served.stopHost(request.graceMs)
+        const unit = host.units.get(request.unit)
+        return alone(unit === undefined ? this.#noUnit(request.unit) : await stopUnit(unit, request.graceMs))
+      }
+      case 'inject': {
+        const unit = host.units.get(request.unit)
+        if (unit === undefined) return alone(this.#noUnit(request.unit))
+        const injected = await unit.inject(closure(...request.paths), { signal: open.abort.signal })
+        return alone(
+          injected.match(
+            ({ added, way, devices, ms }): Answered => ({ added, way, devices, ms }),
+            (error) => ({ failure: { kind: error.kind, message: bounded(error.message, 8_000) } }),
+          ),
+        )
+      }
+      case 'exec': {
+        const unit = host.units.get(request.unit)
+        if (unit === undefined) return alone(this.#noUnit(request.unit))
+        return alone(
+          await runCommand(unit, request, {
+            clock: this.#powers.clock,
+            signal: open.abort.signal,
+            streams: open.streams,
+            send: (frame) => this.#send({ ...frame, id } as Frame),
+            started: (command) => {
+              open.command = command
+            },
+          }),
+        )
+      }
+    }
+  }
+
+  async #tellLogs(id: number, request: RequestOf<'logs'>, open: Open): Promise<Answered> {
+    const { logs, units } = this.#served
+    const { unit, lines, follow } = request
+    if (unit !== undefined && units.stateOf(unit) === undefined && !logs.has(unit)) return this.#noUnit(unit)
+    using follower = follow ? logs.follow(unit) : undefined
+    if (unit !== undefined && !this.#served.host.units.has(unit)) follower?.end()
+    const end = () => follower?.end()
+    open.abort.signal.addEventListener('abort', end, { once: true })
+    if (open.abort.signal.aborted) end()
+    await this.#send({ kind: 'started', id })
+    const encoder = new TextEncoder()
+    const tell = (line: LogLine) =>
+      sendWithCredit(encoder.encode(`${JSON.stringify(line)}\n`), open.streams.credit[0], (bytes) =>
+        this.#send({ kind: 'output', id, stream: 0, bytes }),
+      )
+    for (const line of logs.newest(unit, lines)) if (!(await tell(line))) break
+    for await (const line of follower ?? []) if (!(await tell(line))) break
+    open.abort.signal.removeEventListener('abort', end)
+    await this.#send({ kind: 'output-end', id, stream: 0 })
+    return {}
+  }
+
+  #noUnit(name: string): Answered {
+    const { units, host } = this.#served
+    const state = units.stateOf(name)
+    const running = [...host.units.keys()]
+    const message =
+      state !== undefined
+        ? `unit "${name}" is ${state}`
+        : `there is no unit "${name}"; there ${running.length === 0 ? 'is none' : `are: ${running.join(', ')}`}`
+    return {
+      failure: { kind: state === undefined ? 'no-such-unit' : 'unit-not-running', message: bounded(message) },
+    }
+  }
+
+  /** Says why, and hears out what is on its way: a socket that is closed over unread bytes loses what it has said. */
+  async #sendAway(message: string): Promise<void> {
+    using patience = openWait(this.#powers.clock, FAREWELL_MS, this.#ending.signal)
+    const { signal } = patience
+    await this.#socket.send(
+      encodeFrame({ kind: 'refused', id: 0, value: { message: bounded(message) } }),
+      signal,
+    )
+    this.#socket.finish()
+    for (let heard = 0; heard < MOST_HEARD_OUT; ) {
+      const bytes = await this.#socket.receive(signal)
+      if (bytes === undefined) return
+      heard += bytes.length
+    }
+  }
+
+  async #send(frame: Frame): Promise<void> {
+    await this.#socket.send(encoded(frame), this.#ending.signal)
+  }
+}
+
+/** An answer that is too long becomes a failure that says so. */
+function encoded(frame: Frame): Uint8Array {
+  try {
+    return encodeFrame(frame)
+  } catch (cause) {
+    if (frame.kind !== 'answer' || !(cause instanceof RangeError)) throw cause
+    const failure = { kind: 'too-long', message: 'it was done, but the answer is longer than a client takes' }
+    return encodeFrame({ ...frame, value: { failure } })
+  }
+}
+
+async function stopUnit(unit: Unit, graceMs: number | undefined): Promise<Answered> {
+  const stopped = await unit.stop({ graceMs })
+  return stopped.match(
+    ({ graceful }): Answered => ({ stopped: [{ unit: unit.name, graceful }] }),
+    (error) => ({ failure: { kind: error.kind, message: bounded(error.message, 8_000) } }),
+  )
+}

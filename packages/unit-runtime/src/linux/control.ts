@@ -1,0 +1,114 @@
+import { stat } from 'node:fs/promises'
+import { linuxPowers } from '@spectrum/unit-monitor/linux'
+import type { UnixFdError } from '@spectrum/unix-fd'
+import { err, type Result, ResultAsync } from 'neverthrow'
+import { type ControlClient, type ControlWait, connectControlWith } from '../control/client.js'
+import type { ControlError } from '../control/errors.js'
+import { type ControlServer, serveControlWith } from '../control/server.js'
+import type { Host } from '../host.js'
+import { hostsDirectory } from '../host-directory.js'
+import { ownerLives, parseHostName } from '../identity.js'
+import { connectToControl, listenForControl, turnOfTheLoop } from './control-sockets.js'
+import { linuxHostFiles } from './host-files.js'
+import { defaultPlaces } from './places.js'
+import { linuxProcessTable } from './process-table.js'
+
+/** The name of the socket in the directory of a host. */
+const SOCKET = 'control'
+
+/**
+ * Serves a host to other programs of this user: `spectrum ps`, `exec`, `stop` … By default in the host's own directory,
+ * where they find it by themselves; it goes with the host. With `socket`, an absolute path in a directory that only
+ * this user can write.
+ */
+export function serveControl(
+  host: Host,
+  options: { readonly socket?: string | undefined } = {},
+): Result<ControlServer, ControlError> {
+  const path = options.socket ?? `${host.directory}/${SOCKET}`
+  return listenForControl(path, options.socket !== undefined)
+    .map((listener) =>
+      serveControlWith(host, {
+        listener,
+        clock: linuxPowers().clock,
+        epochMs: () => Date.now(),
+        nextTurn: turnOfTheLoop,
+        uid: process.getuid?.() ?? 0,
+        pid: process.pid,
+      }),
+    )
+    .mapErr((error) => controlError(error, path))
+}
+
+/** Connects to the host that serves control at this path. */
+export function connectControl(
+  path: string,
+  options: ControlWait = {},
+): ResultAsync<ControlClient, ControlError> {
+  const socket = connectToControl(path).mapErr((error) => controlError(error, path))
+  return new ResultAsync(
+    (async () => {
+      if (socket.isErr()) return err(socket.error)
+      const owner = await ownerOf(path)
+      // Whoever could put a socket there could have us type our input into a program of theirs.
+      if (owner !== undefined && owner !== process.getuid?.() && owner !== 0 && process.getuid?.() !== 0) {
+        socket.value.close()
+        const message = `${path} belongs to user ${owner}; name a host of your own.`
+        return err<ControlClient, ControlError>({ kind: 'not-permitted', message, path })
+      }
+      const powers = { clock: linuxPowers().clock, nextTurn: turnOfTheLoop }
+      return await connectControlWith(socket.value, powers, options)
+    })(),
+  )
+}
+
+const ownerOf = (path: string): Promise<number | undefined> =>
+  stat(path).then(
+    ({ uid }) => uid,
+    () => undefined,
+  )
+
+/** A host of this user that runs now and serves control. */
+export interface ServedHost {
+  /** The name of its directory. */
+  readonly name: string
+  readonly directory: string
+  readonly pid: number
+  readonly socket: string
+}
+
+/** The hosts below a state directory (by default this user's) that run and serve control, by name. */
+export async function findServedHosts(
+  stateDirectory: string = defaultPlaces(process.env).state,
+): Promise<readonly ServedHost[]> {
+  const hosts = hostsDirectory(stateDirectory)
+  const table = linuxProcessTable()
+  const found: ServedHost[] = []
+  for (const name of await linuxHostFiles.list(hosts)) {
+    const owner = parseHostName(name)
+    if (owner === undefined || !(await ownerLives(table, owner))) continue
+    const directory = `${hosts}/${name}`
+    const socket = `${directory}/${SOCKET}`
+    const isSocket = await stat(socket).then(
+      (facts) => facts.isSocket(),
+      () => false,
+    )
+    if (isSocket) found.push({ name, directory, pid: owner.process.pid, socket })
+  }
+  return found
+}
+
+function controlError(error: UnixFdError, path: string): ControlError {
+  switch (error.kind) {
+    case 'not-listening':
+      return {
+        kind: 'not-listening',
+        message: `No host listens at ${path}; look which run with spectrum ps.`,
+        path,
+      }
+    case 'permission-denied':
+      return { kind: 'not-permitted', message: `${path}: ${error.message}`, path }
+    default:
+      return { kind: 'system', message: `${path}: ${error.message}` }
+  }
+}

@@ -32,11 +32,13 @@ export interface DoctorPowers {
   readonly nodeVersion: string
   /** Text of a file, at most 4 MiB; `undefined` when it cannot be read. */
   read(path: string): Promise<string | undefined>
+  /** Whether something is at this absolute path of the host. Never rejects. */
   exists(path: string): Promise<boolean>
   /** The first line that `program argv` prints; `undefined` when it cannot be run. */
   firstLine(program: string, argv: readonly string[], signal: AbortSignal): Promise<string | undefined>
   /** Bytes that this user may still write to the file system of `path`. */
   freeBytes(path: string): Promise<number | undefined>
+  /** Tries KVM by running a guest of a few instructions. Never rejects: what goes wrong is in the report. */
   kvm(signal: AbortSignal): Promise<KvmReport>
   /** Opens a host, which boots the guest kernel, and stops it again. */
   boot(signal: AbortSignal): Promise<BootReport>
@@ -49,6 +51,7 @@ export interface DoctorPowers {
   }
 }
 
+/** What `spectrum doctor` found out. */
 export interface Examination {
   /** Whether units can run here. */
   readonly ok: boolean

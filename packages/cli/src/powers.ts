@@ -17,7 +17,9 @@ export interface Sink {
 
 /** The clock, as a power. Milliseconds. */
 export interface Clock {
+  /** Milliseconds of a clock that never goes back; only differences mean something. */
   now(): number
+  /** A signal that aborts after so many milliseconds. Disposing it early frees its timer. */
   deadline(ms: number): { readonly signal: AbortSignal } & Disposable
 }
 
@@ -33,7 +35,9 @@ export interface UnitHost {
   stop(): ResultAsync<void, Failure>
 }
 
+/** The running unit of `spectrum run`, as far as the command needs it. */
 export interface StartedUnit {
+  /** Starts a program in the unit; `argv[0]` is an absolute path there. Aborting `signal` kills it. */
   spawn(
     argv: readonly string[],
     options: {

@@ -25,6 +25,7 @@ export function printArgv(spec: CrosvmSpec): readonly string[] {
   return argv
 }
 
+/** How a command line is read back. */
 export interface ParseOptions {
   /** The command line does not say for which architecture it is. */
   readonly architecture: Architecture

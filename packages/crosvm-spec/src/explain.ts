@@ -8,6 +8,7 @@ import type { CrosvmSpec } from './spec.js'
 
 export type { DeviceReport, Jail } from './explain/inventory.js'
 
+/** What a machine is made of and what it touches: its attack surface as data. */
 export interface Explanation {
   readonly devices: readonly DeviceReport[]
   /** How many processes run, the main one included. */

@@ -13,15 +13,18 @@ export { type FakeBehaviour, fakeBehaviour } from './fake/behaviour.js'
 export { fakeHost } from './fake/host.js'
 export { fakeProcesses } from './fake/processes.js'
 
+/** What a fake crosvm needs of the world. */
 export interface FakePowers {
   readonly sockets: UnixFd
   readonly clock: Clock
   readonly architecture: Architecture
   /** Standard output and standard error. */
   print(text: string): void
+  /** A line for whoever looks at what the fake does. */
   log(line: string): void
 }
 
+/** How a fake crosvm ended, as a process would. */
 export type FakeEnd =
   | { readonly kind: 'exited'; readonly code: number }
   | { readonly kind: 'signalled'; readonly signal: string }

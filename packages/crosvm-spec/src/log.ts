@@ -1,5 +1,6 @@
 import { visible } from './visible.js'
 
+/** How much a line of crosvm's log matters. */
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug' | 'trace'
 
 /** One line of crosvm's standard error. Control characters in it are escaped. */
@@ -22,6 +23,7 @@ export const LONGEST_LINE = 8192
 const RECORD =
   /^\[([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,20}(?:Z|[+-][0-9]{2}:[0-9]{2})) +(ERROR|WARN|INFO|DEBUG|TRACE) +([\w:.-]{1,200})\] ?(.*)$/u
 
+/** Takes a line of crosvm's standard error apart; never fails, what has no form is a message. */
 export function parseLogLine(line: string): LogLine {
   const cut = line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)} …` : line
   const found = RECORD.exec(cut)

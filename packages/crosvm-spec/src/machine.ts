@@ -26,6 +26,7 @@ import type { SharedDirectory, WaylandSocket } from './options/share.js'
 import type { AsyncExecutor, BlockDevice, PmemDevice, PmemExt2Device, ScsiDisk } from './options/storage.js'
 import type { CoIommu, VfioDevice, VhostUserDevice } from './options/vhost-user.js'
 
+/** What the machine starts with. */
 export type Boot =
   /** An ELF vmlinux, a bzImage or an Image. */
   | { readonly kind: 'kernel'; readonly path: string }
@@ -52,6 +53,7 @@ export type Protection =
   | { readonly kind: 'protected-without-firmware' }
   | { readonly kind: 'unprotected-with-firmware'; readonly firmware: string }
 
+/** The device by which the host asks the guest for memory back. */
 export type Balloon =
   | { readonly kind: 'absent' }
   | {
@@ -75,6 +77,7 @@ export type Start =
   /** A debugger connects to this TCP port. One vCPU. */
   | { readonly kind: 'gdb'; readonly port: number }
 
+/** What crosvm says of itself, and where. */
 export interface Logging {
   /** As of env_logger: `warn`, `devices::usb::xhci=debug,warn`. Default `info`. */
   readonly level?: string | undefined
@@ -224,4 +227,5 @@ export interface CrosvmMachine {
   readonly logging?: Logging | undefined
 }
 
+/** A machine that is being put together, before it is checked. */
 export type Draft = { -readonly [K in keyof CrosvmMachine]?: CrosvmMachine[K] }

@@ -17,6 +17,7 @@ export interface ProbedBinary extends Help {
   readonly contentHash: string
 }
 
+/** Why a binary did not tell its options. */
 export type ProbeError =
   | { readonly kind: 'unreadable-binary'; readonly message: string; readonly cause: unknown }
   | { readonly kind: 'help-failed'; readonly message: string; readonly cause: unknown }
@@ -30,6 +31,7 @@ export interface ProbePowers {
   help(path: string, signal: AbortSignal): Promise<string>
 }
 
+/** Finds out which options a crosvm binary has. */
 export interface CrosvmProbe {
   /**
    * Asks the binary for its options, once for each content: a rebuilt binary at the same path is asked again.
@@ -38,6 +40,7 @@ export interface CrosvmProbe {
   probe(path: string, signal: AbortSignal): ResultAsync<ProbedBinary, ProbeError>
 }
 
+/** A probe that remembers its answers for as long as it lives. */
 export function createProbe(powers: ProbePowers): CrosvmProbe {
   const known = new Map<string, Promise<Result<Help, ProbeError>>>()
   const ask = (path: string, hash: string, signal: AbortSignal): Promise<Result<Help, ProbeError>> => {

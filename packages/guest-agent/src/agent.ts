@@ -37,6 +37,7 @@ export type ExecOutcome =
   | { readonly kind: 'timed-out' }
   | { readonly kind: 'unit-lost'; readonly message: string }
 
+/** Why a program did not start; `missing-interpreter` names the ELF interpreter that its store lacks. */
 export type NotStartedReason =
   | 'not-found'
   | 'not-executable'
@@ -59,9 +60,11 @@ export interface GuestProcess {
   signal(number: number): ResultAsync<void, AgentError>
 }
 
+/** The writing end of a command's standard input. */
 export interface GuestStdin {
   /** Resolves when the unit has granted credit for the bytes. */
   write(bytes: Uint8Array): Promise<void>
+  /** No more will be written: the command reads end-of-file. May be called again. */
   end(): Promise<void>
 }
 
@@ -83,6 +86,7 @@ export interface ViewMount {
   readonly paths: readonly string[]
 }
 
+/** What the agent did when it was asked to mount. */
 export interface StoreMountReport {
   /**
    * Whether the guest kernel really maps file data directly (`dax=always` stuck and a file proves it). Never for
@@ -135,6 +139,7 @@ export interface GuestStream {
   readonly closed: Promise<StreamEnd>
 }
 
+/** How a stream between a unit and its host ended. */
 export type StreamEnd =
   /** Both directions have ended, and the program took in all that was written, or has left it. */
   | { readonly kind: 'finished' }
@@ -148,6 +153,7 @@ export interface GuestCall extends GuestStream {
   readonly service: string
 }
 
+/** For one request: who may give it up, and after how many milliseconds it is given up by itself. */
 export interface AgentOptions {
   readonly signal?: AbortSignal | undefined
   readonly deadlineMs?: number | undefined
@@ -158,6 +164,7 @@ export interface Agent extends AsyncDisposable {
   readonly hello: AgentHello
   /** Resolves when the command was started or could not be; aborting later cancels the command. */
   exec(command: GuestCommand, options?: AgentOptions): ResultAsync<GuestProcess, AgentError>
+  /** Mounts an image and binds the named paths into `/nix/store`, all or none. */
   mountStore(mount: StoreMount, options?: AgentOptions): ResultAsync<StoreMountReport, AgentError>
   /** Binds paths of the view. On failure nothing of the call is left, as with `mountStore`. */
   mountView(view: ViewMount, options?: AgentOptions): ResultAsync<StoreMountReport, AgentError>
@@ -188,6 +195,7 @@ export interface Agent extends AsyncDisposable {
   readonly closed: Promise<AgentClosed>
 }
 
+/** Why the control channel has ended, and with it the unit. */
 export type AgentClosed =
   | { readonly kind: 'closed-by-host' }
   | { readonly kind: 'closed-by-unit' }
@@ -197,13 +205,19 @@ export type AgentClosed =
 /** What the agent needs from the channel; every monitor's control channel fits. */
 export interface ByteChannel {
   readonly incoming: AsyncIterable<Uint8Array>
+  /**
+   * Resolves when the bytes were handed over, not when the unit has read them. Rejects once the channel has ended.
+   */
   write(bytes: Uint8Array): Promise<void>
+  /** Ends the channel, and so the unit. May be called again. */
   close(): void
 }
 
 /** The clock, as a power. Milliseconds. */
 export interface Clock {
+  /** Milliseconds of a clock that never goes back; only differences mean something. */
   now(): number
+  /** A signal that aborts after so many milliseconds. Disposing it early frees its timer. */
   deadline(ms: number): { readonly signal: AbortSignal } & Disposable
 }
 

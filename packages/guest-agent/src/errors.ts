@@ -1,5 +1,6 @@
 import type { AgentClosed } from './agent.js'
 
+/** What a request to the agent ends with when it fails, told apart by `kind`. */
 export type AgentError =
   /** `outcome: 'unknown'`: the store of the unit may have been changed as asked, or be changed later. Otherwise it was not. */
   | { readonly kind: 'timed-out'; readonly message: string; readonly outcome?: 'unknown' }

@@ -29,13 +29,16 @@ export interface FakeSocket {
   write(chunk: Uint8Array | string): Promise<void>
   /** Shuts this side for writing. */
   end(): void
+  /** Closes the program's end. */
   close(): void
 }
 
 /** What a program that listens does with one connection. It is closed when this is done. */
 export type FakeListener = (socket: FakeSocket) => void | Promise<void>
 
+/** An output stream of a fake program. */
 export interface FakeOutput {
+  /** Resolves once the host has granted the credit for it, as a real pipe would block. */
   write(chunk: Uint8Array | string): Promise<void>
 }
 
@@ -75,8 +78,10 @@ export interface FakeUnit {
   readonly versions?: { readonly min: number; readonly max: number } | undefined
 }
 
+/** Requests about the store that a fake unit can be told to fail or delay. */
 export type FakeStoreRequest = 'mount' | 'mount-view' | 'unbind'
 
+/** A unit in memory that speaks the real protocol. */
 export interface FakeAgentChannel {
   /** The host's end; give it to `connectAgent`, or to a fake machine as its `control`. */
   readonly channel: ByteChannel
@@ -89,6 +94,7 @@ export interface FakeAgentChannel {
    * was hidden is stale for ever, also when the name is shown again.
    */
   showInView(names: readonly string[]): void
+  /** The view's server shows these names no more. */
   hideFromView(names: readonly string[]): void
   /** Names bound into the fake `/nix/store`, sorted; stale ones are there too. */
   boundNames(): readonly string[]
@@ -98,6 +104,7 @@ export interface FakeAgentChannel {
   readonly ended: Promise<FakeEnd>
 }
 
+/** How a fake unit has ended. */
 export type FakeEnd = 'powered-off' | 'host-gone' | 'lost' | 'protocol-violation'
 
 /**

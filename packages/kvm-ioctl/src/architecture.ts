@@ -12,6 +12,7 @@ export interface TablesByArchitecture {
   readonly riscv64: typeof riscv64
 }
 
+/** Architectures with tables, by the names of the kernel's and the compilers' targets. */
 export type Architecture = keyof TablesByArchitecture
 
 /** The same, without saying which architecture it is. */
@@ -26,10 +27,12 @@ export interface Tables {
 
 const byArchitecture: TablesByArchitecture = { x86_64, aarch64, powerpc64le, riscv64 }
 
+/** The tables of that architecture, as generated from the kernel's header. */
 export function tablesOf(architecture: Architecture): Tables {
   return byArchitecture[architecture] as unknown as Tables
 }
 
+/** Whether there are tables for it. */
 export function isArchitecture(name: string): name is Architecture {
   return Object.hasOwn(byArchitecture, name)
 }
@@ -45,4 +48,5 @@ export type LayoutOf<A extends Architecture, N extends string> = N extends keyof
 
 /** The names of `A`'s requests, as in linux/kvm.h. */
 export type RequestName<A extends Architecture> = keyof TablesByArchitecture[A]['ioctls'] & string
+/** `KVM_CAP_…` of that architecture's header. */
 export type CapabilityName<A extends Architecture> = keyof TablesByArchitecture[A]['capabilities'] & string

@@ -5,12 +5,19 @@ import type { X86Exit } from './running/exit.js'
 
 /** The functions of a test library that the suite uses; vitest's fit. */
 export interface TestApi {
+  /** As vitest's and jest's. */
   describe(name: string, body: () => void): void
+  /** As vitest's and jest's. */
   it(name: string, body: () => void | Promise<void>): void
+  /** As vitest's and jest's, with the few matchers that are used. */
   expect(actual: unknown): {
+    /** The same value. */
     toBe(expected: unknown): void
+    /** An equal value, all the way down. */
     toEqual(expected: unknown): void
+    /** At least these properties. */
     toMatchObject(expected: object): void
+    /** A larger number. */
     toBeGreaterThan(expected: number): void
   }
 }

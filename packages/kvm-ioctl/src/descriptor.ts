@@ -117,6 +117,7 @@ export abstract class KvmObject implements Disposable {
     live += 1
   }
 
+  /** Whether it was closed; everything else then answers `closed`. */
   get closed(): boolean {
     return this.#closed
   }
@@ -136,6 +137,7 @@ export abstract class KvmObject implements Disposable {
     this[ACCESS].kernel.calls.close(this[ACCESS].handle)
   }
 
+  /** Closes it. What others still use lives on until they do not. */
   [Symbol.dispose](): void {
     this.close()
   }

@@ -34,6 +34,7 @@ export interface KvmCalls extends EventLoop {
   descriptor(handle: Handle): number
   /** A second handle of the same, without an owner until a thread takes it. */
   share(handle: Handle): Handle
+  /** Makes this thread the owner of a handle that came from `share`; 0, or -errno. */
   take(handle: Handle): number
 
   /** For requests whose argument is a number, or nothing. */
@@ -45,9 +46,12 @@ export interface KvmCalls extends EventLoop {
   ioctlBytes(handle: Handle, request: number, bytes: Uint8Array, ...places: (number | Uint8Array)[]): number
   /** `position` -1: where the descriptor stands. */
   read(handle: Handle, bytes: Uint8Array, position: number): number
+  /** write(2): how many bytes, or -errno. */
   write(handle: Handle, bytes: Uint8Array): number
 
+  /** Anonymous memory of so many bytes. */
   anonymousMemory(length: number, hugePages: 0 | 1): Handle
+  /** The same in a memfd, which other processes can map. */
   memfdMemory(length: number, hugePages: 0 | 1): Handle
   /** `access`: 0 a private copy, 1 the file for writing, 2 the file for reading, which JavaScript cannot look at. */
   fileMemory(fd: number, offset: number, length: number, access: 0 | 1 | 2, vouched: 0 | 1): Handle
@@ -97,6 +101,7 @@ export interface KvmCalls extends EventLoop {
    * for the next call before it sleeps.
    */
   threadRun(vcpu: Handle, nanoseconds: number): number
+  /** Ends the thread of a vCPU once it has left its run; 0, or -errno. */
   threadStop(vcpu: Handle): number
   /** Whether the thread keeps the program alive. */
   threadHold(vcpu: Handle, hold: 0 | 1): number

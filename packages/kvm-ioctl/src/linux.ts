@@ -56,6 +56,7 @@ export function probeKvm(options: KvmProbeOptions = {}): ResultAsync<KvmProbe, K
   return probeWith(kvmProbePowers, options)
 }
 
+/** What `probeKvm` needs, on this machine. */
 export const kvmProbePowers: KvmProbePowers = {
   architecture: arch(),
   clock: {

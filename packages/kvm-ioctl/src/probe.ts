@@ -13,6 +13,7 @@ export interface ProbeProcessEnd {
   readonly status: string
 }
 
+/** What probing needs of the world. */
 export interface KvmProbePowers {
   readonly clock: Clock
   /** The machine's name of its architecture, as Node gives it: `x64`, `arm64`, `ppc64` … */
@@ -24,11 +25,13 @@ export interface KvmProbePowers {
   runProbeProcess(signal: AbortSignal): Promise<ProbeProcessEnd>
 }
 
+/** Why there is no finding about KVM at all. */
 export type KvmProbeError =
   | { readonly kind: 'aborted'; readonly message: string }
   /** The probing process could not start or ended without a finding: this installation is at fault, not KVM. */
   | { readonly kind: 'probe-failed'; readonly message: string; readonly cause?: unknown }
 
+/** How long a probe may take, and who may give it up. */
 export interface KvmProbeOptions {
   readonly signal?: AbortSignal | undefined
   /** Milliseconds until a guest that does not come back counts as one that never will. Default 15,000. */

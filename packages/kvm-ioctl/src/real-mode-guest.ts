@@ -14,6 +14,7 @@ export interface RealModeGuest extends Disposable {
   restart(): Result<void, KvmError>
 }
 
+/** The memory of a tiny x86-64 guest in real mode. */
 export interface RealModeOptions {
   /** Bytes from guest address 0 on. Default 64 KiB. */
   readonly bytes?: number

@@ -69,6 +69,7 @@ export interface Kicker {
   readonly handle: number
 }
 
+/** How `loop` begins and ends. */
 export interface LoopOptions {
   /** Ends the loop as `aborted`, with the guest out of its run. */
   readonly signal?: AbortSignal | undefined

@@ -1,5 +1,6 @@
 import type { MalformedError } from './nix/malformed.js'
 
+/** What an operation on stores, caches and blobs ends with when it fails, told apart by `kind`. */
 export type StoreError =
   | { readonly kind: 'not-a-store-path'; readonly message: string; readonly path: string }
   /** The path is not valid in this store. */

@@ -4,6 +4,7 @@ export interface Clock {
   deadline(ms: number): { readonly signal: AbortSignal } & Disposable
 }
 
+/** A command that is run to its end. */
 export interface CommandRequest {
   /** A name looked up on the search path that the power was built with, or an absolute path. */
   readonly file: string
@@ -16,6 +17,7 @@ export interface CommandRequest {
   readonly maxOutputBytes: number
 }
 
+/** How a command ended, with what it said. */
 export type CommandOutcome =
   | {
       readonly kind: 'exited'
@@ -45,6 +47,7 @@ export interface ChunkHash extends Disposable {
   digest(): Promise<string>
 }
 
+/** What an entry of a directory is; NARs hold the first three alone. */
 export type EntryKind = 'directory' | 'file' | 'symlink' | 'other'
 
 /** Reads unpacked store paths. Never follows a symbolic link at the end of a path. */
@@ -53,7 +56,9 @@ export interface TreeReader {
   kindOf(path: ByteString): Promise<EntryKind | undefined>
   /** Without `.` and `..`, in any order. */
   list(path: ByteString): Promise<readonly { readonly name: ByteString; readonly kind: EntryKind }[]>
+  /** Size in bytes and the owner's executable bit, of a regular file. */
   fileInfo(path: ByteString): Promise<{ readonly sizeBytes: number; readonly executable: boolean }>
+  /** The target of a symbolic link, as it is written. */
   readLink(path: ByteString): Promise<ByteString>
   /** Fills `buffer` from the start of a file; returns fewer bytes than asked for only at the end of the file. */
   readStart(path: ByteString, buffer: Uint8Array): Promise<number>
@@ -62,17 +67,21 @@ export interface TreeReader {
     path: ByteString,
     buffer: Uint8Array,
   ): Promise<{ readonly sizeBytes: number; readonly executable: boolean; readonly count: number }>
+  /** Opens a regular file for reading. The caller closes it. */
   open(path: ByteString): Promise<ReadableFile>
 }
 
+/** A file that is open for reading. */
 export interface ReadableFile {
   /** Fills `buffer` from `position` on; fewer bytes than asked for only at the end of the file. */
   read(buffer: Uint8Array, position: number): Promise<number>
+  /** Closes the file. */
   close(): Promise<void>
 }
 
 /** A new file that one caller writes. */
 export interface OutputFile {
+  /** Writes all of the bytes at this position, counted in bytes. */
   write(bytes: Uint8Array, position: number): Promise<void>
   /** Data and metadata are on the disk when this resolves. */
   sync(): Promise<void>
@@ -84,6 +93,7 @@ export interface OutputFile {
 export interface CacheFiles {
   /** Mode 0700, with its parents; one that exists is left as it is. */
   makeDirectory(path: string): Promise<void>
+  /** The names in a directory, in no order. */
   list(path: string): Promise<readonly string[]>
   /** Undefined when it does not exist or is no regular file. */
   sizeOf(path: string): Promise<number | undefined>
@@ -99,6 +109,7 @@ export interface CacheFiles {
   create(path: string): Promise<OutputFile>
   /** Mode 0444, of a file that this process has created. */
   makeReadOnly(path: string): Promise<void>
+  /** Renames within the file system, replacing what was there, in one step. */
   rename(from: string, to: string): Promise<void>
   /** A second name for a file: `EEXIST` when somebody has it, `EPERM` and its like where there are no hard links. */
   link(from: string, to: string): Promise<void>

@@ -6,6 +6,7 @@ import { type Absent, Grant, Provision } from './grant.js'
 import type { NeedDefinition, UnitDefinition } from './unit.js'
 import type { Wire, WireEnd } from './wire.js'
 
+/** Units by the keys under which they are wired. */
 export type UnitMap = Readonly<Record<string, UnitDefinition>>
 
 /**
@@ -47,6 +48,7 @@ type NoExcess<Actual, Shape> = {
     : never
 }
 
+/** Units that are together and whose needs are not bound yet. */
 export interface Wirable<Units extends UnitMap> {
   /**
    * Binds every need. A need that is missing, of another service, or not there at all does not compile; from

@@ -39,6 +39,7 @@ export class Grant<S extends AnyService = AnyService> {
     return new Grant(this.service, this.from, [...this.attenuators, ...attenuators], this.strength)
   }
 
+  /** The same, but neither unit waits for the other to start, so that it may close a circle. */
   weak(): Grant<S> {
     return new Grant(this.service, this.from, this.attenuators, 'weak')
   }
@@ -46,6 +47,7 @@ export class Grant<S extends AnyService = AnyService> {
 
 /** Nothing, on purpose: what an optional need is wired to when it stays unfulfilled. */
 export const absent = Object.freeze({ kind: 'absent' } as const)
+/** The type of `absent`: a need that is wired to nothing on purpose. */
 export type Absent = typeof absent
 
 /** What a unit provides. Wiring it gives the whole of it; `with` makes a weaker grant. */

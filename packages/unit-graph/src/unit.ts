@@ -4,6 +4,7 @@ import type { ClosureReference } from './store.js'
 
 /** What a unit wants of others: a service, or one that it can do without. */
 export type Needs = Readonly<Record<string, AnyService | OptionalNeed>>
+/** What a unit provides, by its own names. */
 export type Offers = Readonly<Record<string, Offer>>
 
 /** What happens when a unit's command or its machine ends without being stopped. */
@@ -37,6 +38,7 @@ export interface UnitOptions<N extends Needs = Needs, O extends Offers = Offers>
   readonly diesWith?: readonly string[] | undefined
 }
 
+/** A service that a unit calls by a name of its own. */
 export interface NeedDefinition<S extends AnyService = AnyService> {
   readonly service: S
   readonly availability: 'required' | 'optional'

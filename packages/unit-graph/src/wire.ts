@@ -1,5 +1,6 @@
 import type { Absent, Grant } from './grant.js'
 
+/** What a need may be bound to: a grant, or nothing on purpose. */
 export type WireEnd = Grant | Absent
 
 /** One need, bound: to a grant, or to nothing on purpose. */

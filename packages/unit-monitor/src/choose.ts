@@ -39,21 +39,26 @@ export interface MonitorTrial {
 
 /** Remembers verdicts between runs. A refusal spares a trial only while another candidate works. */
 export interface VerdictCache {
+  /** What was found out under this key, or undefined. Never rejects. */
   get(key: string): Promise<Verdict | undefined>
+  /** Keeps what was found out. Never rejects: what cannot be kept is found out again. */
   put(key: string, verdict: Verdict): Promise<void>
 }
 
+/** Whether a monitor boots a guest here, and why one thinks so. */
 export interface Verdict {
   readonly verdict: 'works' | 'refused'
   /** A sentence for people; already escaped. */
   readonly reason: string
 }
 
+/** A candidate that was looked at. */
 export interface Considered extends Verdict {
   readonly monitor: string
   readonly accelerator: Accelerator
 }
 
+/** The first candidate that boots a guest here. */
 export interface ChosenMonitor {
   readonly monitor: Monitor
   /** Why this one and none before it, in one sentence. */
@@ -62,6 +67,7 @@ export interface ChosenMonitor {
   readonly considered: readonly Considered[]
 }
 
+/** How a monitor is chosen, and what is remembered of it. */
 export interface ChooseOptions extends OperationOptions {
   /** Asked before a candidate that needs KVM is booted: a broken `/dev/kvm` then costs milliseconds. */
   readonly kvm?: KvmProbe | undefined

@@ -42,11 +42,17 @@ export interface ConformanceView extends AsyncDisposable {
 
 /** The three functions of a test library that the suite uses; vitest's fit. */
 export interface TestApi {
+  /** As vitest's and jest's. */
   describe(name: string, body: () => void): void
+  /** As vitest's and jest's. */
   it(name: string, body: () => Promise<void>, timeoutMs?: number): void
+  /** As vitest's and jest's, with the few matchers that are used. */
   expect(actual: unknown): {
+    /** The same value. */
     toBe(expected: unknown): void
+    /** An equal value, all the way down. */
     toEqual(expected: unknown): void
+    /** At least these properties. */
     toMatchObject(expected: object): void
   }
 }

@@ -40,6 +40,7 @@ export interface FakeGuest {
   view(tag: string): readonly string[]
   /** Bytes on the console; cut, escaped and bounded like those of a real guest. */
   print(bytes: Uint8Array | string): void
+  /** The guest powers its machine off. */
   powerOff(): void
   /** The guest resets itself, as after a kernel panic. */
   crash(): void
@@ -47,6 +48,7 @@ export interface FakeGuest {
   readonly ended: AbortSignal
 }
 
+/** What a fake machine does when it is started. */
 export type FakeStartup =
   | { readonly kind: 'connects' }
   /** Nothing connects until the deadline or an abort. */
@@ -54,6 +56,7 @@ export type FakeStartup =
   | { readonly kind: 'dies'; readonly code: number; readonly lines: readonly string[] }
   | { readonly kind: 'missing' }
 
+/** How the machines of a fake monitor behave. */
 export interface FakeScript {
   /** Runs beside the machine; by default a guest that boots and never says anything. */
   readonly guest?: ((guest: FakeGuest) => void | Promise<void>) | undefined

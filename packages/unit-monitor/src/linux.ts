@@ -6,6 +6,7 @@ import type { Clock, Files, MonitorPowers } from './powers.js'
 export { linuxCrosvmPowers } from './linux/crosvm.js'
 export { linuxKvmProbe } from './linux/kvm-probe.js'
 
+/** How this machine's powers are built. */
 export interface LinuxPowersOptions {
   /** Where programs are looked up; by default the `PATH` of this program. */
   readonly searchPath?: string | undefined

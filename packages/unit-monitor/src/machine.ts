@@ -104,6 +104,7 @@ export interface MachineProcess {
   readonly role: string
 }
 
+/** What a machine tells while it lives. */
 export type MachineEvents = {
   /** One line of the guest's kernel log or of the monitor's own output, already escaped and bounded. */
   log: (line: { readonly source: 'console' | 'monitor'; readonly text: string }) => void
@@ -146,6 +147,7 @@ export interface Machine extends AsyncDisposable {
   kill(options?: OperationOptions): ResultAsync<MachineExit, MonitorError>
 }
 
+/** What may still be plugged into a running machine. */
 export interface HotplugRoom {
   /** Devices. */
   readonly slots: number
@@ -153,6 +155,7 @@ export interface HotplugRoom {
   readonly pmemBytes: number
 }
 
+/** For one operation: who may give it up, and after how many milliseconds it is given up by itself. */
 export interface OperationOptions {
   readonly signal?: AbortSignal | undefined
   /** Milliseconds; every operation has a default. */
@@ -177,6 +180,7 @@ export interface MonitorCapabilities {
   readonly pause: boolean
 }
 
+/** Architectures of guests. */
 export type GuestArchitecture = 'x86_64' | 'aarch64' | 'powerpc64le' | 'riscv64'
 
 /** What runs the guest's instructions. Stated in every report and figure. */

@@ -13,6 +13,7 @@ export type ProcessExit =
   | { readonly kind: 'exited'; readonly code: number }
   | { readonly kind: 'signalled'; readonly signal: string }
 
+/** A process that is to be started. */
 export interface SpawnRequest {
   /** Absolute path or a name looked up on the search path that the power was built with. */
   readonly file: string
@@ -64,6 +65,7 @@ export interface OneShotListener extends Disposable {
   accept(signal: AbortSignal): Promise<ByteChannel>
 }
 
+/** Makes sockets on which a monitor finds its host. */
 export interface Sockets {
   /**
    * Mode 0600 in a directory that only its owner may enter. Rejects with an error whose `code` is
@@ -78,6 +80,7 @@ export interface Files {
   inspect(path: string): Promise<FileFacts | undefined>
 }
 
+/** What is known of a file before a machine is given it. */
 export interface FileFacts {
   readonly kind: 'file' | 'directory' | 'other'
   readonly sizeBytes: number
@@ -97,6 +100,7 @@ export interface KvmProbe {
   }>
 }
 
+/** What every driver needs of the world. */
 export interface MonitorPowers {
   readonly clock: Clock
   readonly processes: Processes

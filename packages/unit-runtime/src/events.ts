@@ -23,6 +23,7 @@ export type Step =
   | 'stop-begun'
   | 'machine-ended'
 
+/** What a host tells while it lives. */
 export type HostEvents = {
   'unit-state': (event: {
     readonly unit: string
@@ -43,8 +44,10 @@ export type HostEvents = {
   journal: (record: JournalRecord) => void
 }
 
+/** A host's events, typed. */
 export type HostEmitter = TypedEmitter<HostEvents>
 
+/** An emitter to which nobody listens yet. */
 export function newHostEmitter(): HostEmitter {
   return new EventEmitter() as HostEmitter
 }

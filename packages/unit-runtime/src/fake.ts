@@ -39,6 +39,7 @@ export { type ScriptedPrompter, scriptedPrompter } from './fake/scripted-prompte
 /** Programs by absolute path. */
 export type FakePrograms = Readonly<Record<string, FakeProgram>>
 
+/** A host in memory: its store, its programs and how its monitor and units behave. */
 export interface FakeHostOptions extends Omit<HostOptions, 'store'> {
   /** The store paths that exist, with what they reference. */
   readonly store: FakeStorePaths

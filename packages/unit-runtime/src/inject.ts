@@ -14,6 +14,7 @@ import { hideAgain, openUndo, unbindAgain } from './undo-change.js'
 import type { UnitView } from './unit-view.js'
 import type { Wait } from './wait.js'
 
+/** What an injection has added to a unit, and how. */
 export interface InjectReport {
   /** Store paths that the unit did not have before, sorted. */
   readonly added: readonly string[]

@@ -32,6 +32,7 @@ export { findGuestKernel, type GuestKernelFiles } from './linux/find-guest-kerne
 export { defaultPlaces } from './linux/places.js'
 export { type NoTerminal, openTerminal } from './linux/terminal.js'
 
+/** As `HostOptions`, with what is particular to this machine. */
 export interface LinuxHostOptions extends HostOptions {
   /** Default: `SPECTRUM_KERNEL` with `SPECTRUM_KERNEL_MODULES`, else what the set-up keeps in the cache. */
   readonly kernel?: GuestKernelFiles | undefined

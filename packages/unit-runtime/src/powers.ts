@@ -42,10 +42,14 @@ export interface HostFiles {
   unmount(path: string): Promise<void>
 }
 
+/** What lies at a path of a host's directory. */
 export type FileKind = 'file' | 'directory' | 'socket' | 'other'
 
+/** A file to which lines are added that survive a crash. */
 export interface DurableLog {
+  /** Resolves when the line is on the disk. Rejects when it cannot be. */
   append(line: string): Promise<void>
+  /** Closes the file. */
   close(): Promise<void>
 }
 
@@ -163,6 +167,7 @@ export interface HostPowers {
   readonly monitorPowers: MonitorPowers
   readonly guest: GuestBoot
   readonly connectAgent: ConnectAgent
+  /** Finds the monitor for this host's units, by booting the trial machine where that is not known yet. */
   chooseMonitor(
     powers: MonitorPowers,
     place: TrialPlace,
@@ -173,5 +178,6 @@ export interface HostPowers {
   viewPower?(processes: Processes): ViewPower
   /** Every unfinished file of the cache is written to `temporaryDirectory`, which is on the cache's file system. */
   openBlobCache(store: StoreSource, temporaryDirectory: string): ResultAsync<HostBlobCache, StoreError>
+  /** Reads from the kernel what these units hold and share. */
   measureSharing(units: readonly UnitMappings[], signal: AbortSignal): ResultAsync<SharingReport, StoreError>
 }

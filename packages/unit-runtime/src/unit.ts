@@ -39,6 +39,7 @@ export interface ExecOptions extends WaitOptions {
   readonly maxBytes?: number | undefined
 }
 
+/** How a unit is stopped. */
 export interface StopOptions {
   /** Milliseconds for the guest to end in order before its machine is killed. 10 000 by default; 0 kills at once. */
   readonly graceMs?: number | undefined
@@ -51,6 +52,7 @@ export interface UnitEnd {
   readonly graceful: boolean
 }
 
+/** What a unit tells while it lives. */
 export type UnitEvents = {
   state: (state: UnitState) => void
   log: (line: { readonly source: 'console' | 'monitor'; readonly text: string }) => void

@@ -67,6 +67,7 @@ export class EventFd implements Disposable {
     this.fd.close()
   }
 
+  /** Closes it, once. */
   [Symbol.dispose](): void {
     this.close()
   }

@@ -2,6 +2,7 @@ import { err, ok, type Result, ResultAsync } from 'neverthrow'
 import { abortedError, closedError, errnoName, systemError, type UnixFdError } from './errors.js'
 import { READABLE, type SystemCalls, WRITABLE } from './system-calls.js'
 
+/** What a descriptor is waited for. */
 export type Interest = 'readable' | 'writable'
 
 interface Waiter {
@@ -85,6 +86,7 @@ export class Fd implements Disposable {
     }
   }
 
+  /** Closes the descriptor, once; after `take` there is none to close. */
   [Symbol.dispose](): void {
     this.close()
   }

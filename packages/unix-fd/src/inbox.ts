@@ -92,6 +92,7 @@ export class Inbox implements Disposable {
     return Math.max(this.#filled - this.#slot - 1, 0)
   }
 
+  /** Whether it was closed, and with it all that was in it. */
   get closed(): boolean {
     return this.#closed
   }
@@ -130,6 +131,7 @@ export class Inbox implements Disposable {
     this.#closed = true
   }
 
+  /** Closes it with the descriptors that nobody took. */
   [Symbol.dispose](): void {
     this.close()
   }

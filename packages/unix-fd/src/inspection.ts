@@ -19,6 +19,7 @@ export type FileType =
 /** What the descriptor was opened for. `path`: O_PATH, for neither. */
 export type Access = 'read' | 'write' | 'read-write' | 'path'
 
+/** What a descriptor that is a socket is, from getsockopt(2). */
 export interface SocketInspection {
   /** SO_DOMAIN: `unix`, or the number of another address family. */
   readonly domain: 'unix' | number

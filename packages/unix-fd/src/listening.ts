@@ -24,11 +24,13 @@ export interface BackOff {
   readonly pauseMs: number
 }
 
+/** How a listener waits for peers. */
 export interface AcceptOptions {
   /** Called before each pause: something to log, and the time to close what is idle. */
   readonly onBackOff?: (backOff: BackOff) => void
 }
 
+/** How a listener is made. */
 export interface ListenOptions {
   /** How many peers may wait to be accepted: 1 to 4096, default 16. */
   readonly backlog?: number
@@ -103,6 +105,7 @@ export class Listener implements Disposable {
     if (this.#lock) releaseLock(this.#calls, this.path, this.#lock)
   }
 
+  /** Stops listening, removes the socket file that it made, and gives its lock back. */
   [Symbol.dispose](): void {
     this.close()
   }

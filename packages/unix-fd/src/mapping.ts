@@ -14,6 +14,7 @@ export function liveMappings(): number {
   return live
 }
 
+/** Which part of a file is mapped, and for what. */
 export interface MapOptions {
   /** Where in the file it begins: a multiple of the page size. Default 0. */
   readonly offset?: number
@@ -51,6 +52,7 @@ export class Mapping implements Disposable {
     live += 1
   }
 
+  /** Whether it was unmapped; its views are empty then. */
   get closed(): boolean {
     return this.#memory === undefined
   }
@@ -89,6 +91,7 @@ export class Mapping implements Disposable {
     }
   }
 
+  /** Empties every view and unmaps, once. */
   [Symbol.dispose](): void {
     this.close()
   }

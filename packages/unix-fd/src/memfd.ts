@@ -68,6 +68,7 @@ export class Memfd implements Disposable {
     return result < 0 ? err(systemError('fcntl(F_ADD_SEALS)', result)) : ok()
   }
 
+  /** What is forbidden from now on, from F_GET_SEALS. */
   seals(): Result<readonly Seal[], UnixFdError> {
     return sealsOf(this.#calls, this.fd)
   }
@@ -77,6 +78,7 @@ export class Memfd implements Disposable {
     this.fd.close()
   }
 
+  /** Closes the descriptor. Mappings of the memory go on. */
   [Symbol.dispose](): void {
     this.close()
   }

@@ -79,6 +79,7 @@ export class Pidfd implements Disposable {
     this.fd.close()
   }
 
+  /** Closes the descriptor; the process goes on. */
   [Symbol.dispose](): void {
     this.close()
   }

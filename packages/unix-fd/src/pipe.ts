@@ -3,6 +3,7 @@ import { systemError, type UnixFdError } from './errors.js'
 import { Fd } from './fd.js'
 import type { SystemCalls } from './system-calls.js'
 
+/** Both ends of a pipe; each is closed by itself. */
 export interface Pipe {
   readonly reader: Fd
   readonly writer: Fd

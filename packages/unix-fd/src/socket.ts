@@ -27,6 +27,7 @@ export type Found = 'data' | 'empty' | 'end'
 /** Descriptors to send: by their owners, or all that nobody took from an inbox, passed on as they came. */
 export type Attached = readonly Fd[] | Inbox
 
+/** Who made the other end, from SO_PEERCRED, as it was then. */
 export interface PeerCredentials {
   /** Of the process that called connect or socketpair, at that time: it may have ended since. */
   readonly pid: number
@@ -166,6 +167,7 @@ export class UnixSocket implements Disposable {
     this.fd.close()
   }
 
+  /** Closes the socket, once; who waits for it hears `closed`. */
   [Symbol.dispose](): void {
     this.close()
   }

@@ -50,52 +50,73 @@ export interface SystemCalls {
     readonly CLD_DUMPED: number
     readonly PAGE_SIZE: number
   }
+  /** close(2). */
   close(fd: number): number
   /** Closes `count` entries from `first` on; the first error, if any. */
   closeAll(descriptors: Int32Array, first: number, count: number): number
   /** F_DUPFD_CLOEXEC. */
   duplicate(fd: number): number
+  /** fcntl(2), for commands that take and give a number. */
   fcntl(fd: number, command: number, argument: number): number
+  /** read(2) into the bytes; how many. */
   read(fd: number, bytes: Uint8Array): number
+  /** write(2) of the bytes; how many. */
   write(fd: number, bytes: Uint8Array): number
+  /** memfd_create(2); the descriptor. */
   memfdCreate(name: string, flags: number): number
+  /** ftruncate(2). */
   resize(fd: number, size: number): number
   /** Close-on-exec; a file that is made has mode 0600. */
   open(path: string, flags: number): number
   /** Exclusive, without waiting. */
   lock(fd: number): number
+  /** eventfd2(2); the descriptor. */
   eventfd(initial: number, flags: number): number
+  /** pipe2(2) into two places. */
   pipe(ends: Int32Array, flags: number): number
+  /** pidfd_open(2); the descriptor. */
   pidfdOpen(pid: number): number
+  /** pidfd_send_signal(2). */
   pidfdSendSignal(pidfd: number, signal: number): number
   /** Never waits. out: pid (0 while it runs), CLD_ code, status. */
   wait(pidfd: number, flags: number, out: Int32Array): number
   /** out: mode, size, device, inode, links. */
   inspect(fd: number, out: BigInt64Array): number
+  /** getsockopt(2) at SOL_SOCKET, for options that are a number. */
   socketOption(fd: number, option: number): number
   /** Gives an ArrayBuffer over the file, or a negative number. */
   map(fd: number, offset: number, length: number, shared: number): ArrayBuffer | number
   /** Empties every view of the ArrayBuffer, then unmaps it. */
   unmap(bytes: ArrayBuffer): number
+  /** socket(2) of AF_UNIX, close-on-exec and non-blocking; the descriptor. */
   socket(type: number): number
+  /** socketpair(2), the same, into two places. */
   socketpair(type: number, ends: Int32Array): number
+  /** bind(2) to a path. */
   bind(fd: number, path: string): number
+  /** connect(2) to a path. */
   connect(fd: number, path: string): number
+  /** listen(2). */
   listen(fd: number, backlog: number): number
+  /** accept4(2); the descriptor. */
   accept(fd: number): number
+  /** shutdown(2). */
   shutdown(fd: number, how: number): number
   /** out: pid, uid, gid. */
   peerCredentials(fd: number, out: Int32Array): number
+  /** unlink(2). */
   unlink(path: string): number
   /** openat2. Paths and names here are strings of one character per byte, 1 to 255. */
   openBeneath(directory: number, path: string, flags: number, resolve: number): number
   /** out: mode, then size, device, inode and mount as two halves each, the low one first. Of the fd itself: ''. */
   statAt(directory: number, name: string, out: Int32Array): number
+  /** readlinkat(2) into the bytes; how many. */
   readLinkAt(directory: number, name: string, bytes: Uint8Array): number
   /** getdents64: linux_dirent64 records. `again`: from the start. */
   list(directory: number, bytes: Uint8Array, again: number): number
   /** preadv into `count` pairs of offset and length within `bytes`. */
   readPieces(fd: number, position: number, bytes: Uint8Array, pieces: Int32Array, count: number): number
+  /** sendmsg(2), the descriptors with the first byte; how many bytes. */
   send(
     fd: number,
     bytes: Uint8Array,
@@ -109,9 +130,11 @@ export interface SystemCalls {
   receive(fd: number, bytes: Uint8Array, out: Int32Array, mostDescriptors: number, slots: number): number
   /** Gives a watch object, or a negative number. One watch per descriptor. */
   watchOpen(fd: number, onReady: (status: number, events: number) => void): object | number
+  /** Which events of a descriptor the loop tells from now on; 0 for none. */
   watchSet(watch: object, events: number): number
   /** Whether a started watch keeps the program alive. */
   watchHold(watch: object, on: number): void
+  /** Ends watching; the descriptor stays open. */
   watchClose(watch: object): void
 }
 

@@ -12,11 +12,15 @@ export type Opening = 'file' | 'directory' | 'place'
 
 /** Where `TreeCalls.stat` puts what it found. All but the mode are two halves, the low one first. */
 export const STAT_MODE = 0
+/** Where in the words of `stat` the size lies, in bytes: low word, then high word. */
 export const STAT_SIZE = 1
+/** Where the device lies, low word first. */
 export const STAT_DEVICE = 3
+/** Where the inode lies, low word first. */
 export const STAT_INODE = 5
 /** Which mount it is on, which st_dev does not tell where file systems lie over one another. 0 before Linux 5.8. */
 export const STAT_MOUNT = 7
+/** How many words `stat` writes. */
 export const STAT_WORDS = 9
 
 /** The most pieces that one `read` fills: UIO_MAXIOV. */

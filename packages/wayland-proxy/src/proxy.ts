@@ -19,6 +19,7 @@ import { Session } from './relay/session.js'
 import type { Question, RelayPowers, UnitContext } from './relay/unit-context.js'
 import { type Carry, carryAnything } from './transport/cross-domain.js'
 
+/** What a proxy holds its clients to, and whom it tells. */
 export interface ProxyOptions {
   readonly policy: Policy
   /** Default: the standard table. */
@@ -98,14 +99,17 @@ export class WaylandProxy implements Disposable {
     for (const answerer of createAnswerers(this.#context)) answerers.set(answerer.interface, answerer)
   }
 
+  /** What holds now. */
   get policy(): Policy {
     return this.#context.policy
   }
 
+  /** How many clients are connected. */
   get connections(): number {
     return this.#sessions.size
   }
 
+  /** What was carried so far; a copy. */
   get counters(): Counters {
     return { ...this.#context.recorder.counters }
   }
@@ -167,6 +171,7 @@ export class WaylandProxy implements Disposable {
     }
   }
 
+  /** Ends every client, here and at the compositor. */
   [Symbol.dispose](): void {
     this.close()
   }

@@ -37,10 +37,12 @@ export class FsAllowList implements Disposable {
     return this.#change('RemovePaths', paths, signal)
   }
 
+  /** Closes the socket. The file server goes on with what it was granted. */
   close(): void {
     this.#connection.close()
   }
 
+  /** As `close`. */
   [Symbol.dispose](): void {
     this.close()
   }

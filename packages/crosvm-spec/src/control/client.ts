@@ -35,6 +35,7 @@ export class CrosvmControl implements Disposable {
     this.#requester.close()
   }
 
+  /** Closes the socket; the machine goes on. */
   [Symbol.dispose](): void {
     this.close()
   }
@@ -86,6 +87,7 @@ export class CrosvmControl implements Disposable {
     return this.#requester.ok({ kind: 'suspend-vcpus' }, options)
   }
 
+  /** Lets the vCPUs go on, after `suspendVcpus`. Devices were never stopped. */
   resumeVcpus(options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'resume-vcpus' }, options)
   }
@@ -98,6 +100,7 @@ export class CrosvmControl implements Disposable {
     return this.#requester.ok({ kind: 'suspend' }, options)
   }
 
+  /** Lets vCPUs and devices go on, after `suspend`. */
   resume(options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'resume' }, options)
   }
@@ -137,6 +140,7 @@ export class CrosvmControl implements Disposable {
     )
   }
 
+  /** How `balloonWorkingSet` sorts pages by age, and when crosvm reports by itself. */
   configureWorkingSet(
     config: {
       readonly bins: readonly number[]
@@ -185,6 +189,7 @@ export class CrosvmControl implements Disposable {
     return this.#requester.expect({ kind: 'detach-usb', port }, options, usbPort)
   }
 
+  /** What is plugged into the ports of the USB controller. `unsupported` where the machine has none. */
   listUsb(options?: RequestOptions): Answer<readonly AttachedUsbDevice[]> {
     return this.#requester.expect({ kind: 'list-usb' }, options, (reply) =>
       reply.kind === 'usb-devices' ? reply.devices : undefined,
@@ -196,6 +201,7 @@ export class CrosvmControl implements Disposable {
     return this.#requester.ok({ kind: 'plug-vfio', path, add: true }, options)
   }
 
+  /** Takes out the device that was plugged in from this path of sysfs. */
   unplugVfio(path: string, options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'plug-vfio', path, add: false }, options)
   }
@@ -210,22 +216,26 @@ export class CrosvmControl implements Disposable {
     )
   }
 
+  /** Takes out the network device on this PCI bus, as `addTap` told it. */
   removeTap(bus: number, options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'remove-tap', bus }, options)
   }
 
+  /** Adds displays to the GPU of the machine. */
   addDisplays(displays: readonly DisplaySettings[], options?: RequestOptions): Answer<void> {
     return this.#requester
       .expect({ kind: 'add-displays', displays }, options, displaysUpdated)
       .map(() => undefined)
   }
 
+  /** The displays of the GPU, by their ids. */
   listDisplays(options?: RequestOptions): Answer<ReadonlyMap<number, Display>> {
     return this.#requester.expect({ kind: 'list-displays' }, options, (reply) =>
       reply.kind === 'displays' ? reply.displays : undefined,
     )
   }
 
+  /** Takes displays away, by the ids that `listDisplays` tells. */
   removeDisplays(ids: readonly number[], options?: RequestOptions): Answer<void> {
     return this.#requester
       .expect({ kind: 'remove-displays', ids }, options, displaysUpdated)
@@ -248,22 +258,27 @@ export class CrosvmControl implements Disposable {
       .map(() => undefined)
   }
 
+  /** Mutes the sound devices, or lets them be heard. */
   muteSound(muted: boolean, options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'mute-sound', muted }, options)
   }
 
+  /** Begins to move the guest's memory to crosvm's swap file. */
   enableSwap(options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'swap-enable' }, options)
   }
 
+  /** Drops from what is staged for swapping what need not be kept. */
   trimSwap(options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'swap-trim' }, options)
   }
 
+  /** Writes what is staged to the swap file. */
   swapOut(options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'swap-out' }, options)
   }
 
+  /** Brings all memory back and ends swapping. With `slowFileCleanup` the file is emptied gradually. */
   disableSwap(options: RequestOptions & { readonly slowFileCleanup?: boolean } = {}): Answer<void> {
     return this.#requester.ok(
       { kind: 'swap-disable', slowFileCleanup: options.slowFileCleanup ?? false },
@@ -271,6 +286,7 @@ export class CrosvmControl implements Disposable {
     )
   }
 
+  /** How far swapping has come, and how much is where. */
   swapStatus(options?: RequestOptions): Answer<SwapStatus> {
     return this.#requester.expect({ kind: 'swap-status' }, options, (reply) =>
       reply.kind === 'swap-status' ? reply.status : undefined,
@@ -290,10 +306,12 @@ export class CrosvmControl implements Disposable {
     return this.#requester.ok({ kind: 'register-listener', path, event }, options)
   }
 
+  /** Ends what `registerListener` began, for one event. */
   unregisterListener(path: string, event: RegisteredEvent, options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'unregister-listener', path, event }, options)
   }
 
+  /** Ends all that was registered for this socket. */
   unregister(path: string, options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'unregister', path }, options)
   }
@@ -334,6 +352,7 @@ export class CrosvmControl implements Disposable {
     )
   }
 
+  /** Takes away memory that `registerMemory` gave the guest, by the id from there. */
   unregisterMemory(regionId: bigint, options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'unregister-memory', regionId }, options)
   }

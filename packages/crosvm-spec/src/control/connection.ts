@@ -11,20 +11,24 @@ export interface Clock {
 
 /** A connected SEQPACKET socket. `UnixSocket` of @spectrum/unix-fd is one. */
 export interface PacketSocket {
+  /** Sends one packet, with descriptors that stay the caller's. */
   send(
     bytes: Uint8Array,
     options: { readonly fds?: readonly Fd[]; readonly signal: AbortSignal },
   ): ResultAsync<void, UnixFdError>
+  /** The next packet, or the end. What descriptors come with it belong to the caller. */
   receive(options: {
     readonly maxBytes?: number
     readonly maxFds?: number
     readonly signal: AbortSignal
   }): ResultAsync<Received, UnixFdError>
+  /** Closes the socket, once. */
   close(): void
 }
 
 /** `UnixFd` of @spectrum/unix-fd is one. */
 export interface PacketSockets {
+  /** Connects to a socket by its path, at once. */
   connect(path: string, type: 'seqpacket'): Result<PacketSocket, UnixFdError>
 }
 

@@ -12,6 +12,7 @@ export type ExactJson =
   | readonly ExactJson[]
   | ReadonlyMap<string, ExactJson>
 
+/** What is no JSON, or more of it than is allowed, with the place. */
 export interface JsonError {
   readonly message: string
   readonly offset: number
@@ -144,6 +145,7 @@ export type PlainJson =
   | readonly PlainJson[]
   | { readonly [key: string]: PlainJson }
 
+/** Prints JSON in which a `bigint` is a plain number, so that a u64 arrives exactly. */
 export function printExactJson(value: PlainJson): string {
   if (typeof value === 'bigint') return String(value)
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)

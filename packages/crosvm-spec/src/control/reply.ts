@@ -5,18 +5,21 @@ import { type ExactJson, parseExactJson } from './exact-json.js'
 /** Statistics that the guest's balloon driver reports: numbers of bytes or events; null where it does not. */
 export type BalloonStats = Readonly<Record<(typeof STATS)[number], bigint | null>>
 
+/** How much of the guest's memory was last used how long ago. */
 export interface WorkingSetBucket {
   readonly age: bigint
   readonly fileBytes: bigint
   readonly anonymousBytes: bigint
 }
 
+/** A device in a port of the machine's USB controller. */
 export interface AttachedUsbDevice {
   readonly port: number
   readonly vendorId: number
   readonly productId: number
 }
 
+/** What crosvm's swapping does, and how much memory is where. */
 export interface SwapStatus {
   readonly state:
     | 'Ready'
@@ -31,6 +34,7 @@ export interface SwapStatus {
   readonly transition: { readonly pages: bigint; readonly milliseconds: bigint }
 }
 
+/** A display of the machine's GPU. */
 export interface Display {
   readonly windowed: readonly [width: number, height: number]
   readonly hidden: boolean
@@ -66,12 +70,14 @@ export type ControlReply =
   /** The descriptor is the first that came along. */
   | { readonly kind: 'vm-descriptor'; readonly hypervisor: string }
 
+/** The thread of the host on which a vCPU runs. */
 export interface VcpuThread {
   readonly vcpu: number
   readonly pid: number
   readonly tid: number
 }
 
+/** A reply that does not fit the request, or the error that crosvm answered. */
 export interface ReplyError {
   readonly kind: 'malformed-reply'
   readonly message: string

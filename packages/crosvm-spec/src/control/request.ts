@@ -1,5 +1,6 @@
 import { type PlainJson, printExactJson } from './exact-json.js'
 
+/** A display to add to the machine's GPU. */
 export interface DisplaySettings {
   readonly windowed: readonly [width: number, height: number]
   readonly hidden?: boolean
@@ -20,6 +21,7 @@ export type BatteryHealth =
   | 'SafetyTimerExpire'
   | 'OverCurrent'
 
+/** What the guest is to read from its battery from now on. */
 export type BatteryChange =
   | { readonly kind: 'status'; readonly status: BatteryStatus }
   | { readonly kind: 'health'; readonly health: BatteryHealth }
@@ -31,6 +33,7 @@ export type BatteryChange =
   | { readonly kind: 'fake-capacity'; readonly percent: number }
   | { readonly kind: 'cancel-fake' }
 
+/** Events for which crosvm can write to a socket; the names are crosvm's. */
 export type RegisteredEvent = 'VirtioBalloonWsReport' | 'VirtioBalloonResize' | 'VirtioBalloonOOMDeflation'
 
 /** Every request of crosvm's control socket. D is a descriptor that goes with it. */

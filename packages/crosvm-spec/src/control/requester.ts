@@ -8,11 +8,13 @@ import { type ControlReply, decodeReply, type VcpuThread } from './reply.js'
 import { type ControlRequest, encodeRequest } from './request.js'
 import { type ControlFeature, pointless, unsendable } from './unsupported.js'
 
+/** What the client of a control socket needs of the world. */
 export interface ControlPowers {
   readonly sockets: PacketSockets
   readonly clock: Clock
 }
 
+/** How the client reaches its machine and how long it waits. */
 export interface ControlOptions {
   /** What the machine is: decides which requests make sense. */
   readonly spec: CrosvmSpec
@@ -24,6 +26,7 @@ export interface ControlOptions {
   readonly timeoutMs?: number
 }
 
+/** For one request. */
 export interface RequestOptions {
   readonly timeoutMs?: number
   readonly signal?: AbortSignal

@@ -28,6 +28,7 @@ export interface FakeBehaviour {
 
 const PREFIX = 'fake-crosvm.'
 
+/** The answers of a crosvm that runs this machine, one request after the other. */
 export function fakeBehaviour(machine: CrosvmMachine): FakeBehaviour {
   const told = (machine.params ?? []).filter((param) => param.startsWith(PREFIX))
   const all = (key: string) =>

@@ -19,6 +19,7 @@ export class Cursor {
     this.context = context
   }
 
+  /** What was not read yet. */
   get rest(): string {
     return this.text.slice(this.offset)
   }
@@ -28,11 +29,13 @@ export class Cursor {
     return this.text.charAt(this.offset)
   }
 
+  /** Whether the next character ends a value. */
   atSeparator(): boolean {
     const next = this.peek()
     return next === '' || next === ',' || next === ']'
   }
 
+  /** Reads exactly this character, or fails. */
   expect(character: string): void {
     if (this.peek() !== character) this.fail(`expected '${character}'`)
     this.offset += 1
@@ -44,6 +47,7 @@ export class Cursor {
     if (this.peek() === ',') this.offset += 1
   }
 
+  /** Fails unless all was read. */
   end(): void {
     if (this.offset < this.text.length) this.fail('text after the end of the value')
   }
@@ -73,6 +77,7 @@ export class Cursor {
     return value
   }
 
+  /** Reads `true` or `false`. */
   boolean(): boolean {
     for (const value of [true, false]) {
       if (this.text.startsWith(String(value), this.offset)) {
@@ -83,6 +88,7 @@ export class Cursor {
     return this.fail('expected true or false')
   }
 
+  /** Reads a text, quoted or not, and says how it was quoted. */
   string(): { readonly text: string; readonly quotes: 'none' | 'single' | 'double' } {
     const start = this.offset
     const quotes = this.peek() === '"' ? 'double' : this.peek() === "'" ? 'single' : 'none'
@@ -118,6 +124,7 @@ export class Cursor {
     return unsound(`${message} at character ${this.offset}`, this.offset)
   }
 
+  /** Ends the reading with a reason and the place. */
   fail(message: string): never {
     return refuse(`${message} at character ${this.offset}`, this.offset)
   }

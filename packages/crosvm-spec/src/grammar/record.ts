@@ -12,6 +12,7 @@ export interface Field<T> {
   readonly shape: Shape<T>
 }
 
+/** A key that an option cannot do without. */
 export function required<T>(key: string, shape: Shape<T>): Field<T> {
   return { key, aliases: [], required: true, shape }
 }
@@ -21,6 +22,7 @@ export function defaulted<T>(key: string, shape: Shape<T>, missing: T): Field<T>
   return { key, aliases: [], required: true, missing, shape }
 }
 
+/** A key that may be left out; `aliases` are read and never printed. */
 export function optional<T>(key: string, shape: Shape<T>, ...aliases: string[]): Field<T> {
   return { key, aliases, required: false, shape }
 }

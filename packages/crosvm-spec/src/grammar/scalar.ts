@@ -2,6 +2,7 @@ import type { Cursor } from './cursor.js'
 import { refuse, unsound } from './refusal.js'
 import type { Shape } from './shape.js'
 
+/** True or false; a key that stands alone, as `ro` does, is true. */
 export const flag: Shape<boolean> = {
   print: (value) => {
     if (typeof value !== 'boolean') refuse(`expected true or false, not ${String(value)}`)

@@ -7,7 +7,9 @@ import { Refusal } from './refusal.js'
  * checks the value at run time, because a type is no boundary.
  */
 export interface Shape<T> {
+  /** The text of a value, as crosvm reads it back. */
   print(value: T): string
+  /** Reads a value from here on, or fails through the cursor. */
   read(cursor: Cursor): T
   /** What a key without `=` means. Absent: such a key is an error. */
   readonly bare?: () => T
@@ -18,6 +20,7 @@ export interface Shape<T> {
   readonly readTop?: (cursor: Cursor) => T
 }
 
+/** Why an option does not parse, with the place. */
 export interface GrammarError {
   readonly kind: 'unrepresentable' | 'malformed'
   readonly message: string

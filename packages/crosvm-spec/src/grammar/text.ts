@@ -107,6 +107,7 @@ export function resolvePath(cursor: Pick<Cursor, 'context'>, value: string, name
   return checkPath(posix.join(cursor.context.workingDirectory, value), name)
 }
 
+/** A path of the host that an option takes, quoted where it must be. */
 export function path(name: string, field: TextField = 'owned'): Shape<string> {
   return {
     print: (value) => quote(checkPath(value, name), field),

@@ -101,6 +101,7 @@ const windowed: Shape<readonly [number, number]> = {
   },
 }
 
+/** How `--gpu-display` is written. */
 export const gpuDisplay: Shape<GpuDisplay> = record<GpuDisplay>({
   windowed: required('mode', windowed),
   hidden: optional('hidden', flag),
@@ -141,6 +142,7 @@ const wholeGpu = record<Gpu>(
   },
 )
 
+/** How `--gpu` is written. */
 export const gpu: Shape<Gpu> = wholeGpu
 
 /** `--gpu-render-server` */
@@ -153,6 +155,7 @@ export interface GpuRenderServer {
   readonly ldPreloadPath?: string | undefined
 }
 
+/** How `--gpu-render-server` is written. */
 export const gpuRenderServer: Shape<GpuRenderServer> = record<GpuRenderServer>({
   path: required('path', path('path')),
   cachePath: optional('cache-path', path('cachePath')),
@@ -189,6 +192,7 @@ const touch = variant<Touch>({
   name: optional('name', text({ name: 'name' })),
 })
 
+/** How `--input` is written. */
 export const inputDevice = tagged<InputDevice>({
   evdev: source,
   keyboard: source,
@@ -225,6 +229,7 @@ const backend = text(
   'borrowed',
 ) as Shape<(typeof BACKENDS)[number]>
 
+/** How `--virtio-snd` is written. */
 export const soundDevice: Shape<SoundDevice> = record<SoundDevice>({
   capture: optional('capture', flag),
   backend: optional('backend', backend),
@@ -252,6 +257,7 @@ export type Hypervisor =
 const device = optional('device', path('device'))
 const onDevice = variant<{ readonly device?: string | undefined }>({ device })
 
+/** How `--hypervisor` is written. */
 export const hypervisor: Shape<Hypervisor> = tagged<Hypervisor>({
   kvm: onDevice,
   geniezone: onDevice,
@@ -269,6 +275,7 @@ export type IrqChip =
   | { readonly kind: 'split' }
   | { readonly kind: 'userspace' }
 
+/** How `--irqchip` is written. */
 export const irqChip: Shape<IrqChip> = tagged<IrqChip>({
   kernel: variant<{ readonly allowVgicIts?: boolean | undefined }>({
     allowVgicIts: optional('allow-vgic-its', flag),

@@ -1,5 +1,6 @@
 import type { ReadContext } from '../grammar/cursor.js'
 
+/** Architectures that crosvm can be built for; POWER is not among them. */
 export type Architecture = 'x86_64' | 'aarch64' | 'riscv64'
 
 /** The Cargo features of crosvm that bring options. */

@@ -78,6 +78,7 @@ export const numbersPerCpu = perCpu<readonly number[]>({
   read: (word) => word.split(',').map(readU32),
 })
 
+/** A piece of the guest's address space, in bytes; without `size` it goes on to the end. */
 export interface MemoryRegion {
   readonly start: bigint
   readonly size?: bigint | undefined
@@ -166,6 +167,7 @@ export const fileBackedMapping: Shape<FileBackedMapping> = record<FileBackedMapp
   },
 )
 
+/** A file in which the guest's last messages survive its restart. */
 export interface Pstore {
   readonly path: string
   /** Bytes. */
@@ -177,6 +179,7 @@ export const pstore: Shape<Pstore> = record<Pstore>({
   size: required('size', u32),
 })
 
+/** A flash chip with the contents of a file. */
 export interface Pflash {
   readonly path: string
   /** Bytes. Default 4096. */
@@ -212,6 +215,7 @@ export const fwCfgFile = record<FlatFwCfg>(
   },
 ) as Shape<FwCfgFile>
 
+/** A device tree that is laid over the machine's own. */
 export interface DeviceTreeOverlay {
   readonly path: string
   readonly selectSymbols?: readonly string[] | undefined

@@ -65,6 +65,7 @@ export interface P9Share extends OwnerMapping {
   readonly asciiCasefold?: boolean | undefined
 }
 
+/** A directory of the host in the guest, by virtio-fs or 9P. */
 export type SharedDirectory = FsShare | P9Share
 
 /** The bytes of a virtio-fs tag and, in crosvm, of a 9p tag. */

@@ -8,6 +8,7 @@ import type { Shape } from '../grammar/shape.js'
 import { canonicalText, checkPath, path, resolvePath, text } from '../grammar/text.js'
 import { type OwnerMapping, ownerParts } from './owner.js'
 
+/** How crosvm waits for a disk's files. */
 export type AsyncExecutor = 'epoll' | 'uring' | 'tokio'
 export const ASYNC_EXECUTORS = ['epoll', 'uring', 'tokio'] as const satisfies readonly AsyncExecutor[]
 

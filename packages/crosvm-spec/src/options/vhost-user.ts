@@ -29,6 +29,7 @@ const types = [
   'media',
 ] as const
 
+/** Kinds of devices that another process may serve. */
 export type VhostUserType = (typeof types)[number]
 
 /** A device that another process implements: `--vhost-user`. That process must already listen. */
@@ -65,6 +66,7 @@ export const vfioDevice: Shape<VfioDevice> = record<VfioDevice>({
   dtSymbol: optional('dt-symbol', text({ name: 'dtSymbol' })),
 })
 
+/** When pages that a passed-through device had pinned are let go. */
 export interface CoIommu {
   readonly unpinPolicy?: 'off' | 'lru' | undefined
   readonly unpinIntervalSeconds?: bigint | undefined

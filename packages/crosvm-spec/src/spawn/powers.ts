@@ -18,6 +18,7 @@ export interface CrosvmProcesses {
   spawn(request: ProcessRequest): Promise<CrosvmProcess>
 }
 
+/** The process that a crosvm is to be. */
 export interface ProcessRequest {
   /** Absolute. */
   readonly file: string
@@ -26,6 +27,7 @@ export interface ProcessRequest {
   readonly descriptors: ReadonlyMap<number, number>
 }
 
+/** A crosvm that runs, as a process. Whoever spawned it owns it, and ends its group. */
 export interface CrosvmProcess {
   readonly pid: number
   readonly stderr: AsyncIterable<Uint8Array>
@@ -46,9 +48,11 @@ export interface PathFacts {
 
 /** A look at the host before the start. None rejects. */
 export interface HostInspection {
+  /** What lies at a path, links followed; undefined when nothing does. */
   inspect(path: string): Promise<PathFacts | undefined>
   /** Everything below a directory, links not followed. Ends early where it cannot go on. */
   tree(path: string): AsyncIterable<{ readonly path: string; readonly kind: PathFacts['kind'] | 'link' }>
+  /** Whether what this program spawns would have that capability. */
   hasCapability(name: 'CAP_SYS_ADMIN' | 'CAP_NET_ADMIN'): Promise<boolean>
   /** Undefined where this process may make user namespaces (or needs none, as root); else why not. */
   whyNoNamespaces(): Promise<string | undefined>

@@ -70,6 +70,7 @@ export class RunningCrosvm implements AsyncDisposable {
     return this.ended
   }
 
+  /** Stops the machine, kills what does not stop, and waits until nothing of it is left. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill()
   }

@@ -12,6 +12,7 @@ import { missingPrerequisites } from './missing.js'
 import type { CrosvmProcess, SpawnPowers } from './powers.js'
 import { RunningCrosvm } from './running.js'
 
+/** How a machine is started. */
 export interface SpawnOptions {
   /** Absolute path of the binary. */
   readonly binary: string

@@ -17,6 +17,7 @@ export interface ConformanceSubject extends AsyncDisposable {
 export interface ConformanceCheck<Subject extends ConformanceSubject = ConformanceSubject> {
   /** A sentence; give it to `it`. */
   readonly name: string
+  /** Rejects with what did not hold. */
   run(open: () => Promise<Subject>): Promise<void>
 }
 

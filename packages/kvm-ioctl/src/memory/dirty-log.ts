@@ -9,6 +9,7 @@ export class DirtyBitmap {
     this.pages = pages
   }
 
+  /** Whether the guest wrote this page since the log was last taken; pages count from the start of the slot. */
   has(page: number): boolean {
     return ((this.bits[page >> 3] ?? 0) & (1 << (page & 7))) !== 0
   }

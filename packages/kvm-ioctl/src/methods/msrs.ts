@@ -6,6 +6,7 @@ import { bytesOf } from '../structures/accessors.js'
 /** The kernel takes at most so many at once (MAX_IO_MSRS). */
 const MOST_AT_ONCE = 256
 
+/** A model-specific register and its value (x86-64). */
 export interface Msr {
   readonly index: number
   readonly data: number | bigint

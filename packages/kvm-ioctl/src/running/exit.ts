@@ -76,6 +76,7 @@ export type CommonExit =
   /** Younger than these tables. */
   | Plain<'other', { reason: number }>
 
+/** Why `KVM_RUN` came back, on x86-64. */
 export type X86Exit =
   | Asking<'io-in', PortAccess, [data: Uint8Array]>
   | Plain<'io-out', PortAccess & { data: Uint8Array }>
@@ -104,12 +105,14 @@ export type X86Exit =
   | Asking<'tdx', { flags: bigint; nr: bigint; data: readonly bigint[] }, [ret: bigint]>
   | Asking<'snp-req-certs', { address: bigint; npages: bigint }, [ret: bigint, npages?: bigint]>
 
+/** Why `KVM_RUN` came back, on aarch64. */
 export type ArmExit =
   /** A load or store that KVM cannot decode. */
   | Plain<'arm-nisv', { esrIss: bigint; faultIpa: bigint }>
   | Plain<'arm-sea', { flags: bigint; esr: bigint; gva: bigint; gpa: bigint }>
   | Plain<'arm-ldst64b', { esrIss: bigint; faultIpa: bigint }>
 
+/** Why `KVM_RUN` came back, on POWER. */
 export type PowerExit =
   | Asking<'papr-hcall', { nr: bigint; args: readonly bigint[] }, [ret: bigint, args?: readonly bigint[]]>
   | Asking<'osi', { gprs: readonly bigint[] }, [gprs: readonly bigint[]]>
@@ -118,6 +121,7 @@ export type PowerExit =
   | Plain<'dcr-write', { dcrn: number; data: number }>
   | Plain<'watchdog'>
 
+/** Why `KVM_RUN` came back, on riscv64. */
 export type RiscvExit =
   | Asking<
       'riscv-sbi',

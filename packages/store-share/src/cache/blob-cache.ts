@@ -30,6 +30,7 @@ import { SharedWork } from './shared-work.js'
 import { type Verification, type VerifyOptions, verifyCache } from './verify.js'
 import { CacheVerity, type FileVerity } from './verity.js'
 
+/** What a blob cache needs of the world; `cacheFiles` and its neighbours in `/linux` are the real ones. */
 export interface BlobCachePowers {
   readonly clock: Clock
   readonly tree: TreeReader

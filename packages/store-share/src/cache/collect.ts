@@ -13,6 +13,7 @@ export interface CollectOptions extends StoreOptions {
   readonly dryRun?: boolean | undefined
 }
 
+/** What a collection removed, or would have. */
 export interface Collection {
   /** Device files that are gone, or would be. */
   readonly removed: readonly { readonly file: string; readonly freedBytes: number }[]

@@ -11,6 +11,7 @@ export interface PlannedLayer {
   readonly holders: readonly number[]
 }
 
+/** Which paths lie together in which device file. */
 export interface LayerPlan {
   /** Sorted by their first path. */
   readonly layers: readonly PlannedLayer[]

@@ -20,6 +20,7 @@ export interface VerifyOptions extends StoreOptions {
   readonly removeDamaged?: boolean | undefined
 }
 
+/** What `verify` looked at and found. */
 export interface Verification {
   readonly checkedFiles: number
   readonly checkedBytes: number
@@ -28,6 +29,7 @@ export interface Verification {
   readonly verity: { readonly protectedBlobs: number; readonly unsupported?: string }
 }
 
+/** A device file of the cache that is not what it was when it was made. */
 export interface DamagedFile {
   readonly id: string
   /** Absolute path. */

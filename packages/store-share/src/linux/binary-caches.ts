@@ -13,6 +13,7 @@ import { cacheFiles } from './cache-files.js'
 import { httpClient, httpClientTrusting } from './http.js'
 import { clock } from './process.js'
 
+/** As `BinaryCacheOptions`, with certificate authorities of one's own. */
 export interface LinuxBinaryCacheOptions extends BinaryCacheOptions {
   /**
    * Certificates, in PEM, of authorities of your own that may vouch for an `https` cache, besides those that Node

@@ -17,6 +17,7 @@ import type { CacheFiles, OutputFile } from '../powers.js'
 import { fileKey } from './open-files.js'
 import { isMissing, openFile } from './tree.js'
 
+/** The files of a blob cache, on this machine. */
 export const cacheFiles: CacheFiles = {
   makeDirectory,
   list: (path) => readdir(path),

@@ -28,6 +28,7 @@ export function httpClientTrusting(authorities: readonly string[]): HttpClient {
   }
 }
 
+/** An HTTP client that trusts Node's own certificate authorities. */
 export const httpClient = httpClientTrusting([])
 
 function answer(response: http.IncomingMessage): HttpResponse {

@@ -5,6 +5,7 @@ import type { SharingPowers } from '../sharing/sharing-report.js'
 import { linuxFrames } from './frames.js'
 import { isMissing } from './tree.js'
 
+/** This machine's monotonic clock. */
 export const clock: Clock = {
   deadline(ms) {
     const controller = new AbortController()
@@ -52,6 +53,7 @@ async function startTime(pid: number): Promise<string | undefined> {
   }
 }
 
+/** What a report of sharing reads, from this machine's /proc. */
 export const sharingPowers: SharingPowers = {
   clock,
   readSmaps: (pid) => createReadStream(`/proc/${pid}/smaps`),

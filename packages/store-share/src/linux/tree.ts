@@ -25,6 +25,7 @@ const SMALL_FILE_BYTES = 64 << 10
 
 const calls = new AdaptiveCalls()
 
+/** Reads trees of this machine's file systems, names as bytes. */
 export const treeReader: TreeReader = {
   async kindOf(path) {
     try {

@@ -16,6 +16,7 @@ import {
 import type { View } from '../view/view.js'
 import { clock } from './process.js'
 
+/** Where a view lies and how it is served. */
 export interface OpenViewOptions extends Options {
   /** Starts the program: unit-monitor's `Processes`, so that a journal knows of it. Default: a plain child. */
   readonly processes?: ViewProcesses | undefined

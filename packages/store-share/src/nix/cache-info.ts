@@ -39,6 +39,7 @@ export function parseCacheInfo(input: Uint8Array | string): Result<CacheInfo, Ma
   })
 }
 
+/** The text of `nix-cache-info`. */
 export function formatCacheInfo({ storeDirectory, wantMassQuery, priority }: CacheInfo): string {
   return `StoreDir: ${storeDirectory}\nWantMassQuery: ${wantMassQuery ? 1 : 0}\nPriority: ${priority}\n`
 }

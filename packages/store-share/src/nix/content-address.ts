@@ -15,6 +15,7 @@ export interface ContentAddress {
   readonly hash: NixHash
 }
 
+/** What a path refers to, as far as a content address covers it. */
 export interface ContentReferences {
   /** Store paths without the path itself, in any order. */
   readonly references: readonly string[]

@@ -26,12 +26,14 @@ export interface DatabaseReader {
   }): Promise<readonly (readonly string[])[]>
 }
 
+/** What reading Nix's database needs of the world. */
 export interface NixDatabasePowers {
   readonly clock: Clock
   readonly database: DatabaseReader
   readonly tree: Pick<TreeReader, 'readStart'>
 }
 
+/** Which database of which store. */
 export interface NixDatabaseOptions {
   /** A store whose `/nix/store` lies below this directory. Default: this machine's. */
   readonly root?: string | undefined

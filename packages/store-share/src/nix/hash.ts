@@ -6,6 +6,7 @@ import { decodeNix32, encodeNix32, nix32Length } from './nix32.js'
 /** `blake3` is read and written; nothing here computes it. */
 export type HashAlgorithm = 'blake3' | 'md5' | 'sha1' | 'sha256' | 'sha512'
 
+/** A hash with its algorithm, its digits in hexadecimal. */
 export interface NixHash {
   readonly algorithm: HashAlgorithm
   /** Lower-case hexadecimal digits, as many as the algorithm has. */
@@ -45,6 +46,7 @@ export function parseHash(text: string, assumed?: HashAlgorithm): Result<NixHash
   return ok({ algorithm, hex })
 }
 
+/** The text of a hash, in the encoding that is asked for. */
 export function formatHash({ algorithm, hex }: NixHash, encoding: HashEncoding): string {
   const bytes = Buffer.from(hex, 'hex')
   switch (encoding) {

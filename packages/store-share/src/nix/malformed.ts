@@ -1,6 +1,7 @@
 import { err, type Result } from 'neverthrow'
 import { quote } from '../quote.js'
 
+/** Formats of Nix that are read here. */
 export type NixFormat =
   | 'NAR'
   | 'NAR listing'

@@ -11,6 +11,7 @@ export function nix32Length(byteLength: number): number {
   return Math.ceil((byteLength * 8) / 5)
 }
 
+/** Nix's base 32: its alphabet lacks e, o, t and u, and the last bits come first (Nix's `libutil/hash.cc`). */
 export function encodeNix32(bytes: Uint8Array): string {
   let text = ''
   for (let index = nix32Length(bytes.length) - 1; index >= 0; index--) {

@@ -15,6 +15,7 @@ export interface PathInfoEntry extends NixPathInfo {
   readonly downloadSize?: number
 }
 
+/** What `nix path-info --json` answered, whichever version wrote it. */
 export type PathInfoAnswer =
   | {
       readonly kind: 'paths'

@@ -62,6 +62,7 @@ export class RegistrationReader<T = Registration> {
     this.#form = form
   }
 
+  /** Reads what `nix-store --dump-db` writes and `--load-db` takes. */
   static ofRegistration(): RegistrationReader<Registration> {
     return new RegistrationReader(REGISTRATION_FORM)
   }
@@ -152,6 +153,7 @@ export function parseRegistration(
   return readWhole(RegistrationReader.ofRegistration(), text)
 }
 
+/** Reads what a build gets by `exportReferencesGraph`. */
 export function parseReferencesGraph(
   text: Uint8Array | string,
 ): Result<readonly ReferencesGraphNode[], MalformedError> {

@@ -19,6 +19,7 @@ export interface Signature {
   readonly signature: string
 }
 
+/** An ed25519 key with its name. */
 export interface PublicKey {
   readonly name: string
   /** 32 bytes in base 64: two keys are one if this is equal, whatever their names. */
@@ -40,6 +41,7 @@ export class SecretKey {
     this.publicKey = { name, key: spki.subarray(SPKI_PREFIX.length).toString('base64') }
   }
 
+  /** Signs the fingerprint of a path: its name, hash, size and references. */
   sign(info: SignedPathInfo): Signature {
     const bytes = sign(null, Buffer.from(fingerprint(info)), this.#key)
     return { keyName: this.publicKey.name, signature: bytes.toString('base64') }
@@ -92,6 +94,7 @@ export function parsePublicKey(text: string): Result<PublicKey, MalformedError> 
   })
 }
 
+/** `NAME:BASE64`, as Nix's settings have it. */
 export function formatPublicKey({ name, key }: PublicKey): string {
   return `${name}:${key}`
 }
@@ -132,6 +135,7 @@ export function parseSignature(text: string): Result<Signature, MalformedError> 
   return ok({ keyName, signature })
 }
 
+/** `NAME:BASE64`, as a narinfo has it. */
 export function formatSignature({ keyName, signature }: Signature): string {
   return `${keyName}:${signature}`
 }

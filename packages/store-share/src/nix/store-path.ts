@@ -3,6 +3,7 @@ import type { StoreError } from '../errors.js'
 import { quote } from '../quote.js'
 import { decodeNix32 } from './nix32.js'
 
+/** Where store paths lie, in units and in nearly every store. */
 export const STORE_DIRECTORY = '/nix/store'
 
 /** `/nix/store/DIGEST-NAME`, taken apart. */

@@ -9,6 +9,7 @@ import { countFrames, type FramePowers, type MappedRange } from './frames.js'
 import type { BlobSharing, PathSharing, SharingReport, SharingUnit, UnitSharing } from './sharing.js'
 import { fileMappings, SmapsMalformed } from './smaps.js'
 
+/** What a report of sharing reads. */
 export interface SharingPowers {
   readonly clock: Clock
   /** Streams `/proc/PID/smaps`. */

@@ -25,6 +25,7 @@ export interface SharingReport {
   readonly proof: { readonly kind: 'frames' } | { readonly kind: 'not-permitted'; readonly message: string }
 }
 
+/** How much of one blob is in memory, for whom, in bytes as the kernel counts them. */
 export interface BlobSharing {
   readonly id: string
   readonly storePaths: readonly string[]

@@ -7,6 +7,7 @@ import * as xz from 'xz-decompress'
 
 /** What the files of a binary cache are compressed with; `br` is Brotli. */
 export const COMPRESSIONS = ['none', 'xz', 'zstd', 'gzip', 'br', 'bzip2'] as const
+/** Compressions that a NAR may come in. */
 export type Compression = (typeof COMPRESSIONS)[number]
 
 export function isCompression(name: string): name is Compression {

@@ -25,6 +25,7 @@ import { CacheFailed } from './cache-transport.js'
 import { type Gathered, gatherClaims, type Offer, TooManyPaths } from './gather.js'
 import type { Retry } from './http-transport.js'
 
+/** What fetching needs of the world. */
 export interface FetchPowers {
   readonly clock: Clock
   /** Milliseconds since 1970, for keys that expire. */
@@ -43,6 +44,7 @@ export interface FetchOptions extends StoreOptions {
   readonly parallel?: number | undefined
 }
 
+/** A closure that was admitted and is in the blob cache. */
 export interface FetchedClosure {
   readonly closure: Closure
   readonly verdict: Verdict
@@ -50,6 +52,7 @@ export interface FetchedClosure {
   readonly blobs: readonly Blob[]
 }
 
+/** Why a closure was not fetched. `not-admitted` carries the verdict. */
 export type FetchError = StoreError | CacheFailure | PolicyError | NotAdmitted
 
 /** The policy refuses at least one path; nothing was fetched. */
@@ -61,6 +64,7 @@ export interface NotAdmitted {
   readonly failures: readonly CacheFailure[]
 }
 
+/** What is told while a closure is fetched. */
 export type FetchEvents = {
   /** A cache has said whether it knows a path. */
   claim: (event: { readonly path: string; readonly cache: string; readonly found: boolean }) => void
@@ -76,6 +80,7 @@ export type FetchEvents = {
   'cache-failed': (event: { readonly cache: string; readonly error: StoreError | CacheFailure }) => void
 }
 
+/** A closure that is being fetched. */
 export interface ClosureFetch {
   readonly events: TypedEmitter<FetchEvents>
   /** The fetch, which is under way already. */

@@ -17,9 +17,11 @@ import {
 
 /** One request; nothing is followed, decoded or repeated. Rejects with the system's error when there is no answer. */
 export interface HttpClient {
+  /** One request; redirects are not followed. Rejects when no answer comes, or when `signal` aborts. */
   get(url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<HttpResponse>
 }
 
+/** The head of an answer, and its body as it comes. */
 export interface HttpResponse {
   readonly status: number
   /** By its name in lower case. */
@@ -30,6 +32,7 @@ export interface HttpResponse {
   cancel(): void
 }
 
+/** How patient a transport is. */
 export interface HttpTuning {
   /** Until the head of an answer is there. Default 30 s. */
   readonly answerMs?: number | undefined
@@ -41,6 +44,7 @@ export interface HttpTuning {
   readonly backOffMs?: number | undefined
 }
 
+/** A request that failed and will be made again. */
 export interface Retry {
   readonly url: string
   readonly attempt: number

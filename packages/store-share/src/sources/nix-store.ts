@@ -9,12 +9,14 @@ import type { Clock, RunCommand, TreeReader } from '../powers.js'
 import { quote, quoteOutput } from '../quote.js'
 import { limitConcurrency } from '../tree.js'
 
+/** What asking a Nix store needs of the world. */
 export interface NixStorePowers {
   readonly clock: Clock
   readonly run: RunCommand
   readonly tree: Pick<TreeReader, 'kindOf'>
 }
 
+/** Which store is asked. */
 export interface NixStoreOptions {
   /** A store whose `/nix/store` lies below this directory (`nix --store ROOT`). Default: this machine's. */
   readonly root?: string | undefined

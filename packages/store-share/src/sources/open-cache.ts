@@ -6,12 +6,14 @@ import { BinaryCache } from './binary-cache.js'
 import { FileTransport } from './file-transport.js'
 import { type HttpClient, HttpTransport, type HttpTuning, type Retry } from './http-transport.js'
 
+/** What a binary cache needs of the world. */
 export interface BinaryCachePowers {
   readonly clock: Clock
   readonly http: HttpClient
   readonly files: Pick<CacheFiles, 'open' | 'sizeOf' | 'read'>
 }
 
+/** How a binary cache is called and how patient one is with it. */
 export interface BinaryCacheOptions extends HttpTuning {
   /** For people. Default: the address. */
   readonly name?: string | undefined

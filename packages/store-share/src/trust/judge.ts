@@ -13,6 +13,7 @@ import {
 } from './verdict.js'
 import { SignatureChecker, Tally } from './votes.js'
 
+/** What `judge` is asked. */
 export interface Question {
   /** Store paths that are to be granted together: a closure. */
   readonly paths: Iterable<string>

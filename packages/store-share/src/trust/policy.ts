@@ -37,6 +37,7 @@ export interface PinnedKey {
  */
 export type ContentAddressRule = 'never' | 'recompute' | 'k-of-n'
 
+/** What holds for one path instead of the policy's own rules; what it does not say, the policy says. */
 export interface PathRule {
   readonly need?: number
   /** Names; only these builders count. */
@@ -46,12 +47,14 @@ export interface PathRule {
   readonly narHash?: string
 }
 
+/** All that is wrong with a policy. */
 export interface PolicyError {
   readonly kind: 'invalid-policy'
   readonly message: string
   readonly problems: readonly PolicyProblem[]
 }
 
+/** One thing that is wrong with a policy, and where. */
 export interface PolicyProblem {
   /** Where, such as `builders[1].keys[0].notAfter`; empty for the whole. */
   readonly at: string
@@ -60,6 +63,7 @@ export interface PolicyProblem {
   readonly problem: string
 }
 
+/** How much a policy may hold. */
 export const POLICY_LIMITS = { builders: 256, keysPerBuilder: 64, overrides: 100_000 } as const
 
 export const CONTENT_ADDRESS_RULES: readonly string[] = ['never', 'recompute', 'k-of-n']

@@ -11,6 +11,7 @@ import {
   type Verdict,
 } from './verdict.js'
 
+/** How much of a verdict is printed. */
 export interface TableOptions {
   /** Remarks on admitted paths too. Default: only where something is refused or disputed. */
   readonly everything?: boolean | undefined

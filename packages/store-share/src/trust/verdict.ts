@@ -25,6 +25,7 @@ export interface ClaimedValue {
   readonly sources: readonly string[]
 }
 
+/** What a policy says of a closure. */
 export interface Verdict {
   /** Every path is admitted and refers to nothing outside. */
   readonly admitted: boolean
@@ -32,6 +33,7 @@ export interface Verdict {
   readonly paths: readonly PathVerdict[]
 }
 
+/** What a policy says of one path, and why. */
 export interface PathVerdict {
   readonly path: string
   readonly outcome: Outcome
@@ -41,6 +43,7 @@ export interface PathVerdict {
   readonly remarks: readonly Remark[]
 }
 
+/** What became of a path: `agreed` and `content-addressed` admit it, the other kinds say why not. */
 export type Outcome =
   /** Enough builders vouch for one value. Others may vouch for another one: see `claimed`. */
   | { readonly kind: 'agreed'; readonly value: PathValue; readonly builders: readonly string[] }
@@ -64,6 +67,7 @@ export type Outcome =
       readonly references: readonly string[]
     }
 
+/** Something noticed about a claim that decided nothing. */
 export type Remark =
   | { readonly kind: 'unsigned'; readonly source: string }
   | { readonly kind: 'untrusted-key'; readonly source: string; readonly keyName: string }

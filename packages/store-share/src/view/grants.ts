@@ -33,6 +33,7 @@ export interface Grant {
   revoked: boolean
 }
 
+/** Why a path was not granted, or not revoked. */
 export type GrantProblem =
   | { readonly kind: 'invalid-name'; readonly message: string }
   | { readonly kind: 'already-granted'; readonly message: string }

@@ -8,6 +8,7 @@ export interface ViewLimits extends FuseLimits, MemoryLimits {
 
 const GIB = 2 ** 30
 
+/** What a view allows a guest unless its host says otherwise. */
 export const DEFAULT_LIMITS: ViewLimits = {
   maxGrants: 16_384,
   maxNodes: 1_048_576,

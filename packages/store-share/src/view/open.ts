@@ -14,6 +14,7 @@ import type { View, ViewEnd, ViewOptions, ViewPath } from './view.js'
 
 /** How the view's program is started and ended: what unit-monitor's `Processes` are. */
 export interface ViewProcesses {
+  /** Starts the program of a view. Rejects when there is none. */
   spawn(request: {
     readonly file: string
     readonly argv: readonly string[]
@@ -24,13 +25,16 @@ export interface ViewProcesses {
   }): Promise<ViewProcess>
 }
 
+/** The process that serves a view. */
 export interface ViewProcess {
   readonly pid: number
   readonly output: AsyncIterable<Uint8Array>
   readonly exit: Promise<unknown>
+  /** SIGKILL. Nothing when it has ended. */
   kill(): void
 }
 
+/** What opening a view needs of the world. */
 export interface OpenViewPowers {
   readonly descriptors: UnixFd
   readonly clock: Clock
@@ -43,6 +47,7 @@ export interface OpenViewPowers {
   }
 }
 
+/** Where a view lies and how it is served. */
 export interface OpenViewOptions extends ViewOptions {
   /** Absolute; only this user may enter it. It gets `view.sock`, and for a moment `control.sock`. */
   readonly directory: string

@@ -10,6 +10,7 @@ import { type ConnectionEnd, serveConnection } from './vhost/connection.js'
 import { Device } from './vhost/device.js'
 import type { RingCounters } from './vhost/vring.js'
 
+/** What serving a view in this very process takes. */
 export interface ServeViewOptions {
   readonly descriptors: UnixFd
   readonly clock: Clock
@@ -49,6 +50,7 @@ export interface ViewServer extends Disposable {
    * throws while another one is served.
    */
   serve(socket: UnixSocket): Promise<ConnectionEnd>
+  /** What the guest has open and knows, as numbers. */
   counters(): ViewCounters
   /** Ends all of it; idempotent. */
   close(): void

@@ -2,6 +2,7 @@ import type { ResultAsync } from 'neverthrow'
 import type { ViewError } from './errors.js'
 import type { ViewCounters } from './serve.js'
 
+/** For one operation: who may give it up, and after how many milliseconds it is given up by itself. */
 export interface ViewOptions {
   readonly signal?: AbortSignal | undefined
   /** Default 10 s. */
@@ -44,6 +45,7 @@ export interface View extends AsyncDisposable {
    * when this resolves. Error: `not-granted`.
    */
   revoke(name: string, options?: ViewOptions): ResultAsync<void, ViewError>
+  /** How much the guest has open and knows, as numbers. */
   counters(options?: ViewOptions): ResultAsync<ViewCounters, ViewError>
   /** Ends the process and removes the socket. Resolves when it is gone. Idempotent. */
   close(): Promise<void>

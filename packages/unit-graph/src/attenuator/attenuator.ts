@@ -1,6 +1,7 @@
 import { quotedText } from '../escape.js'
 import { type Predicate, wordsOf } from './predicate.js'
 
+/** What a rate is counted over. */
 export type RatePeriod = 'second' | 'minute' | 'hour' | 'day'
 
 /**
@@ -25,15 +26,23 @@ export type Attenuator =
   /** May be taken back while the host runs, by this name. */
   | { readonly kind: 'revocable'; readonly name: string }
 
+/** A person allows each call; with `remember`, the answer holds for the same argument while the host runs. */
 export const ask = (options: { readonly remember?: boolean } = {}): Attenuator =>
   Object.freeze({ kind: 'ask', remember: options.remember ?? false })
+/** One call passes, for the life of the unit that calls. */
 export const once = (): Attenuator => Object.freeze({ kind: 'once' })
+/** Only calls pass whose argument fits; the service must take one. */
 export const only = (that: Predicate): Attenuator => Object.freeze({ kind: 'only', that })
+/** At most so many calls pass within any period of this length (a sliding window). */
 export const rate = (count: number, per: RatePeriod): Attenuator =>
   Object.freeze({ kind: 'rate', count, per })
+/** No call passes from this moment on: milliseconds since 1970, by the host's clock. */
 export const until = (time: number): Attenuator => Object.freeze({ kind: 'until', time })
+/** Each decision is told to the host under this label, refusals too. Refuses nothing. */
 export const audit = (label: string): Attenuator => Object.freeze({ kind: 'audit', label })
+/** The caller may read and send nothing: the request stream is closed. */
 export const readOnly = (): Attenuator => Object.freeze({ kind: 'read-only' })
+/** Passes until the host revokes the name; all edges with it end together. */
 export const revocable = (name: string): Attenuator => Object.freeze({ kind: 'revocable', name })
 
 export const PERIOD_MS: Readonly<Record<RatePeriod, number>> = {

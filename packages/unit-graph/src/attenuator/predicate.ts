@@ -20,16 +20,24 @@ export type Predicate =
   | { readonly is: 'any'; readonly of: readonly Predicate[] }
   | { readonly is: 'not'; readonly that: Predicate }
 
+/** The value is this one. */
 export const equal = (to: string | number): Predicate => Object.freeze({ is: 'equal', to })
+/** The value is one of these. */
 export const oneOf = (...of: readonly (string | number)[]): Predicate =>
   Object.freeze({ is: 'one-of', of: Object.freeze([...of]) })
+/** The text begins like this. */
 export const startingWith = (text: string): Predicate => Object.freeze({ is: 'starting-with', text })
+/** The number is not larger. */
 export const atMost = (number: number): Predicate => Object.freeze({ is: 'at-most', number })
+/** The field of this name fits. */
 export const field = (name: string, that: Predicate): Predicate => Object.freeze({ is: 'field', name, that })
+/** All of them hold; of none, always true. */
 export const every = (...of: readonly Predicate[]): Predicate =>
   Object.freeze({ is: 'every', of: Object.freeze([...of]) })
+/** At least one of them holds; of none, never true. */
 export const any = (...of: readonly Predicate[]): Predicate =>
   Object.freeze({ is: 'any', of: Object.freeze([...of]) })
+/** It does not hold. */
 export const not = (that: Predicate): Predicate => Object.freeze({ is: 'not', that })
 
 /** Total: an argument of another shape than the predicate expects does not hold. */

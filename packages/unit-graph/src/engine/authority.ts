@@ -3,6 +3,7 @@ import { conform, type StreamSchema } from '../service/schema.js'
 import { type Edge, edgesOf } from './edge.js'
 import { type EdgeHistory, type Judgement, judge, type Reason } from './judge.js'
 
+/** A call that is to be decided on. */
 export interface Call {
   /** Key of the calling unit: known from the channel on which the call arrived, never from what it says. */
   readonly unit: string
@@ -12,6 +13,7 @@ export interface Call {
   readonly now: number
 }
 
+/** What becomes of a call. Match on `kind`: `allowed`, `ask` (then decide again, with the answer), `refused`. */
 export type Decision =
   | {
       readonly kind: 'allowed'
@@ -62,6 +64,7 @@ export class Authority {
     this.#edges = new Map(edgesOf(graph).map((edge) => [placeOf(edge.unit, edge.need), edge]))
   }
 
+  /** Every edge of the graph, in the graph's order. */
   edges(): readonly Edge[] {
     return [...this.#edges.values()]
   }

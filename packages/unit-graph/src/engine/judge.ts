@@ -11,6 +11,7 @@ export interface EdgeHistory {
   readonly remembered?: boolean | undefined
 }
 
+/** Under what an edge is judged. */
 export interface Circumstances {
   /** Milliseconds since 1970, as the host's clock says. */
   readonly now: number
@@ -28,8 +29,10 @@ export interface Reason {
   readonly because: string
 }
 
+/** `depends`: on the argument, which is not known yet. */
 export type Outcome = 'allowed' | 'asks' | 'depends' | 'refused'
 
+/** What the attenuators of an edge say, and why. */
 export interface Judgement {
   readonly outcome: Outcome
   /** One for each attenuator in its order, up to the first that refuses. */

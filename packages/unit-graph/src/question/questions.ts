@@ -3,6 +3,7 @@ import type { Edge } from '../engine/edge.js'
 import type { AnyService } from '../service/service.js'
 import { type EdgeView, viewOf } from './view.js'
 
+/** How one unit can reach another. */
 export interface Explanation {
   readonly from: string
   readonly to: string
@@ -33,6 +34,7 @@ export function whoCan(authority: Authority, service: AnyService | string, now: 
     .map((edge) => viewOf(authority, edge, now))
 }
 
+/** All that a unit may do. */
 export interface UnitAuthority {
   readonly unit: string
   /** Store paths that it was granted, without what they reference. */

@@ -42,21 +42,26 @@ export const SCHEMA_LIMITS = {
   nameBytes: 64,
 } as const
 
+/** A stream of bytes, of at most `max` where given. */
 export const bytes = (limits: { readonly max?: number } = {}): StreamSchema =>
   Object.freeze({ kind: 'bytes', ...(limits.max === undefined ? {} : { max: limits.max }) })
 
+/** No stream in this direction. */
 export const none = Object.freeze({ kind: 'none' } as const)
 
 /** Unicode text of at most `max` bytes in UTF-8. */
 export const text = (limits: { readonly max: number }) =>
   Object.freeze({ kind: 'text', maxBytes: limits.max } as const)
 
+/** A whole number from `min` to `max`. */
 export const integer = (limits: { readonly min: number; readonly max: number }) =>
   Object.freeze({ kind: 'integer', min: limits.min, max: limits.max } as const)
 
+/** One of these texts. */
 export const choice = <const Of extends readonly [string, ...string[]]>(...of: Of) =>
   Object.freeze({ kind: 'choice', of: Object.freeze(of) } as const)
 
+/** An object with exactly these fields. */
 export const record = <const Fields extends Readonly<Record<string, ArgumentSchema>>>(fields: Fields) =>
   Object.freeze({ kind: 'record', fields: Object.freeze({ ...fields }) } as const)
 

@@ -22,6 +22,7 @@ export interface OptionalNeed<S extends AnyService = AnyService> {
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a service of whatever name and argument; `string` and `ArgumentSchema` are not covariant in the methods
+/** A service of any argument and streams, where the types do not matter. */
 export type AnyService = Service<any, any>
 
 /** What units talk about: a name, the shape of the argument, and which way bytes flow. */
@@ -57,11 +58,13 @@ export class Service<const Name extends string, const Argument extends ArgumentS
     })
   }
 
+  /** A need that may be wired to `absent`. */
   optional(): OptionalNeed<this> {
     return Object.freeze({ kind: 'optional', service: this })
   }
 }
 
+/** What a service takes and gives. */
 export interface ServiceOptions<Argument extends ArgumentSchema> {
   readonly argument?: Argument | undefined
   readonly request?: StreamSchema | undefined

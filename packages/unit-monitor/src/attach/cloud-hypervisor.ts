@@ -72,6 +72,7 @@ export function cloudHypervisorPlugPmem({ path }: PmemDevice, segment: number, i
   return { method: 'PUT', path: '/api/v1/vm.add-pmem', body }
 }
 
+/** The request that plugs a disk into a running Cloud Hypervisor. */
 export function cloudHypervisorPlugBlock({ path }: BlockDevice, segment: number, id: string): ApiRequest {
   const body = { id, path, readonly: true, pci_segment: segment }
   return { method: 'PUT', path: '/api/v1/vm.add-disk', body }

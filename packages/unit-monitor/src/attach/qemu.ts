@@ -2,6 +2,7 @@ import { err, ok, type Result } from 'neverthrow'
 import type { BlockDevice, PmemDevice } from '../machine.js'
 import { type AttachRefusal, type AttachRequest, bytesOf, checkRoom, noRoom } from './request.js'
 
+/** Machine types of QEMU for x86-64 that a plan can be made for. */
 export type QemuBoard = 'q35' | 'pc'
 
 /** A command of QEMU's monitor protocol. */

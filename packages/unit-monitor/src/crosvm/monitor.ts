@@ -16,6 +16,7 @@ import { CrosvmPair } from './processes.js'
 import { type CrosvmChannels, CrosvmMachine } from './running.js'
 import { CROSVM_LIMITS, type CrosvmLaunch, crosvmMachineSpec, SOCKET_NAMES } from './spec.js'
 
+/** How the crosvm driver runs its machines. */
 export interface CrosvmOptions extends Omit<CrosvmLaunch, 'sockets'> {
   /**
    * Absolute path, or a name on the search path of the `Processes` power. Only a binary named by its path is

@@ -14,11 +14,13 @@ export interface CrosvmPowers extends MonitorPowers {
   readonly probe?: CrosvmProbe | undefined
 }
 
+/** Looks at the processes of this machine by their groups. */
 export interface ProcessGroups {
   /** Every process whose group has this number, in the order of their pids. Never rejects. */
   members(group: number): Promise<readonly GroupMember[]>
 }
 
+/** One process of a group. */
 export interface GroupMember {
   readonly pid: number
   readonly parent: number

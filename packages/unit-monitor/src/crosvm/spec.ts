@@ -15,6 +15,7 @@ export interface CrosvmSockets {
   readonly vm: string
 }
 
+/** What a machine description does not say and crosvm has to know. */
 export interface CrosvmLaunch {
   readonly sockets: CrosvmSockets
   /** The empty directory that the jails have for a root. Default `/var/empty`, crosvm's own. */
@@ -34,6 +35,7 @@ export const SOCKET_NAMES = {
   vm: 'vm.sock',
 } as const
 
+/** How much a machine may have under crosvm. */
 export const CROSVM_LIMITS: DescriptionLimits = {
   maxVcpus: 64,
   maxMemoryBytes: 512 * GIB,

@@ -17,6 +17,7 @@ export interface QemuSockets {
   readonly qmp?: string | undefined
 }
 
+/** What a machine description does not say and QEMU has to know. */
 export interface QemuLaunch {
   readonly accelerator: 'kvm' | 'emulation'
   readonly sockets: QemuSockets
@@ -34,6 +35,7 @@ const GIB = 1024 * MIB
 /** The file names of the sockets in the directory of a description. */
 export const SOCKET_NAMES = { console: 'console.sock', control: 'control.sock', qmp: 'qmp.sock' } as const
 
+/** How much a machine may have under QEMU. */
 export const QEMU_LIMITS: DescriptionLimits = {
   maxVcpus: 64,
   maxMemoryBytes: 512 * GIB,

@@ -8,6 +8,7 @@ import { Patience } from '../waiting.js'
 import { QEMU_LIMITS, type QemuLaunch, qemuArguments, qemuPlan, SOCKET_NAMES } from './arguments.js'
 import { QemuMachine } from './running.js'
 
+/** How the QEMU driver runs its machines. */
 export interface QemuOptions extends Omit<QemuLaunch, 'sockets'> {
   /** Absolute path, or a name on the search path of the `Processes` power. Default `qemu-system-x86_64`. */
   readonly binary?: string | undefined

@@ -57,6 +57,7 @@ interface CallIdentity {
   readonly service: string
 }
 
+/** What a host tells of a call: that it was allowed or refused, and how it ended. Match on `kind`. */
 export type CallEvent =
   | (CallIdentity & CallProvenance & { readonly kind: 'allowed' })
   /** `message` says why, for the host's log; text of the caller in it is escaped. */

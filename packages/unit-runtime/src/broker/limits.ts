@@ -17,6 +17,7 @@ export interface CallLimits {
   readonly idleMs: number
 }
 
+/** How many calls go on at once, how long they wait and how much they hold, unless a host says otherwise. */
 export const CALL_LIMITS: CallLimits = Object.freeze({
   perUnit: 32,
   perEdge: 16,

@@ -32,12 +32,14 @@ import {
 } from './requests.js'
 import { type Reader, ShapeFault } from './shape.js'
 
+/** For one request: who may give it up, and when it is given up by itself. */
 export interface ControlWait {
   readonly signal?: AbortSignal | undefined
   /** Milliseconds; every operation that waits for the host alone has a default. */
   readonly deadlineMs?: number | undefined
 }
 
+/** How a command in a unit is run through a host's control socket. */
 export interface ControlExec extends ControlWait {
   readonly env?: Readonly<Record<string, string>> | undefined
   /** Absolute path in the unit; `/` by default. */

@@ -5,6 +5,7 @@
  */
 export const CONTROL_VERSION = 1
 
+/** Bounds of what the two ends of a host's control socket accept of each other. */
 export const controlLimits = {
   /** Bytes of JSON in one request: an argument vector may be long. */
   requestBytes: 262_144,
@@ -41,6 +42,7 @@ interface FrameShape {
 
 const { requestBytes, answerBytes, noteBytes, chunkBytes } = controlLimits
 
+/** The kinds of frames on a host's control socket, by name. */
 export const controlFrames = {
   hello: { code: 0x01, from: 'client', when: 'first', tail: 'json', max: noteBytes },
   request: { code: 0x02, from: 'client', when: 'any', tail: 'json', max: requestBytes },

@@ -19,12 +19,14 @@ export interface ControlListener extends Disposable {
   /** The next peer; `undefined` once it is closed or cannot listen any more. */
   accept(signal: AbortSignal): Promise<ControlSocket | undefined>
   close(): void
+/** What a client of a host's control socket needs of the world. */
 }
 
 export interface ControlPowers {
   readonly clock: Clock
   /** Resolves in the next turn of the event loop, so that a peer that always has something to say stops nobody. */
   nextTurn(): Promise<void>
+/** What serving a host's control socket needs of the world. */
 }
 
 export interface ServePowers extends ControlPowers {

@@ -99,6 +99,7 @@ export const readWelcome = object({
     why: words,
   }),
 })
+/** What a host says first to who connects to its control socket. */
 export type Welcome = ReturnType<typeof readWelcome>
 
 const readUnitStatus = object({
@@ -135,6 +136,7 @@ export const readInjected = object({
     throw new ShapeFault(`${at} must be a number`)
   },
 })
+/** What a host answers to an injection that it was asked for over its control socket. */
 export type Injected = ReturnType<typeof readInjected>
 
 export const readStopped = object({ stopped: list(object({ unit, graceful: flag }), 1_024) })

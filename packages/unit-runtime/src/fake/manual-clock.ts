@@ -6,6 +6,7 @@ export interface ManualClock extends Clock {
   advance(ms: number): void
 }
 
+/** A clock that stands still until it is told to go on. */
 export function manualClock(): ManualClock {
   const pending = new Set<{ readonly at: number; readonly controller: AbortController }>()
   let now = 0

@@ -14,6 +14,7 @@ export interface MemoryFiles extends HostFiles {
   failWrites(code: string | undefined): void
 }
 
+/** A host's files, in memory. */
 export function memoryFiles(): MemoryFiles {
   const entries = new Map<string, Entry>()
   let failure: string | undefined

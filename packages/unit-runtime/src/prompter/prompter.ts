@@ -13,6 +13,7 @@ export interface Question {
   readonly conditions: readonly string[]
 }
 
+/** What a person said; nobody there is `deny`. */
 export type PersonsAnswer = 'allow' | 'deny'
 
 /** Asks a person. */

@@ -9,9 +9,11 @@ export interface Terminal {
   onLine(heard: (line: string | undefined) => void): Disposable
 }
 
+/** What asking on a terminal needs of the world. */
 export interface TerminalPrompterPowers {
   readonly terminal: Terminal
   readonly clock: {
+    /** A signal that aborts after so many milliseconds. Disposing it early frees its timer. */
     deadline(ms: number): { readonly signal: AbortSignal } & Disposable
   }
 }

@@ -7,6 +7,7 @@ const FIRST = 3
 /** The end of the `stdio` of a child to spawn, from descriptor 3 on. Release it once the child is spawned. */
 export interface ChildDescriptors {
   readonly stdio: readonly ('ignore' | number)[]
+  /** Closes what covers inherited descriptors here; the child keeps its own. Call it once the child was spawned. */
   release(): void
 }
 

@@ -27,11 +27,13 @@ export interface CapturedMessage {
   readonly descriptors?: readonly string[]
 }
 
+/** All that reached a proxy, as its capture has it. */
 export interface Captured {
   readonly policy: unknown
   readonly messages: readonly CapturedMessage[]
 }
 
+/** Why a capture cannot be read, with the line. */
 export interface CaptureError {
   readonly kind: 'not-a-capture'
   readonly message: string

@@ -5,6 +5,7 @@ export type Direction = 'request' | 'event' | 'from-proxy'
 
 const ENTRIES = 512
 
+/** What a proxy has carried since it was made. */
 export interface Counters {
   requests: number
   events: number

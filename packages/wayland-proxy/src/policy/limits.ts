@@ -46,6 +46,7 @@ export interface Limits {
   readonly clientQueueBytes: number
 }
 
+/** The limits of a policy that names none. */
 export const DEFAULT_LIMITS: Limits = {
   connections: 64,
   connectionsPerSecond: 20,
@@ -76,6 +77,7 @@ export const DEFAULT_LIMITS: Limits = {
   clientQueueBytes: 4 * 2 ** 20,
 }
 
+/** The name of a limit. */
 export type Limit = keyof Limits
 
 /** What a number may be, so that a typing error is no open door. Everything is whole. */

@@ -17,6 +17,7 @@ import {
 /** Whether an interface is offered: `deny`, `allow`, or allowed up to a version. */
 export type GlobalRule = 'allow' | 'deny' | { readonly version: number }
 
+/** What may cross between the clipboards of unit and desktop. */
 export interface ClipboardPolicy {
   /**
    * `off`: programs of the unit cannot even copy to one another. `internal`: they can. `paste-in`: they may read
@@ -43,6 +44,7 @@ export interface FramePolicy {
   readonly colour: string
 }
 
+/** How a unit's windows say whose they are. */
 export interface IdentityPolicy {
   /**
    * Round every window and popup: no pixel of the unit lies outside of it, and what cannot have one is not shown.
@@ -76,6 +78,7 @@ export interface Policy {
   readonly limits: Limits
 }
 
+/** What holds when nothing is said. */
 export const DEFAULT_POLICY: Policy = {
   dryRun: false,
   globals: {},

@@ -26,8 +26,10 @@ export const WARNINGS = {
   'W-TRANSPORT': 'a descriptor cannot travel to this unit',
 } as const
 
+/** The stable name of a warning. */
 export type WarningCode = keyof typeof WARNINGS
 
+/** Something that a client tried and did not get. */
 export interface Warning {
   readonly code: WarningCode
   /** Of the client, counted in its proxy; absent where it is about the unit. */

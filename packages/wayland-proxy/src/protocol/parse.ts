@@ -3,6 +3,7 @@ import { err, ok, type Result } from 'neverthrow'
 import type { ArgumentSignature, ArgumentType, Interface, MessageSignature } from '../wire/signature.js'
 import type { ProtocolError } from './errors.js'
 
+/** One file of Wayland's XML. */
 export interface Protocol {
   readonly name: string
   readonly interfaces: readonly Interface[]

@@ -9,6 +9,7 @@ import { readTables } from './text.js'
 /** Every interface that can be spoken. What is not in it is denied. */
 export interface ProtocolTable {
   readonly interfaces: readonly CompiledInterface[]
+  /** The interface of this name, or undefined: what is in no table is denied. */
   find(name: string): CompiledInterface | undefined
 }
 

@@ -3,6 +3,7 @@ import { err, ok, type Result } from 'neverthrow'
 import type { WaylandProxy } from '../proxy.js'
 import type { RelayPowers } from '../relay/unit-context.js'
 
+/** Where clients come from and where they go. */
 export interface Acceptance {
   readonly proxy: WaylandProxy
   readonly powers: Pick<RelayPowers, 'clock' | 'later'>

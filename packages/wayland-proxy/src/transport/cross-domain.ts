@@ -11,6 +11,7 @@ export type Carry = (fd: Fd) => Result<Fd, string>
 /** A socket carries everything. */
 export const carryAnything: Carry = (fd) => ok(fd)
 
+/** What a client behind crosvm's cross-domain device needs of the world. */
 export interface CrossDomainPowers {
   readonly inspect: RelayPowers['inspect']
   /** Whether it is a memfd, by its link in /proc. */

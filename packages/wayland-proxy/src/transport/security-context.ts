@@ -11,12 +11,14 @@ const MANAGER = 'wp_security_context_manager_v1'
 const ENGINE = 'org.spectrum'
 const [DISPLAY, REGISTRY, FIRST_SYNC, MANAGER_ID, CONTEXT, LAST_SYNC] = [1, 2, 3, 4, 5, 6]
 
+/** What opening a security context needs of the world. */
 export interface SecurityContextPowers {
   readonly connect: (path: string) => Result<UnixSocket, UnixFdError>
   readonly listen: (path: string) => Result<Listener, UnixFdError>
   readonly pipe: () => Result<Pipe, UnixFdError>
 }
 
+/** Whose clients the compositor is told they are. */
 export interface SecurityContextRequest {
   /** The compositor's socket. */
   readonly compositor: string
@@ -26,6 +28,7 @@ export interface SecurityContextRequest {
   readonly instanceId: string
 }
 
+/** Why there is no security context. */
 export type SecurityContextError =
   | { readonly kind: 'not-offered'; readonly message: string }
   | { readonly kind: 'refused'; readonly message: string }
@@ -33,6 +36,7 @@ export type SecurityContextError =
 
 /** Connections made here are known to the compositor as the unit's, until it is closed. */
 export interface SecurityContext extends Disposable {
+  /** A connection of a client, which the compositor knows for sandboxed. */
   connect(): Result<UnixSocket, UnixFdError>
   /** The compositor takes no more connections. Idempotent. */
   close(): void

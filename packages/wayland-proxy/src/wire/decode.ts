@@ -4,6 +4,7 @@ import { type Frame, HEADER_BYTES } from './framing.js'
 import type { Argument, ArgumentSignature, MessageSignature } from './signature.js'
 import { LITTLE_ENDIAN, padded, viewOf, WORD } from './word.js'
 
+/** A message whose arguments were read. */
 export interface Decoded<Descriptor> {
   /** In the order of the signature. Bytes are views into the frame. */
   readonly arguments: readonly Argument<Descriptor>[]

@@ -4,6 +4,7 @@ import { HEADER_BYTES, MOST_MESSAGE_BYTES } from './framing.js'
 import type { Argument, ArgumentSignature, MessageSignature } from './signature.js'
 import { LITTLE_ENDIAN, padded, viewOf, WORD } from './word.js'
 
+/** A message as it goes over the wire. */
 export interface Encoded<Descriptor> {
   /** The whole message; fresh memory. */
   readonly bytes: Uint8Array

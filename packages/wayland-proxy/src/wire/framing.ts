@@ -2,10 +2,12 @@ import { err, ok, type Result } from 'neverthrow'
 import type { WireError } from './errors.js'
 import { LITTLE_ENDIAN, viewOf, WORD } from './word.js'
 
+/** Object id, size and opcode, before every message. */
 export const HEADER_BYTES = 8
 /** The portable maximum of libwayland; only its newer compositors take more. */
 export const MOST_MESSAGE_BYTES = 4096
 
+/** One message, not decoded yet. */
 export interface Frame {
   /** The object that the message is sent to (request) or comes from (event). */
   readonly objectId: number

@@ -18,11 +18,13 @@ export type ArgumentType =
   /** No bytes: the next descriptor of the queue that runs beside the bytes. */
   | { readonly kind: 'fd' }
 
+/** An argument of a message, as the protocol's XML has it. */
 export interface ArgumentSignature {
   readonly name: string
   readonly type: ArgumentType
 }
 
+/** A message with its arguments, as the protocol's XML has it. */
 export interface MessageSignature {
   readonly name: string
   /** The version of the interface that brought it. */

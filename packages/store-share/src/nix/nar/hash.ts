@@ -8,6 +8,7 @@ import { quote } from '../../quote.js'
 import { formatNarHash } from '../nar-hash.js'
 import { transientNarChunks } from './writer.js'
 
+/** SHA-256 and length of a NAR. */
 export interface NarSummary {
   /** SHA-256, 64 lower-case hexadecimal digits. */
   readonly narHash: string
@@ -15,6 +16,7 @@ export interface NarSummary {
   readonly narSize: number
 }
 
+/** What hashing a path needs of the world. */
 export interface NarHashPowers {
   readonly clock: Clock
   readonly tree: TreeReader

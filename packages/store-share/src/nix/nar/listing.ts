@@ -12,12 +12,14 @@ import { narPieces } from './writer.js'
 /** What a NAR holds and where: a tree whose files say where their contents begin in the NAR. */
 export type ListedNode = ListedDirectory | ListedFile | SymlinkNode
 
+/** A directory of a listing, its entries by name. */
 export interface ListedDirectory {
   readonly kind: 'directory'
   /** Sorted by the bytes of the name. */
   readonly entries: readonly { readonly name: ByteString; readonly node: ListedNode }[]
 }
 
+/** A file of a listing, with where in the NAR its contents lie. */
 export interface ListedFile extends FileNode {
   readonly narOffset: number
 }
@@ -27,6 +29,7 @@ export class NarLister {
   #root: ListedNode | undefined
   readonly #open: { name: ByteString; node: ListedNode }[][] = []
 
+  /** Takes the next event of a `NarReader`. */
   see(event: NarEvent): void {
     switch (event.kind) {
       case 'directory': {

@@ -27,6 +27,7 @@ export type NarEvent =
   /** The last event, and nothing that came before it is to be believed. `finish` returns the same. */
   | { readonly kind: 'refused'; readonly error: MalformedError }
 
+/** Bounds of a reading. */
 export interface NarReaderOptions {
   /** The most bytes the NAR may have, such as the NarSize that was signed. Default: 2^53 - 1. */
   readonly maxBytes?: number | undefined

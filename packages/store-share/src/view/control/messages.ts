@@ -46,6 +46,7 @@ const FAILURE_KINDS = [
   'busy',
   'refused',
 ] as const
+/** Why a view's program did not do what its host asked. */
 export type ControlFailureKind = (typeof FAILURE_KINDS)[number]
 
 const END_KINDS = ['finished', 'protocol-error', 'timed-out', 'aborted', 'lost'] as const

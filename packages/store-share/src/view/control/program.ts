@@ -11,6 +11,7 @@ import {
   parseRequest,
 } from './messages.js'
 
+/** What the program of a view needs of the world. */
 export interface ProgramPowers {
   readonly descriptors: UnixFd
   readonly clock: Clock

@@ -111,10 +111,6 @@ export interface StoreUnbindReport {
 }
 
 /**
- * What is given up at its deadline or by its signal is cancelled in the unit. A change of the store that the unit had
- * made by then is a success all the same: its answer is waited for up to 5 s more.
- */
-/**
  * The host's end of a Unix stream socket in the unit: a duplex stream, byte-exact, each direction with a credit of
  * its own. Whoever gets one ends both directions or resets it.
  */
@@ -153,7 +149,11 @@ export interface GuestCall extends GuestStream {
   readonly service: string
 }
 
-/** For one request: who may give it up, and after how many milliseconds it is given up by itself. */
+/**
+ * For one request: who may give it up, and after how many milliseconds it is given up by itself. It is cancelled in the
+ * unit then. A change of the store that the unit had made by then is a success all the same: its answer is waited for up
+ * to 5 s more.
+ */
 export interface AgentOptions {
   readonly signal?: AbortSignal | undefined
   readonly deadlineMs?: number | undefined

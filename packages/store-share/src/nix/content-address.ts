@@ -38,6 +38,7 @@ export function parseContentAddress(text: string): Result<ContentAddress, Malfor
   return ok({ method, hash: hash.value })
 }
 
+/** The text of a content address, as a narinfo's `CA` has it. */
 export function formatContentAddress({ method, hash }: ContentAddress): string {
   return PREFIXES[method] + formatHash(hash, 'nix32')
 }

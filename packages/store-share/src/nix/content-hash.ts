@@ -8,6 +8,7 @@ import { NarReader } from './nar/reader.js'
 import type { NixPathInfo } from './nix-path-info.js'
 import { parseStorePath } from './store-path.js'
 
+/** What has to be known of a path to recompute its content address. */
 export type ContentAddressedInfo = Pick<NixPathInfo, 'path' | 'references' | 'selfReference'> & {
   readonly contentAddress: ContentAddress
 }
@@ -26,6 +27,7 @@ export class ContentAddressHasher {
     this.#hash = contentHash(info)
   }
 
+  /** The next bytes of the NAR, in chunks of any size. */
   push(narChunk: Uint8Array): void {
     this.#hash.push(narChunk)
   }

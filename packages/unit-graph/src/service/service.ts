@@ -21,8 +21,8 @@ export interface OptionalNeed<S extends AnyService = AnyService> {
   readonly service: S
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: a service of whatever name and argument; `string` and `ArgumentSchema` are not covariant in the methods
 /** A service of any argument and streams, where the types do not matter. */
+// biome-ignore lint/suspicious/noExplicitAny: a service of whatever name and argument; `string` and `ArgumentSchema` are not covariant in the methods
 export type AnyService = Service<any, any>
 
 /** What units talk about: a name, the shape of the argument, and which way bytes flow. */

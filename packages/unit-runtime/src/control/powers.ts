@@ -10,6 +10,7 @@ export interface ControlSocket extends Disposable {
   finish(): void
   /** The user who made the other end, as the kernel tells it; `undefined` when it does not. */
   peerUid(): number | undefined
+  /** Ends it at once, in both directions. */
   close(): void
 }
 
@@ -18,17 +19,18 @@ export interface ControlListener extends Disposable {
   readonly path: string
   /** The next peer; `undefined` once it is closed or cannot listen any more. */
   accept(signal: AbortSignal): Promise<ControlSocket | undefined>
+  /** Stops listening. */
   close(): void
-/** What a client of a host's control socket needs of the world. */
 }
 
+/** What a client of a host's control socket needs of the world. */
 export interface ControlPowers {
   readonly clock: Clock
   /** Resolves in the next turn of the event loop, so that a peer that always has something to say stops nobody. */
   nextTurn(): Promise<void>
-/** What serving a host's control socket needs of the world. */
 }
 
+/** What serving a host's control socket needs of the world. */
 export interface ServePowers extends ControlPowers {
   readonly listener: ControlListener
   /** Milliseconds since 1970. */

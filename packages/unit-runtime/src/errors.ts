@@ -99,6 +99,13 @@ export type HostError =
     }
   | { readonly kind: 'unit-exists'; readonly message: string; readonly unit: string }
   | { readonly kind: 'invalid-request'; readonly message: string; readonly field: string }
+  /** The function that had a disposable threw; `cause` is what it threw. The unit is gone. */
+  | {
+      readonly kind: 'function-failed'
+      readonly message: string
+      readonly unit: string
+      readonly cause: unknown
+    }
   | { readonly kind: 'host-closed'; readonly message: string }
   /** The host's own files: the state or cache directory cannot be used. */
   | {

@@ -1,0 +1,166 @@
+import type { UnitDefinition } from '@spectrum/unit-graph'
+import { err, errAsync, ok, type Result, ResultAsync } from 'neverthrow'
+import type { HostError } from '../errors.js'
+import type { WaitOptions } from '../unit.js'
+import { openWait, orAborted, type Wait } from '../wait.js'
+import { lend, type WithUnit } from './lend.js'
+import { POOL_LIMITS, Pool, type PoolLimits } from './pool.js'
+import type { DisposablePowers, PausableUnit } from './powers.js'
+import { freshName, graphsOf, type Recipe, recipeOf, type TemplateWires, type WiresOf } from './template.js'
+
+export interface DisposableOptions extends WaitOptions {
+  /** Milliseconds that the function may take; without it, until it is done or `signal` aborts. */
+  readonly limitMs?: number | undefined
+}
+
+export interface PrepareOptions extends WaitOptions {
+  /** How many should wait from now on, within the limits of the host. 1 by default; 0 gives up what waits. */
+  readonly count?: number | undefined
+}
+
+/** Options, with the wires where the template has needs: there they must be given. */
+export type WithWires<Template extends UnitDefinition, Options> =
+  WiresOf<Template> extends undefined
+    ? [options?: Options & { readonly wires?: TemplateWires | undefined }]
+    : [options: Options & { readonly wires: WiresOf<Template> }]
+
+/** Units for one use. */
+export interface DisposableUnits {
+  /**
+   * Gives `fn` a fresh unit made from `template`, wired as `wires` say, and resolves with what `fn` returns when the unit
+   * is gone: its processes reaped, its files removed. So it is when `fn` throws (`function-failed`), when `signal` aborts
+   * or the host stops (`aborted`), or `limitMs` passes (`timed-out`): the unit is ended at once, and `fn` is not waited
+   * for. When the unit cannot be ended, that is the error, whatever `fn` returned. `deadlineMs` (180 s) is for getting the
+   * unit. It is named after the template, with a number. Each has its own count of `once` and `rate`.
+   */
+  disposable<T, Template extends UnitDefinition>(
+    template: Template,
+    fn: WithUnit<T>,
+    ...options: WithWires<Template, DisposableOptions>
+  ): ResultAsync<T, HostError>
+  /**
+   * Starts units of this template before they are wanted, and holds them still. Resolves when they wait, with how many
+   * do: fewer than `count` where the limits of the host have no room for more.
+   */
+  prepareDisposables<Template extends UnitDefinition>(
+    template: Template,
+    ...options: WithWires<Template, PrepareOptions>
+  ): ResultAsync<number, HostError>
+}
+
+const START_MS = 180_000
+/** How long a unit that waited gets to go on. One that does not is replaced by a new one. */
+const RESUME_MS = 5_000
+/** What is used up is replaced when the use is over, or this long after it began: it is to have the machine first. */
+const REFILL_AFTER_MS = 500
+
+export class Disposables implements DisposableUnits {
+  readonly #powers: DisposablePowers
+  readonly #pool: Pool
+  #count = 0
+
+  constructor(powers: DisposablePowers, limits: Partial<PoolLimits> = {}) {
+    this.#powers = powers
+    this.#pool = new Pool(
+      {
+        canPause: powers.canPause,
+        closing: powers.closing,
+        memoryOf: ({ template }) => powers.memoryOf(template),
+        make: (recipe, options) => this.#make(recipe, options),
+      },
+      { ...POOL_LIMITS, ...limits },
+    )
+  }
+
+  disposable<T, Template extends UnitDefinition>(
+    template: Template,
+    fn: WithUnit<T>,
+    ...[options = {}]: WithWires<Template, DisposableOptions>
+  ): ResultAsync<T, HostError> {
+    const recipe = this.#recipe(template, options)
+    if (recipe.isErr()) return errAsync(recipe.error)
+    return new ResultAsync(this.#use(recipe.value, fn, options))
+  }
+
+  prepareDisposables<Template extends UnitDefinition>(
+    template: Template,
+    ...[options = {}]: WithWires<Template, PrepareOptions>
+  ): ResultAsync<number, HostError> {
+    const { count = 1 } = options
+    if (!Number.isSafeInteger(count) || count < 0) {
+      const message = 'count must be a whole number of units, 0 or more.'
+      return errAsync({ kind: 'invalid-request', message, field: 'count' })
+    }
+    const recipe = this.#recipe(template, options)
+    if (recipe.isErr()) return errAsync(recipe.error)
+    return new ResultAsync(this.#prepare(recipe.value, count, options))
+  }
+
+  /** Resolves when nothing is started or ended in the background. */
+  settled(): Promise<void> {
+    return this.#pool.settled()
+  }
+
+  #recipe(template: UnitDefinition, options: { readonly wires?: unknown }): Result<Recipe, HostError> {
+    const wires = (options.wires ?? {}) as TemplateWires
+    return recipeOf(template, wires, (unit) => this.#powers.definitionOf(unit))
+  }
+
+  async #use<T>(recipe: Recipe, fn: WithUnit<T>, options: DisposableOptions): Promise<Result<T, HostError>> {
+    const { clock, closing } = this.#powers
+    const { deadlineMs = START_MS, signal } = options
+    using wait = openWait(clock, deadlineMs, signal, closing)
+    const unit = await this.#obtain(recipe, wait)
+    if (unit.isErr()) return err(inTime(unit.error, wait))
+    using soon = clock.deadline(REFILL_AFTER_MS)
+    soon.signal.addEventListener('abort', () => this.#pool.refill(), { once: true })
+    try {
+      return await lend(unit.value, fn, { clock, limitMs: options.limitMs, signals: [signal, closing] })
+    } finally {
+      this.#pool.refill()
+    }
+  }
+
+  /** One that waited, if any goes on; else a new one. */
+  async #obtain(recipe: Recipe, wait: Wait): Promise<Result<PausableUnit, HostError>> {
+    for (;;) {
+      const unit = wait.signal.aborted ? undefined : this.#pool.take(recipe)
+      if (unit === undefined) return this.#make(recipe, { signal: wait.signal, deadlineMs: wait.leftMs() })
+      if (unit.state === 'running') return ok(unit)
+      const deadlineMs = Math.min(RESUME_MS, wait.leftMs())
+      const resumed = await unit.resume({ signal: wait.signal, deadlineMs })
+      if (resumed.isOk()) return ok(unit)
+      const ended = await unit.stop({ graceMs: 0 })
+      if (ended.isErr()) return err(ended.error)
+    }
+  }
+
+  #make(recipe: Recipe, options: WaitOptions): ResultAsync<PausableUnit, HostError> {
+    let name: string
+    do name = freshName(recipe.template.name, ++this.#count)
+    while (this.#powers.isTaken(name))
+    return graphsOf(recipe, name).asyncAndThen(({ start, wired }) =>
+      this.#powers.start(start, wired, options),
+    )
+  }
+
+  async #prepare(recipe: Recipe, count: number, options: WaitOptions): Promise<Result<number, HostError>> {
+    const { clock, closing } = this.#powers
+    using wait = openWait(clock, options.deadlineMs ?? START_MS, options.signal, closing)
+    const prepared = await orAborted(this.#pool.prepare(recipe, count), wait.signal)
+    return (prepared ?? err(unprepared(recipe))).mapErr((error) => inTime(error, wait))
+  }
+}
+
+/** Whoever hears the wait's signal can only say that it was aborted; the wait knows that it was the deadline. */
+function inTime(error: HostError, wait: Wait): HostError {
+  if (error.kind !== 'aborted' || wait.reason() !== 'timed-out') return error
+  const message = 'The disposable was not there before the deadline; give it more deadlineMs.'
+  const whose = error.unit === undefined ? {} : { unit: error.unit }
+  return { kind: 'timed-out', message, ...whose, step: 'disposable', lastLines: [] }
+}
+
+function unprepared({ template }: Recipe): HostError {
+  const message = `Whoever prepared disposables of "${template.name}" did not wait for them; they are started all the same.`
+  return { kind: 'aborted', message, unit: template.name }
+}

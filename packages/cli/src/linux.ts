@@ -1,3 +1,9 @@
+/**
+ * The real powers of the `spectrum` command: this machine.
+ *
+ * @packageDocumentation
+ */
+
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { access, constants, open, statfs } from 'node:fs/promises'

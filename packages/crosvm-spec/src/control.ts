@@ -1,4 +1,9 @@
-/** The control socket of a running crosvm, and the allow-list of its file server. */
+/**
+ * The control socket of a running crosvm, and the allow-list of its file server.
+ *
+ * @packageDocumentation
+ */
+
 export { type AllowListOptions, decodeAllowListReply, FsAllowList } from './control/allow-list.js'
 export { CrosvmControl } from './control/client.js'
 export type { Clock, PacketSocket, PacketSockets } from './control/connection.js'

@@ -1,4 +1,9 @@
-/** A crosvm that is none, for tests: the same command line, the same control socket, and misbehaviour on demand. */
+/**
+ * A crosvm that is none, for tests: the same command line, the same control socket, and misbehaviour on demand.
+ *
+ * @packageDocumentation
+ */
+
 import type { Fd, UnixFd, UnixSocket } from '@spectrum/unix-fd'
 import { parseArgv } from './argv.js'
 import type { Clock } from './control/connection.js'

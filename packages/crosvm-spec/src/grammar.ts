@@ -1,4 +1,9 @@
-/** crosvm's key-value grammar alone, for those who print or read single values. */
+/**
+ * crosvm's key-value grammar alone, for those who print or read single values.
+ *
+ * @packageDocumentation
+ */
+
 export { bracketedCpus, cpus } from './grammar/cpu-set.js'
 export { Cursor, type ReadContext } from './grammar/cursor.js'
 export { type Field, type Fields, optional, record, required, tagged, variant } from './grammar/record.js'

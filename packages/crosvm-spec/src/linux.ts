@@ -1,3 +1,9 @@
+/**
+ * The real powers of crosvm: processes, sockets and what the host has.
+ *
+ * @packageDocumentation
+ */
+
 import { execFile } from 'node:child_process'
 import { createReadStream } from 'node:fs'
 import type { UnixFdError } from '@spectrum/unix-fd'

@@ -1,4 +1,9 @@
-/** Starting crosvm, and what runs then. */
+/**
+ * Starting crosvm, and what runs then.
+ *
+ * @packageDocumentation
+ */
+
 export type { SpawnError } from './spawn/errors.js'
 export { type MissingPrerequisite, missingPrerequisites } from './spawn/missing.js'
 export type {

@@ -1,3 +1,9 @@
+/**
+ * What every agent keeps: the fake, the C program as a process, and the C program as PID 1 of a machine.
+ *
+ * @packageDocumentation
+ */
+
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
 import type { Agent, GuestCommand, StoreMount } from './agent.js'

@@ -1,3 +1,9 @@
+/**
+ * A unit in memory that speaks the real protocol, for tests.
+ *
+ * @packageDocumentation
+ */
+
 import type { ByteChannel, Clock } from './agent.js'
 import { FakeAgent } from './fake-agent.js'
 

@@ -1,3 +1,9 @@
+/**
+ * Kernels, modules and the agent itself, from the files of this machine.
+ *
+ * @packageDocumentation
+ */
+
 import { readFile, stat } from 'node:fs/promises'
 import { basename, isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,3 +1,9 @@
+/**
+ * What a KVM keeps, the real one and the fake.
+ *
+ * @packageDocumentation
+ */
+
 import type { KvmError } from './errors.js'
 import type { Kvm } from './kvm.js'
 import { type RealModeOptions, realModeGuest } from './real-mode-guest.js'

@@ -1,3 +1,9 @@
+/**
+ * A /dev/kvm in memory, for tests.
+ *
+ * @packageDocumentation
+ */
+
 import { FakeKernel } from './fake/kernel.js'
 import { type Kvm, openKvm } from './kvm.js'
 import type { EventLoop, KvmCalls } from './kvm-calls.js'

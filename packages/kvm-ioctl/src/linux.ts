@@ -1,3 +1,9 @@
+/**
+ * This machine's /dev/kvm.
+ *
+ * @packageDocumentation
+ */
+
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'

@@ -1,3 +1,9 @@
+/**
+ * This machine's stores, caches and files, bound to the calls of the package.
+ *
+ * @packageDocumentation
+ */
+
 import { ResultAsync } from 'neverthrow'
 import type { OpenBlobCache } from './blob/blob.js'
 import { toByteString } from './byte-string.js'

@@ -1,3 +1,9 @@
+/**
+ * Live views: a read-only file server over vhost-user that shows exactly what it was granted, and grows.
+ *
+ * @packageDocumentation
+ */
+
 export type { ControlFailureKind, FrontEndGone } from './view/control/messages.js'
 export { type ProgramEnd, type ProgramPowers, runViewProgram } from './view/control/program.js'
 export type { ViewError } from './view/errors.js'

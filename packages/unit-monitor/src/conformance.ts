@@ -1,3 +1,9 @@
+/**
+ * What every driver of a monitor keeps, as one suite for vitest or jest.
+ *
+ * @packageDocumentation
+ */
+
 import { createHash } from 'node:crypto'
 import type {
   ByteChannel,

@@ -1,3 +1,9 @@
+/**
+ * A monitor in memory, for tests.
+ *
+ * @packageDocumentation
+ */
+
 import { EventEmitter } from 'node:events'
 import { err, errAsync, ok, okAsync, type Result, ResultAsync } from 'neverthrow'
 import type TypedEmitter from 'typed-emitter'

@@ -1,3 +1,9 @@
+/**
+ * The real powers of monitors: processes, sockets and files.
+ *
+ * @packageDocumentation
+ */
+
 import { stat } from 'node:fs/promises'
 import { linuxProcesses } from './linux/processes.js'
 import { linuxSockets } from './linux/sockets.js'

@@ -1,3 +1,9 @@
+/**
+ * A host's control socket, by which other programs of its user see and command its units.
+ *
+ * @packageDocumentation
+ */
+
 export {
   type ControlClient,
   type ControlExec,

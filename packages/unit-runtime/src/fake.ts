@@ -1,3 +1,9 @@
+/**
+ * The real host over fakes of the monitor, the agent and the store: a whole graph in milliseconds.
+ *
+ * @packageDocumentation
+ */
+
 import { connectAgent } from '@spectrum/guest-agent'
 import type { FakeProgram, FakeUnit } from '@spectrum/guest-agent/fake'
 import type { Clock } from '@spectrum/unit-monitor'

@@ -1,3 +1,9 @@
+/**
+ * The real powers of a host: this machine.
+ *
+ * @packageDocumentation
+ */
+
 import { randomBytes } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { connectAgent } from '@spectrum/guest-agent'

@@ -1,3 +1,9 @@
+/**
+ * The native part, loaded for this machine.
+ *
+ * @packageDocumentation
+ */
+
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'

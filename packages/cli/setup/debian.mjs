@@ -57,6 +57,11 @@ const testPieces = [
     present: () => has('valgrind'),
   },
   { package: 'openssl', why: 'makes certificates, for the tests of https', present: () => has('openssl') },
+  {
+    package: 'gnupg1',
+    why: 'signs in the vault of the example split-gpg, for its test',
+    present: () => has('gpg1'),
+  },
   { package: 'cpio', why: 'unpacks initramfs archives, for the tests', present: () => has('cpio') },
   {
     package: 'wayland-protocols',

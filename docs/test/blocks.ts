@@ -18,7 +18,7 @@ export interface Block {
   readonly text: string
   /** TypeScript that the block stands on, from a comment `<!-- given … -->` above it. */
   readonly given: string
-  /** Whether `<!-- continues -->` above it says that it goes on where the block before it ended. */
+  /** Whether `<!-- continues -->` (or `<!-- continues given … -->`) above it says that it goes on where the block before it ended. */
   readonly continues: boolean
 }
 
@@ -72,8 +72,8 @@ export function blocksOf(page: string, markdown: string = textOf(page)): Block[]
       language,
       kind,
       text: text.map((line) => `${line}\n`).join(''),
-      given: above.startsWith('given') ? above.slice('given'.length).trim() : '',
-      continues: above === 'continues',
+      given: /^(?:continues )?given\b([\s\S]*)$/.exec(above)?.[1]?.trim() ?? '',
+      continues: /^continues\b/.test(above),
     })
     above = ''
   }

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { type Block, blocksOf, inlineCode, pages, textOf } from './blocks.js'
 import { problemOfJson } from './data.js'
+import { entries, errorKinds } from './error-kinds.js'
 import { commandsOf, problemOf, wordsOf } from './shell.js'
-import { typeCheck } from './type-check.js'
+import { type Complaint, complaintsOf, programOf, typeCheck } from './type-check.js'
 
 const blocks = pages().flatMap((page) => blocksOf(page))
 const place = ({ page, line }: Block) => `${page}:${line}`
@@ -26,15 +27,22 @@ function problemsOfCommands(some: readonly Block[]): string[] {
 }
 
 /** A block that others go on from is checked with each of them; what is wrong with it is said once. */
-const complaints = (some: readonly Block[]) => [
-  ...new Set(
-    typeCheck(some.filter(({ language }) => language === 'ts')).map(
-      ({ place, message }) => `${place}: ${message}`,
-    ),
-  ),
+const lines = (some: readonly Complaint[]) => [
+  ...new Set(some.map(({ place, message }) => `${place}: ${message}`)),
 ]
 
+const typed = (some: readonly Block[]) => some.filter(({ language }) => language === 'ts')
+
 describe('the code on the pages of the project', () => {
+  // Made by the first test that wants it: what it takes counts for that one.
+  let made: ReturnType<typeof programOf> | undefined
+  const all = () => {
+    made ??= programOf(typed(checked), entries)
+    return made
+  }
+  const program = () => all().program
+  const modules = () => all().modules
+
   it('says what each block is written in', () => {
     const strange = blocks.filter(({ language }) => !languages.includes(language))
     expect(strange.map((block) => `${place(block)}: "${block.language}"`)).toEqual([])
@@ -49,7 +57,17 @@ describe('the code on the pages of the project', () => {
   })
 
   it('type-checks every TypeScript block against the sources', { timeout: 180_000 }, () => {
-    expect(complaints(checked)).toEqual([])
+    expect(lines(complaintsOf(program(), modules()))).toEqual([])
+  })
+
+  it('tells every kind of error, each with the types that have it', { timeout: 180_000 }, () => {
+    const rows = textOf('docs/guides/troubleshooting.md').matchAll(
+      /^\| `([a-z0-9-]+)` +\| ([^|]+) \| *(\S[^|]*)\|$/gm,
+    )
+    const told = [...rows].map(([, kind, types]) => `${kind}: ${types!.replaceAll(/[` ]/g, '')}`)
+    const real = [...errorKinds(program())].map(([kind, types]) => `${kind}: ${[...types].sort().join(',')}`)
+    expect(told.sort()).toEqual(real.sort())
+    expect(real.length).toBeGreaterThan(100)
   })
 
   it('names scripts, files, programs and options that exist in every shell block', () => {
@@ -99,14 +117,18 @@ describe('the checks of the code on pages', () => {
   const sh = (code: string) => `\`\`\`sh\n${code}\n\`\`\`\n`
 
   it('find a wrong type, a wrong name and a wrong import, each with its line', { timeout: 180_000 }, () => {
-    const found = complaints(
-      page(
-        [
-          ts("const count: number = 'three'"),
-          ts("import { openHose } from '@spectrum/unit-runtime'"),
-          `<!-- given\ndeclare const few: string\n-->\n${ts('few.toUpperCase()\nfew.toUpper()')}`,
-          `<!-- continues -->\n${ts('few.length')}`,
-        ].join('\n'),
+    const found = lines(
+      typeCheck(
+        typed(
+          page(
+            [
+              ts("const count: number = 'three'"),
+              ts("import { openHose } from '@spectrum/unit-runtime'"),
+              `<!-- given\ndeclare const few: string\n-->\n${ts('few.toUpperCase()\nfew.toUpper()')}`,
+              `<!-- continues -->\n${ts('few.length')}`,
+            ].join('\n'),
+          ),
+        ),
       ),
     )
     expect(found).toEqual([

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseCommandLine } from '@spectrum/cli'
 import { parseArguments as parseWayland } from '../../packages/wayland-proxy/src/command/arguments.js'
-import { type Block, root } from './blocks.js'
+import { type Block, root, textOf } from './blocks.js'
 
 // The lab is a program of Node's own dialect, without types.
 const lab: { parseArguments(words: readonly string[]): { readonly problem?: string } } = await import(
@@ -162,9 +162,14 @@ function npx(words: readonly string[], page: string): string | undefined {
   return missing(looked, page)
 }
 
+/** What a page has its readers write themselves. */
+const filesOf = (page: string) =>
+  [...textOf(page).matchAll(/Put this into `([^`]+)`/g)].map(([, file]) => file)
+
 function missing(paths: readonly string[], page: string): string | undefined {
+  const made = page.endsWith('.md') && existsSync(join(root, page)) ? filesOf(page) : []
   for (const path of paths) {
-    if (isPlaceholder(path) || path.includes('*') || path.includes('/build/')) continue
+    if (isPlaceholder(path) || path.includes('*') || path.includes('/build/') || made.includes(path)) continue
     const places = [join(root, path), join(root, dirname(page), path)]
     if (!places.some((place) => existsSync(place))) return `there is no ${path}`
   }

@@ -16,6 +16,17 @@ const sources = new Map<string, ts.SourceFile | undefined>()
  * are checked, so of the sources the compiler looks at what they use.
  */
 export function typeCheck(blocks: readonly Block[]): Complaint[] {
+  const { program, modules } = programOf(blocks, [])
+  return complaintsOf(program, modules)
+}
+
+type Modules = ReadonlyMap<string, { readonly source: string; readonly lines: readonly string[] }>
+
+/** One program of all blocks, and of these sources beside them. */
+export function programOf(
+  blocks: readonly Block[],
+  beside: readonly string[],
+): { readonly program: ts.Program; readonly modules: Modules } {
   const config = ts.getParsedCommandLineOfConfigFile(
     join(root, 'tsconfig.base.json'),
     {},
@@ -50,7 +61,12 @@ export function typeCheck(blocks: readonly Block[]): Complaint[] {
     if (!sources.has(file)) sources.set(file, getSourceFile.call(host, file, ...rest))
     return sources.get(file)
   }
-  const program = ts.createProgram([...modules.keys()], options, host)
+  const program = ts.createProgram([...modules.keys(), ...beside], options, host)
+  return { program, modules }
+}
+
+/** What the compiler says about the blocks of a program. */
+export function complaintsOf(program: ts.Program, modules: Modules): Complaint[] {
   return [...modules].flatMap(([file, { lines }]) => {
     const source = program.getSourceFile(file)!
     return [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)].map(

@@ -170,6 +170,24 @@ describe('the order of a graph', () => {
     expect(compose({ second })._unsafeUnwrapErr()).toMatchObject({ kind: 'unknown-unit', unit: 'first' })
   })
 
+  it('takes units that die with each other, whom that puts into no order', () => {
+    const first = defineUnit('first', { store, diesWith: ['second', 'first'] })
+    const second = defineUnit('second', { store, diesWith: ['first'] })
+    const order = startOrder(compose({ first, second })._unsafeUnwrap())
+    expect(order.flat().sort()).toEqual(['first', 'second'])
+  })
+
+  it('starts a provider first that dies with its consumer', () => {
+    const server = defineUnit('server', {
+      store,
+      diesWith: ['client'],
+      provides: { ping: Ping.socket('/run/p') },
+    })
+    const client = defineUnit('client', { store, needs: { ping: Ping } })
+    const graph = compose({ client, server }).wire({ client: { ping: server.provides.ping } })
+    expect(startOrder(graph._unsafeUnwrap())).toEqual([['server'], ['client']])
+  })
+
   it('refuses a lazy unit that nobody can call', () => {
     const lazy = defineUnit('lazy', { store, start: 'lazy', provides: { ping: Ping.socket('/run/p') } })
     expect(compose({ lazy })._unsafeUnwrapErr()).toMatchObject({ kind: 'unreachable-unit', unit: 'lazy' })

@@ -37,6 +37,7 @@ export {
 } from './crosvm/spec.js'
 export type { MonitorError } from './errors.js'
 export type * from './machine.js'
+export { LOG_BOUNDS, type LogBounds, MachineLog } from './machine-log.js'
 export type * from './powers.js'
 export { escapeAndCut, escapeText } from './printable.js'
 export {

@@ -25,10 +25,10 @@ export const LOG_BOUNDS: LogBounds = {
 }
 
 /**
- * What a machine says: the newest lines, and events at a bounded rate. The guest writes the console, so
+ * What a machine (or whatever is in it) says: the newest lines, and events at a bounded rate. The guest writes it, so
  * every line is cut and escaped before anybody sees it.
  */
-export class MachineLog {
+export class MachineLog<Source extends string = LogSource> {
   readonly #lines: string[] = []
   #second = Number.NEGATIVE_INFINITY
   #saidThisSecond = 0
@@ -36,7 +36,7 @@ export class MachineLog {
 
   constructor(
     private readonly clock: Clock,
-    private readonly say: (line: { source: LogSource; text: string }) => void,
+    private readonly say: (line: { source: Source; text: string }) => void,
     private readonly bounds: LogBounds = LOG_BOUNDS,
   ) {}
 
@@ -46,7 +46,7 @@ export class MachineLog {
   }
 
   /** Reads `bytes` to their end. Resolves when they end; never rejects. */
-  async follow(source: LogSource, bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  async follow(source: Source, bytes: AsyncIterable<Uint8Array>): Promise<void> {
     const decoder = new TextDecoder()
     const splitter = new LineSplitter(this.bounds.lineBytes, (line, truncated) => {
       const text = decoder.decode(line).replace(/\r+$/, '')
@@ -61,12 +61,12 @@ export class MachineLog {
   }
 
   /** One line, escaped by whoever cut it out of what was said. */
-  add(source: LogSource, line: string): void {
+  add(source: Source, line: string): void {
     const { lineBytes } = this.bounds
     this.#add(source, line.length > lineBytes ? `${line.slice(0, lineBytes)}…` : line)
   }
 
-  #add(source: LogSource, text: string): void {
+  #add(source: Source, text: string): void {
     if (text === '') return
     this.#lines.push(text)
     if (this.#lines.length > this.bounds.keptLines) this.#lines.shift()
@@ -85,7 +85,7 @@ export class MachineLog {
     this.#emit({ source, text })
   }
 
-  #emit(line: { source: LogSource; text: string }): void {
+  #emit(line: { source: Source; text: string }): void {
     try {
       this.say(line)
     } catch (error) {

@@ -10,11 +10,6 @@ export function faultOfGraph(
   graph: Graph,
   services: Readonly<Record<string, HostService>> = {},
 ): HostError | undefined {
-  for (const [key, unit] of Object.entries(graph.units)) {
-    const beyond = (['command', 'restart', 'diesWith'] as const).find((field) => unit[field] !== undefined)
-    if (beyond !== undefined) return invalid(`${key}.${beyond}`, 'Start the unit without it, and use exec.')
-    if (unit.start === 'lazy') return invalid(`${key}.start`, 'Start the unit when it is needed.')
-  }
   for (const { unit, need, to } of graph.wires) {
     if (to.kind === 'absent' || to.from.kind !== 'host' || Object.hasOwn(services, to.from.name)) continue
     const message =
@@ -24,9 +19,3 @@ export function faultOfGraph(
   }
   return undefined
 }
-
-const invalid = (field: string, way: string): HostError => ({
-  kind: 'invalid-request',
-  message: `${field} is part of the graph, but this host supervises no commands yet. ${way}`,
-  field,
-})

@@ -1,4 +1,4 @@
-import type { AgentError, GuestKernelError } from '@spectrum/guest-agent'
+import type { AgentError, GuestKernelError, NotStartedReason } from '@spectrum/guest-agent'
 import type { StoreError } from '@spectrum/store-share'
 import type { MachineExit, MonitorError } from '@spectrum/unit-monitor'
 import type { ViewFailure } from './powers.js'
@@ -49,6 +49,13 @@ export type HostError =
       readonly unit: string
       readonly exit: MachineExit
       readonly lastLines: readonly string[]
+    }
+  /** The unit came up, but its command could not be started there. */
+  | {
+      readonly kind: 'command-not-started'
+      readonly message: string
+      readonly unit: string
+      readonly reason: NotStartedReason
     }
   | {
       readonly kind: 'timed-out'

@@ -1,8 +1,10 @@
 import { EventEmitter } from 'node:events'
+import type { ExecOutcome } from '@spectrum/guest-agent'
 import type TypedEmitter from 'typed-emitter'
 import type { EventMap } from 'typed-emitter'
 import type { CallEvent } from './broker/events.js'
 import type { JournalRecord } from './journal.js'
+import type { LogLine } from './supervision/log-line.js'
 import type { UnitState } from './unit.js'
 
 /** How far an operation on a unit has come. Emitted at the moment, before the next step begins. */
@@ -20,23 +22,32 @@ export type Step =
   | 'revoke-begun'
   | 'revoke-unbound'
   | 'revoke-hidden'
+  | 'lazy-start-begun'
+  | 'restart-begun'
+  | 'command-started'
   | 'stop-begun'
   | 'machine-ended'
 
+export interface UnitStateEvent {
+  readonly unit: string
+  readonly state: UnitState
+  /** Why it is `failed`, `backing-off`, or `stopping` or `stopped` without having been asked to. */
+  readonly why?: string
+  /** With `backing-off`: which restart in a row comes, of how many at most, and after how many milliseconds. */
+  readonly restart?: { readonly attempt: number; readonly most: number; readonly delayMs: number }
+}
+
+/** The command of a unit was started, or has ended. */
+export type CommandEvent =
+  | { readonly unit: string; readonly kind: 'started'; readonly argv: readonly string[] }
+  | { readonly unit: string; readonly kind: 'ended'; readonly outcome: ExecOutcome }
+
 /** What a host tells while it lives. */
 export type HostEvents = {
-  'unit-state': (event: {
-    readonly unit: string
-    readonly state: UnitState
-    /** Why it failed, when it did. */
-    readonly why?: string
-  }) => void
-  /** A line of a unit's kernel log or of its monitor, escaped and bounded by the monitor's driver. */
-  log: (event: {
-    readonly unit: string
-    readonly source: 'console' | 'monitor'
-    readonly text: string
-  }) => void
+  'unit-state': (event: UnitStateEvent) => void
+  command: (event: CommandEvent) => void
+  /** A line of a unit's log, escaped and bounded. */
+  log: (event: LogLine & { readonly unit: string }) => void
   /** What became of a call between units: allowed or refused and why, and how one that was allowed has ended. */
   call: (event: CallEvent) => void
   step: (event: { readonly unit: string; readonly step: Step }) => void

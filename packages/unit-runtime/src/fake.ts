@@ -7,7 +7,7 @@
 import { connectAgent } from '@spectrum/guest-agent'
 import type { FakeProgram, FakeUnit } from '@spectrum/guest-agent/fake'
 import type { Clock } from '@spectrum/unit-monitor'
-import { type FakeScript, fakeMonitor } from '@spectrum/unit-monitor/fake'
+import { type FakeGuest, type FakeScript, fakeMonitor } from '@spectrum/unit-monitor/fake'
 import { okAsync, type ResultAsync } from 'neverthrow'
 import type { HostError } from './errors.js'
 import { FakeGuests } from './fake/fake-guest.js'
@@ -56,6 +56,8 @@ export interface FakeHostOptions extends Omit<HostOptions, 'store'> {
   readonly programs?: FakePrograms | ((unit: string) => FakePrograms) | undefined
   /** Units whose guest boots and never answers. */
   readonly silent?: ((unit: string) => boolean) | undefined
+  /** Hands you the guest of every machine that comes to run, to let it crash or power off: `guest.machine.name` is its unit. */
+  readonly onGuest?: ((guest: FakeGuest) => void) | undefined
   /** What the monitor does when it is started; by default it connects. */
   readonly startup?: FakeScript['startup']
   /** What becomes of a device that is added; `works` by default. */
@@ -103,7 +105,10 @@ export function fakeHostPowers(options: FakeHostOptions): HostPowers {
   const monitor = fakeMonitor(
     { clock },
     {
-      guest: (guest) => guests.run(guest),
+      guest: (guest) => {
+        options.onGuest?.(guest)
+        return guests.run(guest)
+      },
       startup,
       capabilities,
       hotplug(device) {

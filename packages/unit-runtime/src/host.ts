@@ -1,25 +1,33 @@
-import type { Attachment, SharingReport, StoreSource } from '@spectrum/store-share'
+import type { SharingReport, StoreSource } from '@spectrum/store-share'
 import type { Graph, UnitDefinition, UnitMap } from '@spectrum/unit-graph'
 import type { Accelerator, ChosenMonitor, Considered } from '@spectrum/unit-monitor'
 import { err, ok, type Result, ResultAsync } from 'neverthrow'
-import { attachUnits } from './attach-units.js'
-import { type GraphCalls, HostCalls } from './broker/host-calls.js'
+import { HostCalls } from './broker/host-calls.js'
 import type { CallLimits } from './broker/limits.js'
 import type { HostService } from './broker/powers.js'
 import { faultOfGraph } from './carried-graph.js'
-import { type HostError, stateFailed, storeFailed, unitDied } from './errors.js'
+import {
+  type DisposableOptions,
+  Disposables,
+  type DisposableUnits,
+  type PrepareOptions,
+  type WithWires,
+} from './disposable/disposables.js'
+import type { WithUnit } from './disposable/lend.js'
+import type { PoolLimits } from './disposable/pool.js'
+import { type HostError, stateFailed, storeFailed } from './errors.js'
 import { emit, type HostEmitter } from './events.js'
 import type { HostDirectory } from './host-directory.js'
 import { findLeftovers, type Leftovers } from './leftovers.js'
 import type { HostBlobCache, HostPowers } from './powers.js'
 import type { Prompter } from './prompter/prompter.js'
 import type { ReconciledHost } from './reconcile.js'
-import type { RunningUnit } from './running-unit.js'
-import { startGraph, stopInReverse } from './start-graph.js'
 import type { StartPlan } from './start-plan.js'
+import { HostLogs } from './supervision/host-logs.js'
+import { HostUnits } from './supervision/host-units.js'
+import type { LogLine, LogOptions, LogSource } from './supervision/log-line.js'
 import type { StopOptions, Unit, WaitOptions } from './unit.js'
 import { measure, type UnitContext } from './unit-context.js'
-import { type FailedStart, startUnit } from './unit-start.js'
 import { openWait, orAborted, type Wait } from './wait.js'
 
 /** The units of a graph, by the keys that were given to `compose`. */
@@ -38,18 +46,19 @@ export interface HostMonitor {
 }
 
 /** Owns units, from their start to the last trace of them. Disposing it stops them all. */
-export interface Host extends AsyncDisposable {
+export interface Host extends AsyncDisposable, DisposableUnits {
   /** Its own directory: private to its user, and gone when it has stopped. */
   readonly directory: string
   readonly monitor: HostMonitor
   /** What was found of hosts that had died, and done about it, when this one opened. */
   readonly reconciled: readonly ReconciledHost[]
   readonly events: HostEmitter
-  /** The units that run now, by name, in the order of their start. */
+  /** The units that have not ended for good, dormant ones too: by name, in the order of their graphs. */
   readonly units: ReadonlyMap<string, Unit>
   /**
-   * Starts all units of a graph, or none: when one fails, the others are stopped and its error is returned.
-   * `deadlineMs` (180 s) is for each unit. Aborting the signal ends the starts and cleans up.
+   * Starts all units of a graph, or none: when one fails, the others are stopped and its error is returned. Lazy ones
+   * are `dormant` then. `deadlineMs` (180 s) is for each unit, from its turn on. Aborting the signal ends the starts and
+   * cleans up. The result has the keys of the graph, in their order.
    */
   start<Map extends UnitMap>(graph: Graph<Map>, options?: WaitOptions): ResultAsync<Units<Map>, HostError>
   /**
@@ -59,16 +68,17 @@ export interface Host extends AsyncDisposable {
   revokeGrant(name: string): number
   /** What the units share, read from the kernel. */
   sharing(options?: WaitOptions): ResultAsync<SharingReport, HostError>
+  /** What a unit of this name has said, also when it has ended. Kept until the host stops. */
+  logs(unit: string, options?: LogOptions): AsyncIterable<LogLine>
   /** Looks for what exists of this host. Also after `stop`, when all of it is empty. */
   leftovers(options?: WaitOptions): ResultAsync<Leftovers, HostError>
   /**
-   * Stops all units in the reverse order of their start and removes the host's own files. Idempotent; a second
+   * Stops all units, consumers before their providers, and removes the host's own files. Idempotent; a second
    * call with `graceMs: 0`, or the abort of the host's signal, ends the grace of the first one.
    */
   stop(options?: StopOptions): ResultAsync<void, HostError>
 }
 
-const START_MS = 180_000
 const GRACE_MS = 10_000
 const LEFTOVERS_MS = 60_000
 
@@ -86,7 +96,10 @@ export interface HostParts {
   readonly deviceBudget: number
   readonly prompter: Prompter | undefined
   readonly services: Readonly<Record<string, HostService>>
+  /** Ends what the services own. */
+  closeServices(): Promise<void>
   readonly callLimits: Partial<CallLimits> | undefined
+  readonly disposables: Partial<PoolLimits> | undefined
   readonly signal: AbortSignal | undefined
 }
 
@@ -97,10 +110,10 @@ export class OpenHost implements Host {
   readonly events: HostEmitter
   readonly #parts: HostParts
   readonly #context: UnitContext
-  /** Names taken by units that start or run. */
-  readonly #taken = new Set<string>()
-  readonly #units = new Map<string, RunningUnit>()
+  readonly #units: HostUnits
+  readonly #logs: HostLogs
   readonly #calls: HostCalls
+  readonly #disposables: Disposables
   readonly #starts = new Set<Promise<unknown>>()
   readonly #closing = new AbortController()
   /** Aborted when whoever stops the host will wait for no guest any longer. */
@@ -120,6 +133,7 @@ export class OpenHost implements Host {
       why: choice.why,
       considered: choice.considered,
     })
+    this.#logs = new HostLogs(directory, () => powers.epochMs())
     this.#context = {
       powers: {
         clock: powers.clock,
@@ -130,37 +144,69 @@ export class OpenHost implements Host {
       },
       directory,
       step: (unit, step) => emit(events, 'step', { unit, step }),
-      state: (unit, state, why) =>
-        emit(events, 'unit-state', { unit, state, ...(why === undefined ? {} : { why }) }),
-      log: (unit, line) => emit(events, 'log', { unit, ...line }),
-      forget: (unit) => this.#forget(unit as RunningUnit),
+      log: (unit, line) => this.#log(unit, line),
     }
+    this.#units = new HostUnits({
+      context: this.#context,
+      plan: parts.start,
+      deviceBudget: parts.deviceBudget,
+      concurrentStarts: parts.concurrentStarts,
+      events,
+      logs: this.#logs,
+      closing: this.#closing.signal,
+    })
     this.#calls = new HostCalls(
       {
         clock: powers.clock,
         epochMs: () => powers.epochMs(),
         prompter: parts.prompter,
         services: parts.services,
+        providers: this.#units,
         onEvent: (event) => emit(events, 'call', event),
       },
       parts.callLimits,
+    )
+    this.#disposables = new Disposables(
+      {
+        clock: powers.clock,
+        canPause: choice.monitor.capabilities.pause,
+        start: (graph, wired, options) =>
+          this.#tracked(this.#start(graph, options, wired)).map((units) => Object.values(units)[0]!),
+        definitionOf: (unit) => this.#calls.definitionOf(unit),
+        isTaken: (unit) => this.#units.isTaken(unit),
+        memoryOf: ({ memoryBytes = DEFAULT_MEMORY }) => memoryBytes,
+        closing: this.#closing.signal,
+      },
+      parts.disposables,
     )
     parts.signal?.addEventListener('abort', this.#onAbort, { once: true })
     if (parts.signal?.aborted) this.#onAbort()
   }
 
   get units(): ReadonlyMap<string, Unit> {
-    return this.#units
+    return this.#units.units
   }
 
   start<Map extends UnitMap>(
     graph: Graph<Map>,
     options: WaitOptions = {},
   ): ResultAsync<Units<Map>, HostError> {
-    const work = this.#start(graph, options)
-    this.#starts.add(work)
-    void work.finally(() => this.#starts.delete(work))
-    return new ResultAsync(work)
+    return this.#tracked(this.#start(graph, options)) as ResultAsync<Units<Map>, HostError>
+  }
+
+  disposable<T, Template extends UnitDefinition>(
+    template: Template,
+    fn: WithUnit<T>,
+    ...options: WithWires<Template, DisposableOptions>
+  ): ResultAsync<T, HostError> {
+    return this.#disposables.disposable(template, fn, ...options)
+  }
+
+  prepareDisposables<Template extends UnitDefinition>(
+    template: Template,
+    ...options: WithWires<Template, PrepareOptions>
+  ): ResultAsync<number, HostError> {
+    return this.#disposables.prepareDisposables(template, ...options)
   }
 
   revokeGrant(name: string): number {
@@ -168,7 +214,11 @@ export class OpenHost implements Host {
   }
 
   sharing(options: WaitOptions = {}): ResultAsync<SharingReport, HostError> {
-    return new ResultAsync(measure(this.#context.powers, [...this.#units.values()], options))
+    return new ResultAsync(measure(this.#context.powers, [...this.#units.units.values()], options))
+  }
+
+  logs(unit: string, options?: LogOptions): AsyncIterable<LogLine> {
+    return this.#logs.read(unit, options)
   }
 
   leftovers(options: WaitOptions = {}): ResultAsync<Leftovers, HostError> {
@@ -196,94 +246,26 @@ export class OpenHost implements Host {
     await this.stop()
   }
 
+  /** The calls of the graph's units follow `wired`. */
   async #start<Map extends UnitMap>(
     graph: Graph<Map>,
     options: WaitOptions,
+    wired: Graph = graph,
   ): Promise<Result<Units<Map>, HostError>> {
     if (this.#stopped !== undefined) {
       return err({ kind: 'host-closed', message: 'This host is stopped; open another one.' })
     }
-    const fault = faultOfGraph(graph, this.#parts.services)
+    const fault = faultOfGraph(wired, this.#parts.services)
     if (fault !== undefined) return err(fault)
-    const names = Object.values(graph.units).map((unit) => unit.name)
-    const held = names.find((name) => this.#taken.has(name))
-    if (held !== undefined) {
-      const message = `A unit named "${held}" runs on this host already; stop it first or take another name.`
-      return err({ kind: 'unit-exists', message, unit: held })
-    }
-    for (const name of names) this.#taken.add(name)
-    const calls = this.#calls.open(graph)
-    const started = await this.#startUnits(graph, calls, options)
-    if (started.isErr()) {
-      calls.close()
-      for (const name of names) if (!this.#units.has(name)) this.#taken.delete(name)
-      return err(started.error)
-    }
-    void Promise.all([...started.value.values()].map((unit) => unit.ended)).then(() => calls.close())
-    return ok(Object.fromEntries(started.value) as unknown as Units<Map>)
+    const started = await this.#units.start(graph, wired, this.#calls, options)
+    return started.map((units) => units as unknown as Units<Map>)
   }
 
-  async #startUnits<Map extends UnitMap>(
-    graph: Graph<Map>,
-    calls: GraphCalls,
-    options: WaitOptions,
-  ): Promise<Result<ReadonlyMap<string, RunningUnit>, HostError>> {
-    const { powers, start, concurrentStarts, deviceBudget } = this.#parts
-    const deadlineMs = options.deadlineMs ?? START_MS
-    const definitions: readonly UnitDefinition[] = Object.values(graph.units)
-    using whole = openWait(powers.clock, deadlineMs, options.signal, this.#closing.signal)
-    const slots = Math.max(...definitions.map((unit) => unit.hotplugSlots ?? 0))
-    const room = start.current.monitor.capabilities.maxPmemDevices - slots
-    const attached = await attachUnits(this.#context, definitions, Math.min(deviceBudget, room), whole)
-    if (attached.isErr()) return err(whole.reason() === 'aborted' ? abortedStart(undefined) : attached.error)
-    /** What no unit holds, nor a machine that cannot be ended. */
-    const unheld = new Map(attached.value)
-    const started = await startGraph(graph, concurrentStarts, async (definition, signal) => {
-      const { name } = definition
-      using wait = openWait(powers.clock, deadlineMs, options.signal, signal, this.#closing.signal)
-      if (wait.signal.aborted) return err(abortedStart(name))
-      emit(this.events, 'unit-state', { unit: name, state: 'starting' })
-      const attachment = attached.value.get(name)!
-      const begun = await this.#startUnit(definition, attachment, calls, wait)
-      if (begun.isOk() || begun.error.machineLives) unheld.delete(name)
-      if (begun.isErr()) {
-        const { error } = begun.error
-        emit(this.events, 'unit-state', { unit: name, state: 'failed', why: error.message })
-        return err(error)
-      }
-      const unit = begun.value
-      if (unit.state !== 'running') {
-        const { exit } = await unit.ended
-        return err(unitDied(name, exit, unit.lastLines()))
-      }
-      // Aborted in the very last moment: the unit is whole but nobody wants it any more.
-      if (wait.signal.aborted) {
-        await unit.stop({ graceMs: 0 })
-        return err(abortedStart(name))
-      }
-      this.#units.set(name, unit)
-      emit(this.events, 'unit-state', { unit: name, state: 'running' })
-      return ok(unit)
-    })
-    // What cannot be given back now is given back when the host stops.
-    for (const attachment of unheld.values()) await this.#parts.cache.release(attachment)
-    return started
-  }
-
-  async #startUnit(
-    definition: UnitDefinition,
-    attachment: Attachment,
-    calls: GraphCalls,
-    wait: Wait,
-  ): Promise<Result<RunningUnit, FailedStart>> {
-    const { start } = this.#parts
-    const parts = start.current
-    const join = calls.join(definition.name)
-    const unit = await startUnit(this.#context, parts, definition, attachment, join, wait)
-    if (unit.isOk() || unit.error.machineLives) return unit
-    const other = await start.afterFailure(unit.error.error, parts, definition.name, wait)
-    if (other.isErr()) return err({ error: other.error, machineLives: false })
-    return startUnit(this.#context, other.value, definition, attachment, join, wait)
+  #log(unit: string, { source, text }: { readonly source: LogSource; readonly text: string }): void {
+    const line = this.#logs.add(unit, source, text)
+    emit(this.events, 'log', { unit, ...line })
+    const handle = this.#units.units.get(unit)
+    if (handle !== undefined) emit(handle.events, 'log', line)
   }
 
   async #stop(graceMs: number): Promise<Result<void, HostError>> {
@@ -291,8 +273,10 @@ export class OpenHost implements Host {
     await Promise.allSettled(this.#starts)
     await this.#parts.start.close()
     this.#calls.close()
-    const failures = await stopInReverse([...this.#units.values()], graceMs, this.#hurry.signal)
+    const failures = await this.#units.stop(graceMs, this.#hurry.signal)
+    await this.#parts.closeServices()
     // Something still lives: the directory stays as the proof of it.
+    if (failures.length === 0) await this.#logs.close()
     const failure = failures[0] ?? (await this.#closeCache()) ?? (await this.#removeDirectory())
     if (failure !== undefined) {
       // It may be tried again.
@@ -318,11 +302,6 @@ export class OpenHost implements Host {
       return stateFailed(directory.path, 'remove', cause)
     }
   }
-
-  #forget(unit: RunningUnit): void {
-    if (this.#units.get(unit.name) === unit) this.#units.delete(unit.name)
-    this.#taken.delete(unit.name)
-  }
 }
 
 function unseenLeftovers(wait: Wait): HostError {
@@ -331,9 +310,4 @@ function unseenLeftovers(wait: Wait): HostError {
   const message =
     'The processes and files of the host could not be listed in time; allow more with deadlineMs.'
   return { kind: 'timed-out', message, step: 'leftovers', lastLines: [] }
-}
-
-function abortedStart(unit: string | undefined): HostError {
-  const message = 'The start was aborted; nothing of it is left.'
-  return { kind: 'aborted', message, ...(unit === undefined ? {} : { unit }) }
 }

@@ -32,6 +32,7 @@ export {
   once,
   only,
   type Reason,
+  type RestartPolicy,
   rate,
   readOnly,
   record,
@@ -48,12 +49,20 @@ export type { Accelerator, Considered, MachineExit, MonitorError } from '@spectr
 export { escapeAndCut, escapeText } from '@spectrum/unit-monitor'
 export type { CallEnd, CallEvent, CallProvenance, CallTarget, Refusal } from './broker/events.js'
 export { CALL_LIMITS, type CallLimits } from './broker/limits.js'
+export type { OpenService, OwningService, ServicePowers } from './broker/owning-service.js'
 export type { HostCall, HostService } from './broker/powers.js'
 export type { ExecResult } from './collect.js'
 export type { DebugOutput, DebugTarget } from './debug/debug-output.js'
 export { type ElfRefusal, type RandomAccess, readBuildId } from './debug/elf-build-id.js'
 export type { HostError } from './errors.js'
-export { type HostEmitter, type HostEvents, newHostEmitter, type Step } from './events.js'
+export {
+  type CommandEvent,
+  type HostEmitter,
+  type HostEvents,
+  newHostEmitter,
+  type Step,
+  type UnitStateEvent,
+} from './events.js'
 export type { Host, HostMonitor, Units } from './host.js'
 export type { HostPlaces } from './host-directory.js'
 export { MARKER } from './identity.js'
@@ -86,11 +95,13 @@ export {
 export type { ReconciledHost } from './reconcile.js'
 export type { RevokeReport } from './revoke.js'
 export type { InjectionWay, InjectionWish, StoreAccess, StoreTransport } from './store-access.js'
+export type { LogLine, LogOptions, LogSource } from './supervision/log-line.js'
 export type {
   ExecOptions,
   SpawnOptions,
   StopOptions,
   Unit,
+  UnitCommand,
   UnitEnd,
   UnitEvents,
   UnitState,

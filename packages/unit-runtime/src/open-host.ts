@@ -1,6 +1,7 @@
 import type { StoreSource } from '@spectrum/store-share'
 import { err, ok, type Result, ResultAsync } from 'neverthrow'
 import type { CallLimits } from './broker/limits.js'
+import { type OwningService, openServices } from './broker/owning-service.js'
 import type { HostService } from './broker/powers.js'
 import { type HostError, monitorFailed, stateFailed, storeFailed } from './errors.js'
 import { emit, type HostEmitter, newHostEmitter } from './events.js'
@@ -14,6 +15,7 @@ import { firstImage, StartPlan } from './start-plan.js'
 import type { InjectionWish } from './store-access.js'
 import { openWait, type Wait } from './wait.js'
 
+/** How a host is opened. */
 export interface HostOptions {
   /** Where closures come from. */
   readonly store: StoreSource
@@ -35,8 +37,8 @@ export interface HostOptions {
   readonly deviceBudget?: number | undefined
   /** Whoever answers for `ask` on an edge. Without one every such call is refused. */
   readonly prompter?: Prompter | undefined
-  /** The functions that graphs are wired to by `fromHost`, by its names. */
-  readonly services?: Readonly<Record<string, HostService>> | undefined
+  /** The functions that graphs are wired to by `fromHost`, by its names; or what makes them, and owns more. */
+  readonly services?: Readonly<Record<string, HostService | OwningService>> | undefined
   /** What the calls of a graph may take, where it differs from the defaults. */
   readonly callLimits?: Partial<CallLimits> | undefined
 }
@@ -136,7 +138,7 @@ async function choose(
     initramfs,
     unfinished: directory.unfinished,
     directory: () =>
-      trialDirectory(directory).catch((cause: unknown) => {
+      ownDirectory(directory).catch((cause: unknown) => {
         unmade = stateFailed(directory.path, 'make a directory to try a monitor in', cause)
         throw cause
       }),
@@ -144,13 +146,20 @@ async function choose(
   const choice = await powers.chooseMonitor(monitorPowers, place, wait.signal)
   if (choice.isErr()) return err(unmade ?? monitorFailed(undefined, choice.error))
   const { monitor } = choice.value
-  const { processes } = monitorPowers
+  const { clock, processes } = monitorPowers
   const plan = await StartPlan.make(
     { ...at, processes, monitor, wish: options.injection },
     image.value,
     wait.signal,
   )
   if (plan.isErr()) return err(plan.error)
+  const services = openServices(options.services ?? {}, {
+    clock,
+    processes,
+    directory: () => ownDirectory(directory),
+    writeFile: (path, text) =>
+      powers.files.replace(path, new TextEncoder().encode(text), `${path}.unfinished`),
+  })
   return ok({
     powers,
     directory,
@@ -161,15 +170,14 @@ async function choose(
     concurrentStarts: options.concurrentStarts ?? CONCURRENT_STARTS,
     deviceBudget: options.deviceBudget ?? DEVICE_BUDGET,
     prompter: options.prompter,
-    services: options.services ?? {},
+    services: services.functions,
+    closeServices: services.close,
     callLimits: options.callLimits,
     signal: options.signal,
   })
 }
 
-async function trialDirectory(
-  directory: HostDirectory,
-): Promise<{ readonly path: string } & AsyncDisposable> {
+async function ownDirectory(directory: HostDirectory): Promise<{ readonly path: string } & AsyncDisposable> {
   const path = await directory.makeForUnit()
   return { path, [Symbol.asyncDispose]: () => directory.remove(path) }
 }

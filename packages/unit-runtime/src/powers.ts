@@ -34,6 +34,8 @@ export interface HostFiles {
   rename(from: string, to: string): Promise<void>
   /** Opens a new file for appending; each append is on the disk when it resolves. */
   openJournal(path: string): Promise<DurableLog>
+  /** Opens a new file for appending, which may lose its end when the machine loses its power. */
+  openLog(path: string): Promise<DurableLog>
   /** Removes a file or a tree. Absence is fine. */
   remove(path: string): Promise<void>
   /** Mount points at or below `path`. */
@@ -45,9 +47,9 @@ export interface HostFiles {
 /** What lies at a path of a host's directory. */
 export type FileKind = 'file' | 'directory' | 'socket' | 'other'
 
-/** A file to which lines are added that survive a crash. */
+/** A file to which lines are added. */
 export interface DurableLog {
-  /** Resolves when the line is on the disk. Rejects when it cannot be. */
+  /** Resolves when it is written; a journal's line is on the disk then. Rejects when it cannot be. */
   append(line: string): Promise<void>
   /** Closes the file. */
   close(): Promise<void>

@@ -1,28 +1,17 @@
-import { EventEmitter } from 'node:events'
-import type { Agent, AgentHello, GuestProcess } from '@spectrum/guest-agent'
+import type { Agent, AgentError, AgentHello, GuestProcess } from '@spectrum/guest-agent'
 import type { Attachment, Blob, Closure, DeviceFile, SharingReport } from '@spectrum/store-share'
 import { type ClosureReference, closure } from '@spectrum/unit-graph'
 import type { Machine, MachineExit, MachineProcess } from '@spectrum/unit-monitor'
 import { err, errAsync, ok, type Result, ResultAsync } from 'neverthrow'
-import type TypedEmitter from 'typed-emitter'
 import { collectCommand, type ExecResult } from './collect.js'
 import { buildIdOf, type DebugOutput, type DebugTarget, findDebugOutput } from './debug/debug-output.js'
 import { heldBlobs } from './devices.js'
 import { agentFailed, type HostError, monitorFailed, stateFailed, storeFailed, unitDied } from './errors.js'
-import { emit, type Step } from './events.js'
+import type { Step } from './events.js'
 import { type Changeable, type InjectReport, injectClosure } from './inject.js'
 import { type RevokeReport, revokeClosure } from './revoke.js'
 import type { InjectionWay, StoreAccess } from './store-access.js'
-import type {
-  ExecOptions,
-  SpawnOptions,
-  StopOptions,
-  Unit,
-  UnitEnd,
-  UnitEvents,
-  UnitState,
-  WaitOptions,
-} from './unit.js'
+import type { ExecOptions, SpawnOptions, StopOptions, WaitOptions } from './unit.js'
 import { measure, type UnitContext } from './unit-context.js'
 import type { UnitView } from './unit-view.js'
 import { openWait, orAborted, type Wait } from './wait.js'
@@ -51,40 +40,57 @@ export interface UnitParts {
   readonly dax: boolean
 }
 
-export class RunningUnit implements Unit {
-  readonly attachment: Attachment
+/** Where one machine's life is. `failed`: it ended, or is being ended, although nobody asked it to. */
+export type MachineState = 'running' | 'paused' | 'stopping' | 'stopped' | 'failed'
+
+/** How the life of one machine came to its end. */
+export interface MachineEnd {
+  readonly exit: MachineExit
+  /** Whether the guest ended in order within its grace. */
+  readonly graceful: boolean
+}
+
+/** Hears of each new state at once, and of `failed` with why. Must not throw. */
+export type HearState = (state: MachineState, why?: string) => void
+
+/** What a guest is told when it goes on after a pause: the time, new entropy. */
+export type Awaken = (agent: Agent, options: WaitOptions) => ResultAsync<unknown, AgentError>
+
+/** A unit while it has one machine, from the end of its start to the last trace of it. */
+export class RunningUnit {
   readonly boot: AgentHello
   readonly dax: boolean
   readonly store: StoreAccess
   readonly injection: InjectionWay
-  readonly events = new EventEmitter() as TypedEmitter<UnitEvents>
-  readonly ended: Promise<UnitEnd>
+  /** Resolves once, when the machine is gone and holds nothing any more. Never rejects. */
+  readonly ended: Promise<MachineEnd>
   readonly #context: UnitContext
   readonly #parts: UnitParts
-  #state: UnitState = 'running'
+  readonly #hear: HearState
+  #state: MachineState = 'running'
   #closure: Closure
-  /** What the cache gave out for it, which its machine maps; nothing is any more once that is gone. */
-  #attachments: Attachment[] | undefined
+  /** What the cache gave out for it since its start, which its machine maps; nothing is any more once that is gone. */
+  #attachments: Attachment[] | undefined = []
   /** The change of its store that was begun last. */
   #change: Promise<unknown> = Promise.resolve()
   /** Aborted when the unit begins to end. */
   readonly #ending = new AbortController()
   /** Aborted when whoever stops it will not wait for the guest any longer. */
   readonly #hurry = new AbortController()
-  #stopping: Promise<Result<UnitEnd, HostError>> | undefined
-  #settleEnded: (end: UnitEnd) => void = () => {}
+  #stopping: Promise<Result<MachineEnd, HostError>> | undefined
+  #settleEnded: (end: MachineEnd) => void = () => {}
   #exit: MachineExit | undefined
 
   constructor(
     readonly name: string,
     context: UnitContext,
     parts: UnitParts,
+    hear: HearState,
   ) {
     this.#context = context
     this.#parts = parts
+    this.#hear = hear
     this.#closure = parts.attachment.closure
-    this.#attachments = [parts.attachment]
-    this.attachment = parts.attachment
     this.boot = parts.agent.hello
     this.dax = parts.dax
     this.store = parts.access
@@ -92,13 +98,12 @@ export class RunningUnit implements Unit {
     this.ended = new Promise((resolve) => {
       this.#settleEnded = resolve
     })
-    parts.machine.events.on('log', (line) => emit(this.events, 'log', line))
     void this.#watchMachine()
     void this.#watchAgent()
     void this.#watchView()
   }
 
-  get state(): UnitState {
+  get state(): MachineState {
     return this.#state
   }
 
@@ -182,15 +187,41 @@ export class RunningUnit implements Unit {
     return this.#parts.machine.lastLines()
   }
 
-  stop(options: StopOptions = {}): ResultAsync<UnitEnd, HostError> {
+  stop(options: StopOptions = {}): ResultAsync<MachineEnd, HostError> {
     const { graceMs = GRACE_MS } = options
     if (graceMs <= 0) this.#hurry.abort()
     this.#stopping ??= this.#stop(graceMs)
     return new ResultAsync(this.#stopping)
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop()
+  /** Stops its processors; it answers nothing until it is resumed. */
+  pause(options: WaitOptions = {}): ResultAsync<void, HostError> {
+    return this.#running(async () => {
+      const { machine } = this.#parts
+      const paused = await machine.pause!(options)
+      if (paused.isErr()) return err(monitorFailed(this.name, paused.error))
+      if (this.#state === 'running') this.#become('paused')
+      return ok(undefined)
+    })
+  }
+
+  /**
+   * From `paused` only. `awaken` tells the guest what it has missed, before anybody else may use it. After a failure it
+   * counts as paused still.
+   */
+  resume(options: WaitOptions = {}, awaken?: Awaken): ResultAsync<void, HostError> {
+    if (this.#state !== 'paused') return errAsync(this.#notRunning())
+    return new ResultAsync(this.#resume(options, awaken))
+  }
+
+  async #resume(options: WaitOptions, awaken: Awaken | undefined): Promise<Result<void, HostError>> {
+    const { machine, agent } = this.#parts
+    const resumed = await machine.resume!(options)
+    if (resumed.isErr()) return err(monitorFailed(this.name, resumed.error))
+    const awake = await awaken?.(agent, options)
+    if (awake?.isErr()) return err(agentFailed(this.name, awake.error, this.lastLines()))
+    if (this.#state === 'paused') this.#become('running')
+    return this.#state === 'running' ? ok(undefined) : err(this.#notRunning())
   }
 
   /** One change at a time: two of them could otherwise both take the last slot. */
@@ -271,13 +302,15 @@ export class RunningUnit implements Unit {
     return { ...powers, step: (name: Step) => step(this.name, name) }
   }
 
-  async #stop(graceMs: number): Promise<Result<UnitEnd, HostError>> {
+  async #stop(graceMs: number): Promise<Result<MachineEnd, HostError>> {
     const { machine, agent } = this.#parts
     const { clock } = this.#context.powers
-    if (this.#state === 'running') this.#become('stopping')
+    // Nobody is there to be asked while it is paused.
+    const asks = graceMs > 0 && this.#state !== 'paused'
+    if (this.#lives()) this.#become('stopping')
     this.#ending.abort()
     this.#context.step(this.name, 'stop-begun')
-    if (graceMs > 0 && this.#exit === undefined) {
+    if (asks && this.#exit === undefined) {
       using grace = openWait(clock, graceMs, this.#hurry.signal)
       const asked = await agent.powerOff({ signal: grace.signal, deadlineMs: grace.leftMs() })
       if (asked.isOk()) await orAborted(machine.exit, grace.signal)
@@ -293,9 +326,9 @@ export class RunningUnit implements Unit {
   }
 
   /** Gives back everything a machine leaves when it has ended, however it ended. */
-  async #release(exit: MachineExit): Promise<Result<UnitEnd, HostError>> {
+  async #release(exit: MachineExit): Promise<Result<MachineEnd, HostError>> {
     const { machine, agent, directory, view } = this.#parts
-    const end: UnitEnd = { exit, graceful: exit.kind === 'powered-off' }
+    const end: MachineEnd = { exit, graceful: exit.kind === 'powered-off' }
     this.#context.step(this.name, 'machine-ended')
     await this.#giveUpChanges()
     await agent[Symbol.asyncDispose]()
@@ -314,7 +347,6 @@ export class RunningUnit implements Unit {
       if (released.isErr()) failure ??= storeFailed(this.name, released.error)
     }
     if (this.#state !== 'failed') this.#become('stopped')
-    this.#context.forget(this)
     this.#settleEnded(end)
     return failure === undefined ? ok(end) : err(failure)
   }
@@ -328,17 +360,17 @@ export class RunningUnit implements Unit {
 
   async #watchMachine(): Promise<void> {
     this.#exit = await this.#parts.machine.exit
-    if (this.#state !== 'running') return
+    if (!this.#lives()) return
     this.#become('failed', unitDied(this.name, this.#exit, this.lastLines()).message)
     this.#stopping ??= this.#release(this.#exit)
   }
 
   async #watchAgent(): Promise<void> {
     const closed = await this.#parts.agent.closed
-    if (this.#state !== 'running') return
+    if (!this.#lives()) return
     using follow = openWait(this.#context.powers.clock, FOLLOW_MS)
     if ((await orAborted(this.#parts.machine.exit, follow.signal)) !== undefined) return
-    if (this.#state !== 'running') return
+    if (!this.#lives()) return
     const why =
       closed.kind === 'protocol-violation' ? `it broke the protocol: ${closed.message}` : closed.kind
     this.#become('failed', `Unit "${this.name}" lost its control channel (${why}) and is ended.`)
@@ -350,15 +382,18 @@ export class RunningUnit implements Unit {
     const { view } = this.#parts
     if (view === undefined) return
     await view.server.ended
-    if (this.#state !== 'running') return
+    if (!this.#lives()) return
     this.#become('failed', `Unit "${this.name}" lost the server of its view and is ended.`)
     this.#stopping ??= this.#stop(0)
   }
 
-  #become(state: UnitState, why?: string): void {
+  #lives(): boolean {
+    return this.#state === 'running' || this.#state === 'paused'
+  }
+
+  #become(state: MachineState, why?: string): void {
     this.#state = state
-    this.#context.state(this.name, state, why)
-    emit(this.events, 'state', state)
+    this.#hear(state, why)
   }
 
   #running<T>(work: () => Promise<Result<T, HostError>>): ResultAsync<T, HostError> {

@@ -5,7 +5,8 @@ import { type HostError, storeFailed } from './errors.js'
 import type { Step } from './events.js'
 import type { HostDirectory } from './host-directory.js'
 import type { HostBlobCache, HostPowers } from './powers.js'
-import type { UnitState, WaitOptions } from './unit.js'
+import type { LogSource } from './supervision/log-line.js'
+import type { WaitOptions } from './unit.js'
 import { openWait } from './wait.js'
 
 /** What a unit may use of its host. */
@@ -13,10 +14,7 @@ export interface UnitContext {
   readonly powers: UnitPowers
   readonly directory: HostDirectory
   step(unit: string, step: Step): void
-  state(unit: string, state: UnitState, why?: string): void
-  log(unit: string, line: { readonly source: 'console' | 'monitor'; readonly text: string }): void
-  /** The unit has ended and holds nothing any more. */
-  forget(unit: object): void
+  log(unit: string, line: { readonly source: LogSource; readonly text: string }): void
 }
 
 export interface UnitPowers {

@@ -7,7 +7,7 @@ import type { JoinCalls } from './broker/host-calls.js'
 import { distinctDevices, machineDevice } from './devices.js'
 import { agentFailed, type HostError, monitorFailed, stateFailed, unitDied, viewFailed } from './errors.js'
 import type { ViewPower } from './powers.js'
-import { RunningUnit } from './running-unit.js'
+import { type HearState, RunningUnit } from './running-unit.js'
 import { ACCESS, type InjectionWay, type StoreTransport } from './store-access.js'
 import type { UnitContext } from './unit-context.js'
 import { UnitView } from './unit-view.js'
@@ -41,8 +41,8 @@ export interface FailedStart {
 /**
  * Starts one unit whose store is attached: make a private directory, start the machine, meet the agent, mount, and let its
  * programs call.
- * On any failure everything that was begun is undone before the error is returned. The attachment is the unit's only
- * once it has started.
+ * On any failure everything that was begun is undone before the error is returned. The attachment stays its giver's, and
+ * is mapped until the unit has ended.
  */
 export async function startUnit(
   context: UnitContext,
@@ -50,6 +50,7 @@ export async function startUnit(
   definition: UnitDefinition,
   attachment: Attachment,
   join: JoinCalls,
+  hear: HearState,
   wait: Wait,
 ): Promise<Result<RunningUnit, FailedStart>> {
   const { name } = definition
@@ -87,17 +88,22 @@ export async function startUnit(
     return err(await undo(context, directory, { error, machine, agent }, view))
   }
   return ok(
-    new RunningUnit(name, context, {
-      directory,
-      machine,
-      agent,
-      attachment,
-      devices: new Map(devices.map((device) => [device.id, device])),
-      access: ACCESS[parts.transport],
-      way: parts.way,
-      view,
-      dax: mounted.value,
-    }),
+    new RunningUnit(
+      name,
+      context,
+      {
+        directory,
+        machine,
+        agent,
+        attachment,
+        devices: new Map(devices.map((device) => [device.id, device])),
+        access: ACCESS[parts.transport],
+        way: parts.way,
+        view,
+        dax: mounted.value,
+      },
+      hear,
+    ),
   )
 }
 

@@ -1,4 +1,4 @@
-import type { AgentHello, GuestProcess } from '@spectrum/guest-agent'
+import type { AgentHello, ExecOutcome, GuestProcess } from '@spectrum/guest-agent'
 import type { Attachment, Closure, SharingReport } from '@spectrum/store-share'
 import type { ClosureReference } from '@spectrum/unit-graph'
 import type { MachineExit, MachineProcess } from '@spectrum/unit-monitor'
@@ -10,9 +10,27 @@ import type { HostError } from './errors.js'
 import type { InjectReport } from './inject.js'
 import type { RevokeReport } from './revoke.js'
 import type { InjectionWay, StoreAccess } from './store-access.js'
+import type { LogLine, LogOptions } from './supervision/log-line.js'
 
-/** `failed`: the machine ended although nobody asked it to. */
-export type UnitState = 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
+/**
+ * - `dormant`: it has no machine; a call of one of its services starts it, or `start()`.
+ * - `starting`: its machine boots, or it waits for its turn to do so.
+ * - `running`
+ * - `paused`: its processors are held still. Only units of a disposables' pool are.
+ * - `backing-off`: its machine has ended, and it gets another one after a pause.
+ * - `stopping`: its machine is being ended.
+ * - `stopped`: it has ended because it was asked to, died with another unit, or its command ended well. Final.
+ * - `failed`: it has ended although nobody asked it to, and its restart policy lets it stay down. Final.
+ */
+export type UnitState =
+  | 'dormant'
+  | 'starting'
+  | 'running'
+  | 'paused'
+  | 'backing-off'
+  | 'stopping'
+  | 'stopped'
+  | 'failed'
 
 /** Options of everything that waits. */
 export interface WaitOptions {
@@ -45,41 +63,71 @@ export interface StopOptions {
   readonly graceMs?: number | undefined
 }
 
-/** How a unit came to its end. */
+/** How a unit came to its final end. */
 export interface UnitEnd {
-  readonly exit: MachineExit
-  /** Whether the guest ended in order within its grace. */
+  readonly state: 'stopped' | 'failed'
+  /** Of its last machine. */
+  readonly exit: MachineExit | { readonly kind: 'never-started' }
+  /** Whether the guest ended in order within its grace; also where there was none. */
   readonly graceful: boolean
+  /** How its command has ended, where that was the end of the unit. */
+  readonly command?: ExecOutcome
+  /** What it ended of, when nobody asked it to. */
+  readonly why?: string
+}
+
+/** The program that a unit runs. */
+export interface UnitCommand {
+  readonly argv: readonly string[]
+  /** `waiting`: for the unit to be up, for the first time or again. */
+  readonly state: 'waiting' | 'running' | 'ended'
+  /** Of the last run that has ended. */
+  readonly outcome?: ExecOutcome
 }
 
 /** What a unit tells while it lives. */
 export type UnitEvents = {
   state: (state: UnitState) => void
-  log: (line: { readonly source: 'console' | 'monitor'; readonly text: string }) => void
+  log: (line: LogLine) => void
 }
 
-/** One running virtual machine with exactly the software it was granted. Disposing it stops it. */
+/**
+ * One unit of a graph, with exactly the software it was granted. The same object for its whole life, whatever machines it
+ * has one after the other. A restarted unit is a fresh machine: it has what its graph grants it, and nothing that was
+ * injected or written before. Disposing it stops it.
+ *
+ * Whatever needs its machine is refused as `unit-not-running` while it has none; `state` in the error says why.
+ */
 export interface Unit<Name extends string = string> extends AsyncDisposable {
   readonly name: Name
   readonly state: UnitState
   /** What the unit sees: its own closure, and what was injected since. */
   readonly closure: Closure
-  /** What was attached at the start: the metadata image and the blobs of its own closure. */
+  /** What its machines are started with: the metadata image and the blobs of its own closure. */
   readonly attachment: Attachment
-  /** The agent's first answer. */
-  readonly boot: AgentHello
-  /** Whether the guest maps file data directly, without copies in its page cache. */
-  readonly dax: boolean
+  /** The agent's first answer, of the newest machine that came up. */
+  readonly boot: AgentHello | undefined
+  /** Whether the guest maps file data directly, without copies in its page cache. Undefined until it was up once. */
+  readonly dax: boolean | undefined
   /** How its store reaches it, and whether anything of it is shared with other units. */
   readonly store: StoreAccess
   /** How software is added to it while it runs. */
   readonly injection: InjectionWay
   /** The host processes of its machine. */
   readonly processes: readonly MachineProcess[]
+  /** Its program, where its definition names one: the unit ends when that does. */
+  readonly command: UnitCommand | undefined
+  /** How often it came, or was to come, up again. */
+  readonly restarts: number
   readonly events: TypedEmitter<UnitEvents>
-  /** Resolves once, when the unit has ended for whatever reason and holds nothing any more. Never rejects. */
+  /** Resolves once, when the unit has ended for good, for whatever reason, and holds nothing any more. Never rejects. */
   readonly ended: Promise<UnitEnd>
 
+  /**
+   * Resolves when the unit runs: starts it when it is dormant, waits when it starts or backs off. Its error is that of
+   * the start. The deadline (180 s) and the signal end this wait and not the start.
+   */
+  start(options?: WaitOptions): ResultAsync<void, HostError>
   /**
    * Runs a command to its end by argument vector; `argv[0]` is an absolute path in the unit. A command that
    * fails, cannot be started, is cancelled by the signal or cut by the deadline (300 s) is an outcome, not an error.
@@ -108,6 +156,11 @@ export interface Unit<Name extends string = string> extends AsyncDisposable {
   sharing(options?: WaitOptions): ResultAsync<SharingReport, HostError>
   /** The newest lines of console and monitor, oldest first; bounded. */
   lastLines(): readonly string[]
-  /** Ends the unit: asks the guest, then kills. Idempotent; a second call with `graceMs: 0` ends the grace of the first. */
+  /** What it and its command have said, of all its machines; see {@link LogLine}. Kept until the host stops. */
+  logs(options?: LogOptions): AsyncIterable<LogLine>
+  /**
+   * Ends the unit for good: first what dies with it, then asks the guest, then kills. Idempotent; a second call with
+   * `graceMs: 0` ends the grace of the first.
+   */
   stop(options?: StopOptions): ResultAsync<UnitEnd, HostError>
 }

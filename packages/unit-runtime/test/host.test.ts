@@ -54,9 +54,9 @@ const pathsOf = (unit: Unit) => unit.closure.paths.map((info) => info.path)
 const settle = async () => {
   for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve))
 }
-/** After the host is gone only the cache has something left. */
+/** After the host is gone only the cache has something left. Logs stay as long as the host, and are looked at elsewhere. */
 const hostPaths = (files: ReturnType<typeof memoryFiles>) =>
-  files.paths().filter((each) => /\/hosts\/|\/unfinished\/./.test(each))
+  files.paths().filter((each) => /\/hosts\/|\/unfinished\/./.test(each) && !/\/logs(\/|$)/.test(each))
 
 const places = { state: '/fake/state', cache: '/fake/cache' }
 

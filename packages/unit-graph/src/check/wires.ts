@@ -196,14 +196,15 @@ function faultOfCycle(
   keys: ReadonlyMap<string, string>,
   wires: readonly Wire[],
 ): GraphError | undefined {
-  const cycle = findCycle(Object.keys(units), strongEdges(units, keys, wires))
+  // Units may die with one another: that asks for no order of their starts.
+  const cycle = findCycle(Object.keys(units), strongWires(units, keys, wires))
   if (cycle === undefined) return undefined
   const message = `Strong wires lead in a circle: ${cycle.join(' → ')}. Split a unit, turn a wire round, or make one .weak().`
   return { kind: 'cycle', message, path: [cycle[0]!], units: cycle }
 }
 
-/** For each key the keys that must be up before it: providers over strong wires, and those it dies with. */
-export function strongEdges(
+/** For each key the keys that must be up before it: its providers over strong wires. */
+export function strongWires(
   units: Units,
   keys: ReadonlyMap<string, string>,
   wires: readonly Wire[],
@@ -212,9 +213,6 @@ export function strongEdges(
   for (const { unit, to } of wires) {
     if (to.kind !== 'grant' || to.strength !== 'strong' || to.from.kind !== 'unit') continue
     edges.get(unit)!.add(keys.get(to.from.unit)!)
-  }
-  for (const [key, { diesWith = [] }] of Object.entries(units)) {
-    for (const other of diesWith) edges.get(key)!.add(keys.get(other)!)
   }
   return edges
 }

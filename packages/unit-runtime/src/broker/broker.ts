@@ -42,6 +42,8 @@ export class Broker {
   readonly #agents = new Map<string, CallAgent>()
   readonly #slots = new Slots()
   readonly #exchanges = new Map<Exchange, Edge>()
+  /** Calls that wait for their provider. */
+  readonly #waiting = new Map<AbortController, Edge>()
   readonly #closing = new AbortController()
   #calls = 0
   #open = 0
@@ -87,11 +89,10 @@ export class Broker {
 
   /** Takes back every grant that is revocable by this name, with the calls on it. Returns how many edges that closes. */
   revoke(name: string): number {
-    for (const [exchange, { attenuators }] of this.#exchanges) {
-      if (attenuators.some((one) => one.kind === 'revocable' && one.name === name)) {
-        exchange.fail({ kind: 'revoked' })
-      }
-    }
+    const isOn = ({ attenuators }: Edge) =>
+      attenuators.some((one) => one.kind === 'revocable' && one.name === name)
+    for (const [exchange, edge] of this.#exchanges) if (isOn(edge)) exchange.fail({ kind: 'revoked' })
+    for (const [revoking, edge] of this.#waiting) if (isOn(edge)) revoking.abort()
     return this.#authority.revoke(name)
   }
 
@@ -165,9 +166,46 @@ export class Broker {
     if (decision.kind === 'ask') {
       return { refusal: 'attenuated', message: 'It was asked for in vain.', provenance }
     }
-    // While a person thought about it, the provider may have ended.
-    const carry = this.#carryAlong(decision.edge)
-    return carry === undefined ? { ...away(decision.edge), provenance } : { decision, rest, carry }
+    // While a person thought about it, the provider may have ended; what is allowed may bring it up.
+    const carry = this.#carryAlong(decision.edge) ?? (await this.#await(place, call, decision.edge))
+    return 'refusal' in carry ? { ...carry, provenance } : { decision, rest, carry }
+  }
+
+  /** Waits for a provider that may come up, within bounds. */
+  async #await({ unit, service }: Place, call: GuestCall, edge: Edge): Promise<Carry | Refused> {
+    const { providers, clock } = this.#powers
+    const provider = this.#nameOfProvider(edge)
+    if (provider === undefined || !providers?.mayCome(provider)) return away(edge)
+    const key = `waiting ${provider}`
+    if (!this.#slots.take(key, this.#limits.waiting)) return busy('that wait for this provider')
+    const gone = new AbortController()
+    if (service.response !== undefined) void call.readerGone.then(() => gone.abort())
+    void call.closed.then(() => gone.abort())
+    const revoking = new AbortController()
+    this.#waiting.set(revoking, edge)
+    const { providerMs } = this.#limits
+    using wait = openWait(clock, providerMs, this.#closing.signal, gone.signal, revoking.signal)
+    try {
+      const up = await providers.bringUp(provider, { signal: wait.signal, deadlineMs: wait.leftMs() })
+      if (this.#closing.signal.aborted) return closed
+      if (revoking.signal.aborted) {
+        return { refusal: 'attenuated', message: 'It was revoked while the call waited for its provider.' }
+      }
+      if (gone.signal.aborted) return { refusal: 'caller-gone', message: `${unit} hung up.` }
+      if (up.isOk()) return this.#carryAlong(edge) ?? away(edge)
+      const message =
+        wait.reason() === 'timed-out'
+          ? `${provider} was not up within ${providerMs} ms.`
+          : `${provider} did not come up: ${up.error.message}`
+      return { refusal: 'provider-not-started', message }
+    } finally {
+      this.#waiting.delete(revoking)
+      this.#slots.free(key)
+    }
+  }
+
+  #nameOfProvider({ to }: Edge): string | undefined {
+    return to.kind === 'unit' ? this.#graph.units[to.unit]?.name : undefined
   }
 
   /** Why a call cannot be carried whatever is decided. Takes the room for it. */
@@ -180,7 +218,10 @@ export class Broker {
     if (!take(`provider ${providerOf(edge)}`, this.#limits.perProvider)) {
       return { ...busy('to this provider'), provenance }
     }
-    return this.#carryAlong(edge) === undefined ? { ...away(edge), provenance } : undefined
+    if (this.#carryAlong(edge) !== undefined) return undefined
+    const provider = this.#nameOfProvider(edge)
+    const mayCome = provider !== undefined && this.#powers.providers?.mayCome(provider) === true
+    return mayCome ? undefined : { ...away(edge), provenance }
   }
 
   async #ask(
@@ -228,7 +269,7 @@ export class Broker {
       const { services } = this.#powers
       return Object.hasOwn(services, to.name) ? toFunction(services[to.name]!) : undefined
     }
-    const agent = this.#agents.get(to.unit)
+    const agent = this.#agents.get(to.unit) ?? this.#powers.borrowed?.(to.unit)
     if (agent === undefined) return undefined
     const { by } = this.#graph.units[to.unit]!.provides[to.provision]!
     return by.kind === 'command' ? toCommand(agent, by.argv) : toSocket(agent, by.path)
@@ -239,7 +280,7 @@ export class Broker {
     const began = clock.now()
     const schemas = { request: decision.request, response: place.service.response }
     this.#tell({ ...this.#identityOf(place), ...this.#provenanceOf(decision), kind: 'allowed' })
-    using exchange = new Exchange(call, rest, schemas, clock, this.#limits.idleMs)
+    using exchange = new Exchange(call, rest, schemas, clock, this.#idleMs(decision.edge))
     this.#exchanges.set(exchange, decision.edge)
     let end: CallEnd
     try {
@@ -254,6 +295,11 @@ export class Broker {
     const { requestBytes, responseBytes } = exchange
     const ms = clock.now() - began
     this.#tell({ ...this.#identityOf(place), kind: 'ended', end, requestBytes, responseBytes, ms })
+  }
+
+  #idleMs({ to }: Edge): number {
+    const mayIdle = to.kind === 'host' && this.#powers.services[to.name]?.mayIdle === true
+    return mayIdle ? Number.POSITIVE_INFINITY : this.#limits.idleMs
   }
 
   #refuse(place: Place, call: GuestCall, { refusal, message, provenance = UNKNOWN }: Refused): void {

@@ -24,8 +24,10 @@ export type Refusal =
   | 'invalid-argument'
   /** A condition of the edge does not hold, a person said no, or nobody could be asked. */
   | 'attenuated'
-  /** The provider's unit does not run, or its program did not answer. */
+  /** The provider's unit does not run, and will not come up for a call. */
   | 'provider-absent'
+  /** The call waited for the provider's unit, which did not come up, or not in time. */
+  | 'provider-not-started'
   /** As many calls of this unit, on this edge, to this provider or before a person are open as may be. */
   | 'busy'
   /** The caller hung up before it was decided. */

@@ -42,7 +42,7 @@ export class Exchange implements Disposable {
     // A direction that the service does not have is closed from the start.
     if (schemas.request === undefined) call.stop()
     if (schemas.response === undefined) void call.end().catch(() => {})
-    this.#watchIdle(idleMs)
+    if (Number.isFinite(idleMs)) this.#watchIdle(idleMs)
     void call.readerGone.then(() => {
       if (!this.#answered) this.fail({ kind: 'caller-gone' })
     })

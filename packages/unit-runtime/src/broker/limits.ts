@@ -13,6 +13,9 @@ export interface CallLimits {
   readonly argumentBytes: number
   /** For a person's answer. */
   readonly askMs: number
+  /** That wait for one provider to come up, and how long each of them waits. */
+  readonly waiting: number
+  readonly providerMs: number
   /** Without a byte in either direction, until a call is ended. */
   readonly idleMs: number
 }
@@ -26,6 +29,8 @@ export const CALL_LIMITS: CallLimits = Object.freeze({
   argumentMs: 10_000,
   argumentBytes: 32_768,
   askMs: 120_000,
+  waiting: 16,
+  providerMs: 60_000,
   idleMs: 600_000,
 })
 

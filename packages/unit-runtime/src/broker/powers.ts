@@ -1,5 +1,6 @@
 import type { Agent } from '@spectrum/guest-agent'
 import type { Clock } from '@spectrum/unit-monitor'
+import type { Result } from 'neverthrow'
 import type { Prompter } from '../prompter/prompter.js'
 import type { CallEvent } from './events.js'
 
@@ -22,7 +23,22 @@ export interface HostCall {
 }
 
 /** A service that the host program provides. The call is complete when it returns; a throw is its failure. */
-export type HostService = (call: HostCall) => void | Promise<void>
+export interface HostService {
+  (call: HostCall): void | Promise<void>
+  /** Its calls are not ended for having nothing to say. */
+  readonly mayIdle?: boolean
+}
+
+/** Units that do not run and may come to, by their names. */
+export interface CallProviders {
+  /** Whether a call may wait for this unit. */
+  mayCome(unit: string): boolean
+  /** Resolves when it runs, which may start it; otherwise with why it does not. */
+  bringUp(
+    unit: string,
+    options: { readonly signal: AbortSignal; readonly deadlineMs: number },
+  ): Promise<Result<void, { readonly message: string }>>
+}
 
 export interface BrokerPowers {
   readonly clock: Clock
@@ -30,8 +46,12 @@ export interface BrokerPowers {
   epochMs(): number
   /** Whoever answers for `ask`. Without one, whatever must be asked is refused. */
   readonly prompter?: Prompter | undefined
+  /** Without it a unit that does not run is absent. */
+  readonly providers?: CallProviders | undefined
   /** By the names that the graph uses in `fromHost`. */
   readonly services: Readonly<Record<string, HostService>>
+  /** The agent of a unit that the graph only names, because it was started by another one, by its key. */
+  borrowed?(unit: string): CallAgent | undefined
   /** Must not throw. */
   onEvent(event: CallEvent): void
 }

@@ -21,6 +21,19 @@ export function memoryFiles(): MemoryFiles {
   const write = () => {
     if (failure !== undefined) throw Object.assign(new Error(`${failure}: no write`), { code: failure })
   }
+  const openLog = async (path: string) => {
+    write()
+    const entry: Entry = { kind: 'file', text: '', sizeBytes: 0 }
+    entries.set(path, entry)
+    return {
+      async append(line: string) {
+        write()
+        entry.text += line
+        entry.sizeBytes = entry.text.length
+      },
+      async close() {},
+    }
+  }
   const below = (path: string) =>
     [...entries.keys()].filter((each) => each === path || each.startsWith(`${path}/`)).sort()
   return {
@@ -55,22 +68,13 @@ export function memoryFiles(): MemoryFiles {
     },
     async rename(from, to) {
       write()
-      entries.set(to, entries.get(from)!)
+      const entry = entries.get(from)
+      if (entry === undefined) throw Object.assign(new Error(`no ${from}`), { code: 'ENOENT' })
+      entries.set(to, entry)
       entries.delete(from)
     },
-    async openJournal(path) {
-      write()
-      const entry: Entry = { kind: 'file', text: '', sizeBytes: 0 }
-      entries.set(path, entry)
-      return {
-        async append(line) {
-          write()
-          entry.text += line
-          entry.sizeBytes = entry.text.length
-        },
-        async close() {},
-      }
-    },
+    openJournal: openLog,
+    openLog,
     async remove(path) {
       for (const each of below(path)) entries.delete(each)
     },

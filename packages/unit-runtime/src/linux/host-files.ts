@@ -82,6 +82,11 @@ export const linuxHostFiles: HostFiles = {
     }
   },
 
+  async openLog(path): Promise<DurableLog> {
+    const handle = await open(path, 'ax', 0o600)
+    return { append: (line) => handle.appendFile(line), close: () => handle.close() }
+  },
+
   async remove(path) {
     await rm(path, { recursive: true, force: true })
   },

@@ -1,0 +1,50 @@
+import type { Clock, Processes } from '@spectrum/unit-monitor'
+import type { HostService } from './powers.js'
+
+/** What a service gets that starts programs or keeps files for its calls: all of it is the host's, and ends with it. */
+export interface ServicePowers {
+  readonly clock: Clock
+  /** In the host's journal: a host that dies leaves none of them behind. */
+  readonly processes: Processes
+  /** A private directory, whose path is short enough for sockets in it. Disposing it removes it. */
+  directory(): Promise<{ readonly path: string } & AsyncDisposable>
+  /** Only in such a directory. */
+  writeFile(path: string, text: string): Promise<void>
+}
+
+/** A service of the host program that has more than functions. */
+export interface OwningService {
+  /** Once for each host. Starts nothing yet. */
+  open(powers: ServicePowers): OpenService
+}
+
+export interface OpenService {
+  readonly serve: HostService
+  /** Every call of it has ended or is ending: resolves when nothing of it is left. Idempotent, never rejects. */
+  close(): Promise<void>
+}
+
+export interface OpenServices {
+  readonly functions: Readonly<Record<string, HostService>>
+  close(): Promise<void>
+}
+
+/** Opens those that own something. */
+export function openServices(
+  services: Readonly<Record<string, HostService | OwningService>>,
+  powers: ServicePowers,
+): OpenServices {
+  const open: OpenService[] = []
+  const functions = Object.entries(services).map(([name, service]): [string, HostService] => {
+    if (typeof service === 'function') return [name, service]
+    const opened = service.open(powers)
+    open.push(opened)
+    return [name, opened.serve]
+  })
+  return {
+    functions: Object.fromEntries(functions),
+    close: async () => {
+      await Promise.all(open.map((one) => one.close()))
+    },
+  }
+}

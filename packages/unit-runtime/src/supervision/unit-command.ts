@@ -1,0 +1,54 @@
+import type { ExecOutcome } from '@spectrum/guest-agent'
+import { type Clock, MachineLog } from '@spectrum/unit-monitor'
+import { err, ok, type Result } from 'neverthrow'
+import type { HostError } from '../errors.js'
+import type { RunningUnit } from '../running-unit.js'
+import type { Wait } from '../wait.js'
+
+export type CommandStream = 'stdout' | 'stderr'
+
+/**
+ * Starts the command of a unit that is up, with an empty environment and without input. What it says is handed on line by
+ * line, escaped, at a bounded rate; whoever says more has to wait. Resolves with the promise of its outcome.
+ */
+export async function startCommand(
+  unit: RunningUnit,
+  argv: readonly string[],
+  clock: Clock,
+  say: (source: CommandStream, text: string) => void,
+  wait: Wait,
+): Promise<Result<{ readonly outcome: Promise<ExecOutcome> }, HostError>> {
+  const started = await unit.spawn(argv, { signal: wait.signal, deadlineMs: wait.leftMs() })
+  if (started.isErr()) return err(started.error)
+  const process = started.value
+  const log = new MachineLog<CommandStream>(clock, ({ source, text }) => say(source, text))
+  void log.follow('stdout', process.stdout)
+  void log.follow('stderr', process.stderr)
+  // What could not be started has its outcome already.
+  const early = await Promise.race([process.outcome, Promise.resolve(undefined)])
+  if (early?.kind !== 'not-started') return ok({ outcome: process.outcome })
+  const message =
+    `The command of unit "${unit.name}" could not be started: ${early.message}. ` +
+    'Check its argument vector, and that the unit’s closure has the program.'
+  return err({ kind: 'command-not-started', message, unit: unit.name, reason: early.reason })
+}
+
+/** Undefined where the unit's own end is the story, not the command's. */
+export function endingOf(
+  unit: string,
+  outcome: ExecOutcome,
+): { readonly success: boolean; readonly why: string } | undefined {
+  const whose = `The command of unit "${unit}"`
+  switch (outcome.kind) {
+    case 'exited':
+      return { success: outcome.code === 0, why: `${whose} exited with ${outcome.code}.` }
+    case 'signalled':
+      return { success: false, why: `${whose} was ended by ${outcome.signal}.` }
+    case 'oom':
+      return { success: false, why: `${whose} was ended because the unit had no memory left; give it more.` }
+    case 'unit-lost':
+      return undefined
+    default:
+      return { success: false, why: `${whose} was ${outcome.kind}.` }
+  }
+}

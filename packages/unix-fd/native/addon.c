@@ -85,6 +85,7 @@ NAPI_MODULE_INIT() {
   const bool ready = add_constants(env, exports) && add_descriptor_calls(env, exports) &&
                      add_process_calls(env, exports) && add_socket_calls(env, exports) &&
                      add_message_calls(env, exports) && add_watch_calls(env, exports) &&
+                     add_look_calls(env, exports) &&
                      add_inspection_calls(env, exports) && add_mapping_calls(env, exports) &&
                      add_beneath_calls(env, exports);
   if (!ready) napi_throw_error(env, NULL, "unix-fd: the native part could not register its calls");

@@ -35,10 +35,9 @@ bool read_size(napi_env env, napi_value value, size_t *size) {
 
 static bool read_typed_array(napi_env env, napi_value value, napi_typedarray_type want, void **data,
                              size_t *length, const char *message) {
-  bool is_typed_array = false;
   napi_typedarray_type type;
-  if (napi_is_typedarray(env, value, &is_typed_array) != napi_ok || !is_typed_array ||
-      napi_get_typedarray_info(env, value, &type, length, data, NULL, NULL) != napi_ok || type != want)
+  /* Refuses what is no typed array. */
+  if (napi_get_typedarray_info(env, value, &type, length, data, NULL, NULL) != napi_ok || type != want)
     return refuse(env, message);
   return true;
 }

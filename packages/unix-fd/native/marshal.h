@@ -35,6 +35,7 @@ bool add_mapping_calls(napi_env env, napi_value exports);
 bool add_socket_calls(napi_env env, napi_value exports);
 bool add_message_calls(napi_env env, napi_value exports);
 bool add_watch_calls(napi_env env, napi_value exports);
+bool add_look_calls(napi_env env, napi_value exports);
 bool add_beneath_calls(napi_env env, napi_value exports);
 
 #endif

@@ -6,6 +6,7 @@
 #define SPECTRUM_UV_POLL_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct uv_loop_s;
 typedef struct uv_handle_s uv_handle_t;
@@ -15,6 +16,8 @@ typedef struct uv_poll_s uv_poll_t;
 enum { UV_POLL = 8 };
 enum { UV_READABLE = 1, UV_WRITABLE = 2 };
 
+/* Milliseconds, as the loop last read them: the same for all that one look at its descriptors found. */
+extern uint64_t uv_now(const struct uv_loop_s *loop);
 extern size_t uv_handle_size(int type);
 extern void uv_handle_set_data(uv_handle_t *handle, void *data);
 extern void *uv_handle_get_data(const uv_handle_t *handle);

@@ -14,6 +14,7 @@ static const napi_type_tag watch_tag = {0x5c1f0e6a94d34b7dULL, 0xa8b2f7d10c3e495
 
 struct watch {
   uv_poll_t *poll;
+  struct uv_loop_s *loop;
   napi_env env;
   napi_ref callback;
   napi_async_cleanup_hook_handle cleanup;
@@ -56,24 +57,37 @@ static void on_collected(napi_env env, void *data, void *hint) {
   let_go(watch);
 }
 
-/* Calls back with (status, events); status is 0 or -errno. */
-static void on_ready(uv_poll_t *poll, int status, int events) {
-  struct watch *watch = uv_handle_get_data((uv_handle_t *)poll);
+/* Whether the answer was true. What the callback set off, promises and ticks, has run when this returns. */
+static bool call_back(struct watch *watch, int status, int events) {
   napi_env env = watch->env;
   napi_handle_scope scope;
-  if (napi_open_handle_scope(env, &scope) != napi_ok) return;
-  napi_value receiver, callback, arguments[2], result;
+  bool again = false;
+  if (napi_open_handle_scope(env, &scope) != napi_ok) return false;
+  napi_value receiver, callback, arguments[3], result;
   if (napi_get_global(env, &receiver) == napi_ok &&
       napi_get_reference_value(env, watch->callback, &callback) == napi_ok && callback != NULL &&
       napi_create_int32(env, status, &arguments[0]) == napi_ok &&
-      napi_create_int32(env, events, &arguments[1]) == napi_ok) {
+      napi_create_int32(env, events, &arguments[1]) == napi_ok &&
+      napi_create_double(env, (double)uv_now(watch->loop), &arguments[2]) == napi_ok) {
     /* `watch` may be closing after this call, never freed: its close callback runs in a later turn. */
-    if (napi_make_callback(env, NULL, receiver, callback, 2, arguments, &result) == napi_pending_exception) {
+    const napi_status called = napi_make_callback(env, NULL, receiver, callback, 3, arguments, &result);
+    if (called == napi_pending_exception) {
       napi_value exception;
       if (napi_get_and_clear_last_exception(env, &exception) == napi_ok) napi_fatal_exception(env, exception);
-    }
+    } else if (called == napi_ok && napi_get_value_bool(env, result, &again) != napi_ok) again = false;
   }
   napi_close_handle_scope(env, scope);
+  return again;
+}
+
+/*
+ * Calls back with (status, events, turn): status is 0 or -errno, and turn the loop's time. As long as the answer is
+ * true, calls back again with no events, in the same turn of the loop.
+ */
+static void on_ready(uv_poll_t *poll, int status, int events) {
+  struct watch *watch = uv_handle_get_data((uv_handle_t *)poll);
+  bool again = call_back(watch, status, events);
+  while (again && !watch->closing) again = call_back(watch, 0, 0);
 }
 
 static bool unwrap(napi_env env, napi_value value, struct watch **watch) {
@@ -115,6 +129,7 @@ static napi_value watch_open_call(napi_env env, napi_callback_info info) {
   /* From here the loop knows the handle: whatever fails is undone by closing it. */
   uv_handle_set_data((uv_handle_t *)poll, watch);
   watch->poll = poll;
+  watch->loop = loop;
   watch->env = env;
   watch->holders = 1;
   napi_value object;

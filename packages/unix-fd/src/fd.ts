@@ -1,5 +1,6 @@
 import { err, ok, type Result, ResultAsync } from 'neverthrow'
 import { abortedError, closedError, errnoName, systemError, type UnixFdError } from './errors.js'
+import { type Looked, type Lookout, lookoutOf } from './looking/lookout.js'
 import { READABLE, type SystemCalls, WRITABLE } from './system-calls.js'
 
 /** What a descriptor is waited for. */
@@ -47,6 +48,8 @@ export class Fd implements Disposable {
   /** The signal of the last wait, on which the listener stays: who reads in a loop brings the same one again. */
   #signal: AbortSignal | undefined
   #onAbort: (() => void) | undefined
+  /** Present while it is patient. */
+  #looking: { readonly lookout: Lookout; readonly looked: Looked } | undefined
 
   /** Takes over the ownership of `number`. */
   constructor(calls: SystemCalls, number: number) {
@@ -65,6 +68,43 @@ export class Fd implements Disposable {
   get number(): number {
     if (this.closed) throw new Error('this descriptor is closed: its number may already be another file')
     return this.#number
+  }
+
+  /**
+   * Whether this program looks again for a moment for what comes next, before it sleeps in the event loop: for channels
+   * on which messages follow one another closely, such as requests and their answers, where two wake-ups cost more than
+   * the messages do. Default false.
+   *
+   * After the event loop told of one patient descriptor, and what was waited for has been dealt with (promises that it
+   * settled, too), all of them that are waited for (the 8 told of last) are looked at together, for at most 50 us. What
+   * is found is told at once, to each its turn, and looking begins again. The event loop gets its turn after 1 ms at the
+   * latest, and one more call of whoever is told. Looking goes on while it finds something; in vain it becomes rarer,
+   * down to once in 64 times. A descriptor on which nothing happens, or on which things are further apart than 200 us,
+   * costs nothing.
+   */
+  get patient(): boolean {
+    return this.#looking !== undefined
+  }
+
+  /** Using a closed descriptor throws. */
+  set patient(on: boolean) {
+    if (on === this.patient) return
+    if (!on) {
+      this.#forget()
+      return
+    }
+    if (this.closed) throw new Error('this descriptor is closed: nothing comes on it any more')
+    const self = this
+    const looked: Looked = {
+      get number() {
+        return self.#number
+      },
+      get wanted() {
+        return self.#wanted
+      },
+      report: (events) => this.#report(0, events),
+    }
+    this.#looking = { lookout: lookoutOf(this.#calls), looked }
   }
 
   /** Gives the number to the caller, who now has to close it. Waits in progress end as `closed`. */
@@ -195,7 +235,7 @@ export class Fd implements Disposable {
     const wanted = this.#wanted
     if ((wanted & ~this.#watched) !== 0) {
       if (this.#watch === undefined) {
-        const watch = this.#calls.watchOpen(this.#number, (status, events) => this.#onReady(status, events))
+        const watch = this.#calls.watchOpen(this.#number, (...told) => this.#onReady(...told))
         // A regular file is always ready and cannot be watched: epoll answers EPERM.
         if (typeof watch === 'number') return systemError('epoll_ctl', watch)
         this.#watch = watch
@@ -214,7 +254,15 @@ export class Fd implements Disposable {
     this.#held = on
   }
 
-  #onReady(status: number, events: number): void {
+  /** Whether to be called again, with no events, when all that this set off has run. */
+  #onReady(status: number, events: number, turn: number): boolean {
+    if (status === 0 && events === 0) return this.#looking?.lookout.look() ?? false
+    this.#looking?.lookout.told(this.#looking.looked, turn)
+    this.#report(status, events)
+    return this.#looking?.lookout.goesOn() ?? false
+  }
+
+  #report(status: number, events: number): void {
     const wanted = this.#wanted
     if (status < 0) {
       // On an error condition libuv stops the watch; the next call on the descriptor learns which error.
@@ -231,9 +279,15 @@ export class Fd implements Disposable {
     this.#update()
   }
 
+  #forget(): void {
+    this.#looking?.lookout.forget(this.#looking.looked)
+    this.#looking = undefined
+  }
+
   #release(): void {
     live -= 1
     this.#number = -1
+    this.#forget()
     // Before the descriptor closes: epoll would otherwise watch whatever gets the number next.
     if (this.#watch !== undefined) this.#calls.watchClose(this.#watch)
     this.#watch = undefined

@@ -47,6 +47,8 @@ export class Inbox implements Disposable {
   readonly #slots: number
   readonly #stride: number
   readonly #out: Int32Array
+  /** The last view of each slot. */
+  readonly #views: (Uint8Array | undefined)[]
   /** The slot of the message that is shown, and how many slots were filled. */
   #slot = 0
   #filled = 0
@@ -65,6 +67,7 @@ export class Inbox implements Disposable {
     this.#slots = slots
     this.#stride = DESCRIPTORS + maxFds
     this.#out = new Int32Array(slots * this.#stride)
+    this.#views = new Array(slots).fill(undefined)
   }
 
   /** Where in `buffer` the message begins. */
@@ -79,7 +82,12 @@ export class Inbox implements Disposable {
 
   /** A view of the message, borrowed until the next. */
   get bytes(): Uint8Array {
-    return this.buffer.subarray(this.start, this.start + this.#length)
+    // Messages are often as long as the one before in their slot, and making a view costs as much as sending it on.
+    const before = this.#views[this.#slot]
+    if (before?.length === this.#length) return before
+    const view = this.buffer.subarray(this.start, this.start + this.#length)
+    this.#views[this.#slot] = view
+    return view
   }
 
   /** How many of the message's descriptors nobody took yet. */

@@ -12,6 +12,7 @@ export type { Attached, Found, PeerCredentials, Received, SocketType, UnixSocket
 export {
   MOST_DESCRIPTORS,
   MOST_MESSAGES,
+  type OnReady,
   type Pause,
   type ReadStartTime,
   type SystemCalls,

@@ -129,14 +129,28 @@ export interface SystemCalls {
   /** How many messages. Each slot of `out`: flags, length, count, descriptors …, and its part of `bytes`. */
   receive(fd: number, bytes: Uint8Array, out: Int32Array, mostDescriptors: number, slots: number): number
   /** Gives a watch object, or a negative number. One watch per descriptor. */
-  watchOpen(fd: number, onReady: (status: number, events: number) => void): object | number
+  watchOpen(fd: number, onReady: OnReady): object | number
   /** Which events of a descriptor the loop tells from now on; 0 for none. */
   watchSet(watch: object, events: number): number
   /** Whether a started watch keeps the program alive. */
   watchHold(watch: object, on: number): void
   /** Ends watching; the descriptor stays open. */
   watchClose(watch: object): void
+  /** CLOCK_MONOTONIC in nanoseconds. */
+  now(): number
+  /**
+   * Looks until one is ready or the time (1 ms at most) is over: how many are. `descriptors` holds `count` (8 at most)
+   * times the number, the wanted events and, afterwards, those found.
+   */
+  look(descriptors: Int32Array, count: number, nanoseconds: number): number
 }
+
+/**
+ * Called back with 0 or -errno, the events, and the event loop's time in milliseconds, the same for all that it tells in
+ * one turn. Whoever answers true is called again in that turn, with no events, once what it set off (promises, ticks) has
+ * run.
+ */
+export type OnReady = (status: number, events: number, turn: number) => boolean
 
 /** What the kernel says about a process by its number; absent when there is no such process. */
 export type ReadStartTime = (pid: number) => bigint | undefined

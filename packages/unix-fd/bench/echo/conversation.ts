@@ -4,10 +4,11 @@ import type { Fd, Inbox, UnixSocket } from '@spectrum/unix-fd'
 
 export const MOST_FDS = 28
 export const ROOM = { maxBytes: 64 * 1024, maxFds: MOST_FDS }
-export const INBOX_ROOM = { ...ROOM, maxMessages: 32 }
+/** Few at a time, so that the other end has something to do meanwhile. */
+export const INBOX_ROOM = { ...ROOM, maxMessages: 8 }
 
 /** How many messages one end takes before it lets the rest of its program run, and what came with the last. */
-const MOST_PER_TURN = 64
+const MOST_PER_TURN = 256
 const mayTakeMore = (taken: number, inbox: Inbox) => taken < MOST_PER_TURN || inbox.waiting > 0
 
 export interface Load {
@@ -20,6 +21,7 @@ export interface Load {
 
 /** Sends every message back with the descriptors that came with it, until the peer closes. */
 export function echo(socket: UnixSocket, inbox: Inbox): void {
+  socket.fd.patient = true
   let unanswered = false
   const answer = (): boolean => {
     const sent = socket.trySend(inbox.bytes, inbox)._unsafeUnwrap()
@@ -46,6 +48,7 @@ export function talk(socket: UnixSocket, inbox: Inbox, load: Load): Promise<numb
   const { messages, window, payload, fds } = load
   let sent = 0
   let answered = 0
+  socket.fd.patient = true
   const send = () => {
     while (sent < messages && sent - answered < window) {
       if (socket.trySend(payload, fds)._unsafeUnwrap() === 0) return
@@ -78,6 +81,7 @@ export function talk(socket: UnixSocket, inbox: Inbox, load: Load): Promise<numb
 
 /** The same with `send` and `receive`, one message after the other. */
 export async function echoWithPromises(socket: UnixSocket, signal: AbortSignal): Promise<void> {
+  socket.fd.patient = true
   for (;;) {
     const received = (await socket.receive({ ...ROOM, signal }))._unsafeUnwrap()
     if (received.kind === 'end') return socket.close()
@@ -90,6 +94,7 @@ export async function echoWithPromises(socket: UnixSocket, signal: AbortSignal):
 export async function talkWithPromises(socket: UnixSocket, load: Load, signal: AbortSignal): Promise<number> {
   const { messages, window, payload, fds } = load
   let sent = 0
+  socket.fd.patient = true
   const start = process.hrtime.bigint()
   for (let answered = 0; answered < messages; answered++) {
     for (; sent < messages && sent - answered < window; sent++) {

@@ -40,7 +40,7 @@ export class Device extends KvmObject {
     return setAttribute(this[ACCESS], which, value)
   }
 
-  /** What the tables do not know; see {@link rawIoctl}. */
+  /** What the tables do not know; see `rawIoctl`. */
   ioctl(request: string, argument?: Uint8Array | number | bigint): Result<number, KvmError> {
     return rawIoctl(this[ACCESS], request, argument)
   }

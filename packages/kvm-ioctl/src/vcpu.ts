@@ -64,7 +64,7 @@ export interface VcpuFacts {
   readonly xsaveBytes: number
 }
 
-/** Ends a run from any thread; see {@link Vcpu.kicker}. */
+/** Ends a run from any thread; see `Vcpu.kicker`. */
 export interface Kicker {
   readonly handle: number
 }

@@ -66,6 +66,7 @@ export type FakeStartup =
 export interface FakeScript {
   /** Runs beside the machine; by default a guest that boots and never says anything. */
   readonly guest?: ((guest: FakeGuest) => void | Promise<void>) | undefined
+  /** What becomes of a machine that is started; `connects` by default. */
   readonly startup?: ((machine: MachineDescription) => FakeStartup) | undefined
   /** What becomes of a device that is added; `works` by default. */
   readonly hotplug?: ((device: PmemDevice | BlockDevice) => 'works' | 'declined' | 'hangs') | undefined

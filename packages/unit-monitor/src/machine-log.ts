@@ -17,6 +17,7 @@ export interface LogBounds {
   readonly bytesPerSecond: number
 }
 
+/** How much of a machine's log is kept and passed on. */
 export const LOG_BOUNDS: LogBounds = {
   keptLines: 200,
   lineBytes: 1024,

@@ -108,6 +108,7 @@ export interface MachineProcess {
 export type MachineEvents = {
   /** One line of the guest's kernel log or of the monitor's own output, already escaped and bounded. */
   log: (line: { readonly source: 'console' | 'monitor'; readonly text: string }) => void
+  /** The machine has ended; once, and the last event. */
   exit: (exit: MachineExit) => void
 }
 

@@ -28,6 +28,7 @@ export type Step =
   | 'stop-begun'
   | 'machine-ended'
 
+/** A unit is in another state now. */
 export interface UnitStateEvent {
   readonly unit: string
   readonly state: UnitState
@@ -44,12 +45,15 @@ export type CommandEvent =
 
 /** What a host tells while it lives. */
 export type HostEvents = {
+  /** A unit is in another state now. */
   'unit-state': (event: UnitStateEvent) => void
+  /** A command of a unit was started, or has ended. */
   command: (event: CommandEvent) => void
   /** A line of a unit's log, escaped and bounded. */
   log: (event: LogLine & { readonly unit: string }) => void
   /** What became of a call between units: allowed or refused and why, and how one that was allowed has ended. */
   call: (event: CallEvent) => void
+  /** A unit that starts has come to this step. */
   step: (event: { readonly unit: string; readonly step: Step }) => void
   /** A record reached the disk. */
   journal: (record: JournalRecord) => void

@@ -87,7 +87,9 @@ export interface UnitCommand {
 
 /** What a unit tells while it lives. */
 export type UnitEvents = {
+  /** The unit is in another state now. */
   state: (state: UnitState) => void
+  /** A line that the unit or its monitor has said; escaped and bounded. */
   log: (line: LogLine) => void
 }
 

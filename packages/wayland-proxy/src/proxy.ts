@@ -139,6 +139,7 @@ export class WaylandProxy implements Disposable {
     while (this.#sessions.size > 0) await new Promise<void>((resolve) => this.#leaving.push(resolve))
   }
 
+  /** Tells a warning to whoever the proxy was made for. */
   warn(warning: Warning): void {
     this.#context.warn(warning)
   }

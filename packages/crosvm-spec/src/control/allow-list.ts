@@ -4,6 +4,7 @@ import { type Clock, Connection, type PacketSockets } from './connection.js'
 import type { ControlError } from './errors.js'
 import { parseExactJson, printExactJson } from './exact-json.js'
 
+/** For one connection to a file server's allow-list. */
 export interface AllowListOptions {
   /** The socket given to `crosvm device fs --allowlist-socket-path`. */
   readonly path: string

@@ -53,6 +53,7 @@ export function readCpus(text: string): CpuSet {
   return checkSet(text.split(',').map(readItem))
 }
 
+/** A set of processors, as crosvm writes it: `0,2-3`. */
 export const cpus: Shape<CpuSet> = {
   print: printCpus,
   read: (cursor) => readCpus(takeAll(cursor)),

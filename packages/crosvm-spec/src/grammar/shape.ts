@@ -3,7 +3,7 @@ import { Cursor, type ReadContext } from './cursor.js'
 import { Refusal } from './refusal.js'
 
 /**
- * How values of one type are written and read. Both directions refuse by throwing {@link Refusal}; `print`
+ * How values of one type are written and read. Both directions refuse by throwing `Refusal`; `print`
  * checks the value at run time, because a type is no boundary.
  */
 export interface Shape<T> {
@@ -17,6 +17,7 @@ export interface Shape<T> {
   readonly printsBare?: (value: T) => boolean
   /** A record is written without brackets where it is the whole option. */
   readonly printTop?: (value: T) => string
+  /** Reads a value that is an option's whole text, where that is written otherwise than inside another one. */
   readonly readTop?: (cursor: Cursor) => T
 }
 

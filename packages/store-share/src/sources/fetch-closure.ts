@@ -70,11 +70,13 @@ export type FetchEvents = {
   claim: (event: { readonly path: string; readonly cache: string; readonly found: boolean }) => void
   /** Everything is known; what is admitted is fetched next. */
   verdict: (verdict: Verdict) => void
+  /** A path begins to come from this cache; `narSize` in bytes. */
   'path-begun': (event: { readonly path: string; readonly cache: string; readonly narSize: number }) => void
   /** About once for every MiB of a path. */
   progress: (event: { readonly path: string; readonly narBytes: number; readonly narSize: number }) => void
   /** Its blob is in the cache, fetched now or before. */
   'path-done': (event: { readonly path: string; readonly narSize: number }) => void
+  /** A request failed and will be made again. */
   retry: (retry: Retry) => void
   /** Another cache may still have it. */
   'cache-failed': (event: { readonly cache: string; readonly error: StoreError | CacheFailure }) => void

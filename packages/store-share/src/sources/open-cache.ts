@@ -17,6 +17,7 @@ export interface BinaryCachePowers {
 export interface BinaryCacheOptions extends HttpTuning {
   /** For people. Default: the address. */
   readonly name?: string | undefined
+  /** Hears of each request that will be made again. */
   readonly onRetry?: ((retry: Retry) => void) | undefined
 }
 

@@ -18,6 +18,7 @@ export interface OwningService {
   open(powers: ServicePowers): OpenService
 }
 
+/** A function that units call, with what it owns. */
 export interface OpenService {
   readonly serve: HostService
   /** Every call of it has ended or is ending: resolves when nothing of it is left. Idempotent, never rejects. */

@@ -8,7 +8,14 @@ import type { Act } from './requests.js'
 /** A command that runs in a unit of another program's host. It is cancelled when this connection ends. */
 export interface ControlledCommand {
   /** Present when it was started with `stdin: 'open'`. A write resolves when the host has room for the bytes. */
-  readonly stdin: { write(bytes: Uint8Array): Promise<void>; end(): Promise<void> } | undefined
+  readonly stdin:
+    | {
+        /** Resolves when the host has room for the bytes. */
+        write(bytes: Uint8Array): Promise<void>
+        /** The command reads end-of-file behind what was written. */
+        end(): Promise<void>
+      }
+    | undefined
   /** Byte-exact; one consumer each; not reading one of them stops neither the other nor other commands. */
   readonly stdout: AsyncIterable<Uint8Array>
   readonly stderr: AsyncIterable<Uint8Array>

@@ -131,6 +131,7 @@ export const readInjected = object({
   added: storePaths,
   way: oneOf('devices', 'view', 'none'),
   devices: integer(0, mostNumber),
+  /** Milliseconds that it took. */
   ms: (value, at): number => {
     if (typeof value === 'number' && value >= 0) return value
     throw new ShapeFault(`${at} must be a number`)

@@ -16,6 +16,7 @@ export interface PoolLimits {
   readonly refills: number
 }
 
+/** What a pool of ready units takes, unless its host says otherwise. */
 export const POOL_LIMITS: PoolLimits = Object.freeze({
   waiting: 0,
   mostWaiting: 4,

@@ -4,6 +4,7 @@
  */
 export type LogSource = 'console' | 'monitor' | 'stdout' | 'stderr' | 'host'
 
+/** A line that a unit or its monitor has said; escaped and bounded. */
 export interface LogLine {
   /** Counts the lines of one unit on one host, from 1 on; what is missing was dropped. */
   readonly seq: number
@@ -14,6 +15,7 @@ export interface LogLine {
   readonly text: string
 }
 
+/** Which lines are wanted, and for how long. */
 export interface LogOptions {
   /** Go on with what is said from now on, until the signal aborts or the host stops. */
   readonly follow?: boolean | undefined

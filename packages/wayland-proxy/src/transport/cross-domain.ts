@@ -13,6 +13,7 @@ export const carryAnything: Carry = (fd) => ok(fd)
 
 /** What a client behind crosvm's cross-domain device needs of the world. */
 export interface CrossDomainPowers {
+  /** What a descriptor is, by fstat(2). */
   readonly inspect: RelayPowers['inspect']
   /** Whether it is a memfd, by its link in /proc. */
   isMemfd(fd: Fd): boolean

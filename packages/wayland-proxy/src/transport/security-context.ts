@@ -13,8 +13,11 @@ const [DISPLAY, REGISTRY, FIRST_SYNC, MANAGER_ID, CONTEXT, LAST_SYNC] = [1, 2, 3
 
 /** What opening a security context needs of the world. */
 export interface SecurityContextPowers {
+  /** Connects to a socket by its path. */
   readonly connect: (path: string) => Result<UnixSocket, UnixFdError>
+  /** Listens at a path. */
   readonly listen: (path: string) => Result<Listener, UnixFdError>
+  /** Both ends of a pipe, for the end of the context. */
   readonly pipe: () => Result<Pipe, UnixFdError>
 }
 

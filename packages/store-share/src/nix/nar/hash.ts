@@ -20,6 +20,7 @@ export interface NarSummary {
 export interface NarHashPowers {
   readonly clock: Clock
   readonly tree: TreeReader
+  /** A fresh SHA-256. */
   readonly sha256: () => ChunkHash
 }
 

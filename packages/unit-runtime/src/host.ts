@@ -26,8 +26,10 @@ import type { StartPlan } from './start-plan.js'
 import { HostLogs } from './supervision/host-logs.js'
 import { HostUnits } from './supervision/host-units.js'
 import type { LogLine, LogOptions, LogSource } from './supervision/log-line.js'
+import type { SupervisedUnit } from './supervision/supervised-unit.js'
 import type { StopOptions, Unit, WaitOptions } from './unit.js'
 import { measure, type UnitContext } from './unit-context.js'
+import { DEFAULT_MEMORY } from './unit-start.js'
 import { openWait, orAborted, type Wait } from './wait.js'
 
 /** The units of a graph, by the keys that were given to `compose`. */
@@ -171,7 +173,10 @@ export class OpenHost implements Host {
         clock: powers.clock,
         canPause: choice.monitor.capabilities.pause,
         start: (graph, wired, options) =>
-          this.#tracked(this.#start(graph, options, wired)).map((units) => Object.values(units)[0]!),
+          this.#tracked(this.#start(graph, options, wired)).map(
+            // A host supervises all of its units.
+            (units) => Object.values(units)[0] as SupervisedUnit,
+          ),
         definitionOf: (unit) => this.#calls.definitionOf(unit),
         isTaken: (unit) => this.#units.isTaken(unit),
         memoryOf: ({ memoryBytes = DEFAULT_MEMORY }) => memoryBytes,
@@ -191,7 +196,7 @@ export class OpenHost implements Host {
     graph: Graph<Map>,
     options: WaitOptions = {},
   ): ResultAsync<Units<Map>, HostError> {
-    return this.#tracked(this.#start(graph, options)) as ResultAsync<Units<Map>, HostError>
+    return this.#tracked(this.#start(graph, options))
   }
 
   disposable<T, Template extends UnitDefinition>(
@@ -244,6 +249,13 @@ export class OpenHost implements Host {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
+  }
+
+  /** A start that a stop of the host waits for. */
+  #tracked<T>(work: Promise<Result<T, HostError>>): ResultAsync<T, HostError> {
+    this.#starts.add(work)
+    void work.finally(() => this.#starts.delete(work))
+    return new ResultAsync(work)
   }
 
   /** The calls of the graph's units follow `wired`. */

@@ -54,6 +54,15 @@ export type { HostCall, HostService } from './broker/powers.js'
 export type { ExecResult } from './collect.js'
 export type { DebugOutput, DebugTarget } from './debug/debug-output.js'
 export { type ElfRefusal, type RandomAccess, readBuildId } from './debug/elf-build-id.js'
+export type {
+  DisposableOptions,
+  DisposableUnits,
+  PrepareOptions,
+  WithWires,
+} from './disposable/disposables.js'
+export type { WithUnit } from './disposable/lend.js'
+export { POOL_LIMITS, type PoolLimits } from './disposable/pool.js'
+export type { TemplateWires, WiresOf } from './disposable/template.js'
 export type { HostError } from './errors.js'
 export {
   type CommandEvent,

@@ -3,6 +3,7 @@ import { err, ok, type Result, ResultAsync } from 'neverthrow'
 import type { CallLimits } from './broker/limits.js'
 import { type OwningService, openServices } from './broker/owning-service.js'
 import type { HostService } from './broker/powers.js'
+import { faultOfPoolLimits, type PoolLimits } from './disposable/pool.js'
 import { type HostError, monitorFailed, stateFailed, storeFailed } from './errors.js'
 import { emit, type HostEmitter, newHostEmitter } from './events.js'
 import { type Host, type HostParts, OpenHost } from './host.js'
@@ -41,6 +42,8 @@ export interface HostOptions {
   readonly services?: Readonly<Record<string, HostService | OwningService>> | undefined
   /** What the calls of a graph may take, where it differs from the defaults. */
   readonly callLimits?: Partial<CallLimits> | undefined
+  /** How many disposables are kept ready, and what they may cost. By default none is. */
+  readonly disposables?: Partial<PoolLimits> | undefined
 }
 
 const OPEN_MS = 180_000
@@ -173,6 +176,7 @@ async function choose(
     services: services.functions,
     closeServices: services.close,
     callLimits: options.callLimits,
+    disposables: options.disposables,
     signal: options.signal,
   })
 }
@@ -206,7 +210,7 @@ function faultOf(places: HostPlaces, options: HostOptions): HostError | undefine
     const message = `callLimits.${wrong[0]} must be a number, 1 or more.`
     return { kind: 'invalid-request', message, field: 'callLimits' }
   }
-  return undefined
+  return faultOfPoolLimits(options.disposables ?? {})
 }
 
 function stopped(wait: Wait, error: HostError | undefined): HostError {

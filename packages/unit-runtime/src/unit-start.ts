@@ -13,7 +13,8 @@ import type { UnitContext } from './unit-context.js'
 import { UnitView } from './unit-view.js'
 import { openWait, orAborted, type Wait } from './wait.js'
 
-const DEFAULT_MEMORY = 256 * 1024 * 1024
+/** Bytes of a guest whose unit does not say. */
+export const DEFAULT_MEMORY = 256 * 1024 * 1024
 const DEFAULT_SLOTS = 16
 /** How long a machine whose channel ended gets to report why. */
 const POST_MORTEM_MS = 2_000

@@ -2,6 +2,7 @@ import type { Graph, UnitDefinition } from '@spectrum/unit-graph'
 import type { Clock } from '@spectrum/unit-monitor'
 import type { ResultAsync } from 'neverthrow'
 import type { HostError } from '../errors.js'
+import type { Awaken } from '../running-unit.js'
 import type { Unit, WaitOptions } from '../unit.js'
 
 /** A unit that can be held still. */
@@ -9,7 +10,7 @@ export interface PausableUnit extends Unit {
   /** From `running` to `paused`. After a failure it runs. */
   pause(options?: WaitOptions): ResultAsync<void, HostError>
   /** From `paused` to `running`, with the host's time and new entropy. After a failure it is of no use. */
-  resume(options?: WaitOptions): ResultAsync<void, HostError>
+  resume(options?: WaitOptions, awaken?: Awaken): ResultAsync<void, HostError>
 }
 
 /** What disposables use of their host. */

@@ -31,6 +31,7 @@ afterAll(() => rm(root, { recursive: true }))
 interface Moment {
   readonly dieAt: string
   readonly injection?: 'view'
+  readonly supervised?: 'restart' | 'lazy'
   readonly nth?: number
 }
 
@@ -111,6 +112,14 @@ test.each(['view-served', 'inject-granted', 'revoke-hidden'])(
     await expectNoOrphan()
   },
 )
+
+test.each<Moment>([
+  { supervised: 'restart', dieAt: 'machine-started', nth: 2 },
+  { supervised: 'lazy', dieAt: 'machine-started' },
+])('a host killed during a $supervised start, at "$dieAt", leaves no orphan', async (moment) => {
+  await dieAt(moment)
+  await expectNoOrphan()
+})
 
 test('a living host is left alone when another one opens on the same directory', async () => {
   const child = startDying({ dieAt: 'running' })

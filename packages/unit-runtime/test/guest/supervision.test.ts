@@ -1,0 +1,108 @@
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { buildTestPrograms } from '../../../guest-agent/test/support/built.js'
+import {
+  bytes,
+  type CallEvent,
+  closure,
+  compose,
+  defineService,
+  defineUnit,
+  type Host,
+  nixStore,
+  openHost,
+  type Unit,
+} from '../../src/index.js'
+import { addToStore } from './real-store.js'
+import { findRemains } from './remains.js'
+
+const Pipe = defineService('test.pipe', { request: bytes(), response: bytes() })
+const calls: CallEvent[] = []
+let root: string
+let probe: string
+let host: Host
+let mail: Unit
+let vault: Unit
+
+beforeAll(async () => {
+  root = await mkdtemp(`${tmpdir()}/supervision-`)
+  const tool = await addToStore('probe', async (path) => {
+    await mkdir(`${path}/bin`, { recursive: true })
+    await cp(buildTestPrograms().probe, `${path}/bin/probe`)
+  })
+  probe = `${tool}/bin/probe`
+  const store = closure(tool)
+  const server = defineUnit('vault', {
+    store,
+    start: 'lazy',
+    restart: { when: 'on-failure', backoffMs: 50 },
+    provides: { cat: Pipe.command([probe, 'cat']), wait: Pipe.command([probe, 'wait']) },
+  })
+  const client = defineUnit('mail', {
+    store,
+    command: [probe, 'serve', '/tmp/socket'],
+    needs: { cat: Pipe, wait: Pipe },
+  })
+  const graph = compose({ client, server }).wire({ client: server.provides })._unsafeUnwrap()
+  const directories = { stateDirectory: `${root}/state`, cacheDirectory: `${root}/cache` }
+  host = (
+    await openHost({ store: nixStore(), ...directories, callLimits: { providerMs: 180_000 } })
+  )._unsafeUnwrap()
+  host.events.on('call', (event) => calls.push(event))
+  const units = (await host.start(graph))._unsafeUnwrap()
+  mail = units.client
+  vault = units.server
+})
+
+afterAll(async () => {
+  await host?.stop()
+  if (root) await rm(root, { recursive: true })
+})
+
+const call = async (need: string, stdin: string) => {
+  const ran = await mail.exec([probe, 'call', `/run/spectrum/services/${need}`], { stdin })
+  return new TextDecoder().decode(ran._unsafeUnwrap().stdout)
+}
+
+it('starts a unit by the first real call of its service, whose caller is answered', async () => {
+  expect([vault.state, vault.processes]).toEqual(['dormant', []])
+  expect(await call('cat', 'who is there')).toBe('who is there')
+  expect(vault.state).toBe('running')
+  expect(vault.processes.length).toBeGreaterThan(0)
+})
+
+it('has what a unit’s command says in its log, and in bounded files of the host', async () => {
+  const said = async () => {
+    const lines: string[] = []
+    for await (const { source, text } of mail.logs()) lines.push(`${source}: ${text}`)
+    return lines
+  }
+  await expect.poll(said).toContain('stdout: listening')
+  expect(await said()).toContain('host: running')
+  const { files } = (await host.leftovers())._unsafeUnwrap()
+  expect(files.some((file) => file.endsWith('/logs/mail/0.log'))).toBe(true)
+})
+
+it('ends the open call of a unit whose monitor was killed, and answers the next one by a fresh machine', async () => {
+  const before = vault.boot?.bootId
+  const waiting = call('wait', '')
+  await expect
+    .poll(() => calls.filter(({ kind }) => kind === 'allowed').map(({ need }) => need))
+    .toContain('wait')
+  process.kill(vault.processes[0]!.pid, 'SIGKILL')
+  expect(await waiting).toBe('')
+  await expect
+    .poll(() => calls.find((event) => event.kind === 'ended' && event.need === 'wait'))
+    .toMatchObject({ end: { kind: 'provider-failed' } })
+  await expect.poll(() => vault.state).not.toBe('running')
+  expect(await call('cat', 'and now')).toBe('and now')
+  expect(vault.restarts).toBe(1)
+  expect(vault.boot?.bootId).not.toBe(before)
+})
+
+it('leaves nothing', async () => {
+  ;(await host.stop())._unsafeUnwrap()
+  const left = await findRemains(`${root}/state`, `${root}/cache`)
+  expect(left).toEqual({ processes: [], mounts: [], files: [] })
+})

@@ -108,6 +108,12 @@ void boot_store_modules(void)
 	rmdir("/modules");
 }
 
+void boot_unseal(void)
+{
+	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND, NULL) < 0)
+		say("/ stays read-only: %s", strerror(errno));
+}
+
 void boot_seal(void)
 {
 	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)

@@ -10,8 +10,10 @@ void boot_mounts(void);
  */
 void boot_channel_modules(void);
 void boot_store_modules(void);
-/* Makes / read-only, as far as the kernel allows. Nothing is created in it afterwards. */
+/* Makes / read-only, as far as the kernel allows. */
 void boot_seal(void);
+/* Lets a directory be made in /, to mount something on; seal it again at once. */
+void boot_unseal(void);
 
 /* A socket that hears the kernel's device events, or -1. */
 int open_device_events(void);

@@ -1,8 +1,10 @@
 #include "command.h"
+#include "answer.h"
 #include "cgroup.h"
 #include "channel.h"
 #include "console.h"
 #include "spawn.h"
+#include "terminal.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -15,6 +17,7 @@
 static struct command commands[LIMIT_RUNNING_COMMANDS];
 /* Ids only grow, so an id that is not in the table was either ended or never used. */
 static uint32_t last_id;
+static bool refusing;
 
 static struct command *find(uint32_t id)
 {
@@ -109,14 +112,17 @@ const char *command_exec(const struct request *request)
 		return "exec: an id that is not new";
 	last_id = request->id;
 	struct command *c = find_free();
-	if (c == NULL) {
-		report_not_started(request->id, NOT_STARTED_RESOURCES, EAGAIN, "the unit runs as many commands as it may at once");
+	if (c == NULL || refusing) {
+		report_not_started(request->id, NOT_STARTED_RESOURCES, EAGAIN,
+		                   refusing ? "the unit is shutting down" : "the unit runs as many commands as it may at once");
 		return NULL;
 	}
 	c->program = strdup(request->exec.argv[0]);
 	c->cwd = strdup(request->exec.cwd);
 	c->in.buffer = request->exec.stdin_open ? malloc(LIMIT_STDIN_WINDOW) : NULL;
 	c->id = request->id;
+	c->terminal = request->exec.rows != 0;
+	c->in.last = -1;
 	c->failure_fd = c->in.fd = c->out[0].fd = c->out[1].fd = -1;
 	int error = ENOMEM;
 	struct spawned spawned = {0};
@@ -222,6 +228,89 @@ const char *command_kill(uint32_t id)
 	return NULL;
 }
 
+static void close_input(struct command *c)
+{
+	close_once(&c->in.fd);
+	c->in.used = 0;
+	if (!c->in.end_seen)
+		report_id(FRAME_STDIN_CLOSED, c->id);
+}
+
+/* The terminal of the command that the host means; or NULL, and it has its answer. */
+static struct command *find_terminal(uint32_t request, uint32_t id, const char **wrong)
+{
+	struct command *c = find(id);
+	*wrong = c == NULL && id > last_id ? "a terminal of no such command" : NULL;
+	if (*wrong != NULL)
+		return NULL;
+	int error = c == NULL ? ESRCH : !c->terminal ? ENOTTY : c->out[0].fd < 0 ? EIO : 0;
+	if (error == 0)
+		return c;
+	answer_refusal(request, error, "there is no such terminal");
+	return NULL;
+}
+
+const char *command_resize(const struct request *request)
+{
+	const char *wrong = NULL;
+	const struct command *c = find_terminal(request->id, request->resize.command, &wrong);
+	if (c == NULL)
+		return wrong;
+	if (terminal_resize(c->out[0].fd, request->resize.rows, request->resize.columns))
+		answer_done(request->id);
+	else
+		answer_refusal(request->id, errno, "the terminal keeps its size");
+	return NULL;
+}
+
+/* Once nobody holds the master, the kernel sends SIGHUP to whoever is on the terminal. */
+static void hang_up(struct command *c)
+{
+	if (c->in.fd >= 0)
+		close_input(c);
+	if (c->out[0].fd >= 0)
+		end_output(c, 0, END_CUT);
+}
+
+const char *command_hang_up(const struct request *request)
+{
+	const char *wrong = NULL;
+	struct command *c = find_terminal(request->id, request->command, &wrong);
+	if (c == NULL)
+		return wrong;
+	if (c->phase == COMMAND_RUNNING) {
+		hang_up(c);
+		answer_done(request->id);
+	} else {
+		answer_refusal(request->id, EAGAIN, "the command has not started yet");
+	}
+	return NULL;
+}
+
+void refuse_new_commands(void) { refusing = true; }
+
+size_t count_commands(void)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < LIMIT_RUNNING_COMMANDS; i++)
+		count += commands[i].phase != COMMAND_FREE;
+	return count;
+}
+
+void ask_all_commands_to_end(void)
+{
+	for (size_t i = 0; i < LIMIT_RUNNING_COMMANDS; i++) {
+		struct command *c = &commands[i];
+		if (c->phase == COMMAND_FREE || c->reaped)
+			continue;
+		kill(-c->pid, SIGTERM);
+		/* One that is stopped could not end. */
+		kill(-c->pid, SIGCONT);
+		if (c->terminal && c->phase == COMMAND_RUNNING)
+			hang_up(c);
+	}
+}
+
 void kill_all_commands(void)
 {
 	for (size_t i = 0; i < LIMIT_RUNNING_COMMANDS; i++)
@@ -251,6 +340,18 @@ static void learn_start(struct command *c)
 	release(c);
 }
 
+/* Whether nobody is left to add to what is held. A terminal shows that only to one who has polled it. */
+static bool nobody_writes(int fd, int *held)
+{
+	struct pollfd p = {.fd = fd, .events = 0};
+	bool nobody = poll(&p, 1, 0) == 1 && (p.revents & POLLHUP) != 0;
+	if (ioctl(fd, FIONREAD, held) < 0 || *held < 0) {
+		*held = 0;
+		return false;
+	}
+	return nobody;
+}
+
 void command_reaped(pid_t pid, int code, int status)
 {
 	struct command *c = NULL;
@@ -272,8 +373,10 @@ void command_reaped(pid_t pid, int code, int status)
 		c->ended_how = ENDED_OOM;
 	for (size_t i = 0; i < 2; i++) {
 		int held = 0;
-		if (c->out[i].fd >= 0 && ioctl(c->out[i].fd, FIONREAD, &held) == 0 && held > 0)
+		if (c->out[i].fd >= 0) {
+			nobody_writes(c->out[i].fd, &held);
 			c->out[i].owed = (uint64_t)held;
+		}
 	}
 }
 
@@ -288,14 +391,6 @@ static size_t allowance(const struct command *c, const struct output *o)
 	return most;
 }
 
-/* Without credit nothing may be read, but that nothing will ever come can still be seen. */
-static bool at_end_of_file(int fd)
-{
-	int held = 1;
-	struct pollfd p = {.fd = fd, .events = 0};
-	return poll(&p, 1, 0) == 1 && (p.revents & POLLHUP) != 0 && ioctl(fd, FIONREAD, &held) == 0 && held == 0;
-}
-
 static void step_output(struct command *c, size_t stream)
 {
 	struct output *o = &c->out[stream];
@@ -307,8 +402,13 @@ static void step_output(struct command *c, size_t stream)
 	}
 	size_t most = allowance(c, o);
 	if (most == 0) {
-		if (c->reaped && at_end_of_file(o->fd))
+		/* Without credit nothing may be read, but that nothing will ever come can still be seen. */
+		int held = 0;
+		bool last = c->reaped && nobody_writes(o->fd, &held);
+		if (last && held == 0)
 			end_output(c, stream, END_EOF);
+		else if (last)
+			o->owed = (uint64_t)held; /* A terminal shows what it holds a part at a time. */
 		else if (grace_is_over(c) && o->owed == 0)
 			end_output(c, stream, END_CUT);
 		return;
@@ -317,9 +417,10 @@ static void step_output(struct command *c, size_t stream)
 		return;
 	static uint8_t chunk[LIMIT_CHUNK_BYTES];
 	ssize_t got = read(o->fd, chunk, most);
-	if (got < 0)
+	/* A terminal that nobody is on any more says EIO. */
+	if (got < 0 && !(c->terminal && errno == EIO))
 		return;
-	if (got == 0) {
+	if (got <= 0) {
 		end_output(c, stream, END_EOF);
 		return;
 	}
@@ -334,18 +435,10 @@ static void step_output(struct command *c, size_t stream)
 	o->owed -= (uint64_t)got < o->owed ? (uint64_t)got : o->owed;
 }
 
-static void close_input(struct command *c)
-{
-	close_once(&c->in.fd);
-	c->in.used = 0;
-	if (!c->in.end_seen)
-		report_id(FRAME_STDIN_CLOSED, c->id);
-}
-
 static bool reader_is_gone(int fd)
 {
 	struct pollfd p = {.fd = fd, .events = 0};
-	return poll(&p, 1, 0) == 1 && (p.revents & POLLERR) != 0;
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLHUP)) != 0;
 }
 
 static void step_input(struct command *c)
@@ -364,13 +457,19 @@ static void step_input(struct command *c)
 			return;
 		}
 		if (put > 0) {
+			in->last = in->buffer[put - 1];
 			in->used -= (size_t)put;
 			memmove(in->buffer, in->buffer + put, in->used);
 			in->ungranted += (uint32_t)put;
 		}
 	}
 	if (in->used == 0 && in->end_seen) {
-		close_once(&in->fd);
+		/* Its end is typed; the terminal itself stays open for what the command prints. */
+		if (c->terminal && !in->end_typed)
+			in->used = terminal_end_of_input(in->fd, in->last, in->buffer);
+		in->end_typed = true;
+		if (in->used == 0)
+			close_once(&in->fd);
 		return;
 	}
 	/* In large steps, or when the host may be waiting for the rest. */

@@ -22,7 +22,7 @@ enum command_phase {
 };
 
 struct output {
-	/* The pipe's reading end; -1 once the stream has ended. */
+	/* The pipe's reading end, or the terminal's master; -1 once the stream has ended. */
 	int fd;
 	uint64_t offset;
 	uint32_t credit;
@@ -31,7 +31,7 @@ struct output {
 };
 
 struct input {
-	/* The pipe's writing end; -1 when closed. */
+	/* The pipe's writing end, or the terminal's master; -1 when closed. */
 	int fd;
 	/* LIMIT_STDIN_WINDOW bytes, or NULL when the command was started without stdin. */
 	uint8_t *buffer;
@@ -42,6 +42,10 @@ struct input {
 	uint32_t credit;
 	uint32_t ungranted;
 	bool end_seen;
+	/* What a terminal needs typed to tell the end was put into the buffer. */
+	bool end_typed;
+	/* The last byte that was written, or -1. */
+	int last;
 };
 
 struct command {
@@ -52,6 +56,8 @@ struct command {
 	int failure_fd;
 	char *program;
 	char *cwd;
+	/* One stream of output, which is a terminal's. */
+	bool terminal;
 	struct input in;
 	struct output out[2];
 	bool killed;
@@ -69,6 +75,8 @@ const char *command_stdin_end(const struct request *request);
 const char *command_credit(const struct request *request);
 const char *command_signal(const struct request *request);
 const char *command_kill(uint32_t id);
+const char *command_resize(const struct request *request);
+const char *command_hang_up(const struct request *request);
 
 /* The process has been reaped: status as waitid reports it. Ignores processes that are no command. */
 void command_reaped(pid_t pid, int code, int status);
@@ -81,6 +89,11 @@ int commands_timeout(int64_t now);
 void commands_step(void);
 
 void kill_all_commands(void);
+/* SIGTERM to each; to those on a terminal, whose shells heed no SIGTERM, also its hang-up. */
+void ask_all_commands_to_end(void);
+/* From now on none is started. */
+void refuse_new_commands(void);
+size_t count_commands(void);
 
 /* The most descriptors that commands_poll adds. */
 #define COMMANDS_MAX_FDS (LIMIT_RUNNING_COMMANDS * 4)

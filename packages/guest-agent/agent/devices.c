@@ -39,9 +39,36 @@ static bool is_numbered(const char *name, const char *prefix, const char *number
 	       strspn(name + length, numbers) == strlen(name + length) && strlen(name) < DEVICE_PATH_BYTES - sizeof "/dev/";
 }
 
+/* A small file of sysfs without its newline; empty when it cannot be read. */
+static void read_line(const char *path, char *text, size_t size)
+{
+	text[0] = '\0';
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	ssize_t got = read(fd, text, size - 1);
+	close(fd);
+	text[got > 0 ? got : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+}
+
+static bool is_disk(const char *name) { return is_numbered(name, "vd", "abcdefghijklmnopqrstuvwxyz"); }
+
+static void read_serial(const char *disk, char *serial, size_t size)
+{
+	char file[64];
+	snprintf(file, sizeof file, "/sys/block/%.24s/serial", disk);
+	read_line(file, serial, size);
+}
+
+/* A disk with a serial number is a volume: what programs wrote to its end is no trailer. */
 static bool may_hold_a_store(const char *name)
 {
-	return is_numbered(name, "pmem", "0123456789") || is_numbered(name, "vd", "abcdefghijklmnopqrstuvwxyz");
+	char serial[64];
+	if (!is_disk(name))
+		return is_numbered(name, "pmem", "0123456789");
+	read_serial(name, serial, sizeof serial);
+	return serial[0] == '\0';
 }
 
 bool is_persistent_memory(const char *path) { return strncmp(path, "/dev/pmem", 9) == 0; }
@@ -80,6 +107,29 @@ size_t find_devices(const char *ids, size_t count, char (*paths)[DEVICE_PATH_BYT
 	return found;
 }
 
+size_t find_disks_by_serial(const char *serial, char path[DEVICE_PATH_BYTES])
+{
+	size_t found = 0;
+	DIR *directory = opendir("/sys/block");
+	const struct dirent *entry;
+	for (size_t seen = 0; directory != NULL && seen < MAX_DEVICES; seen++) {
+		char its[64];
+		entry = readdir(directory);
+		if (entry == NULL)
+			break;
+		if (!is_disk(entry->d_name))
+			continue;
+		read_serial(entry->d_name, its, sizeof its);
+		if (strcmp(its, serial) != 0)
+			continue;
+		if (found++ == 0)
+			snprintf(path, DEVICE_PATH_BYTES, "/dev/%.24s", entry->d_name);
+	}
+	if (directory != NULL)
+		closedir(directory);
+	return found;
+}
+
 /* Device ids of the virtio specification, as the bus prints them. */
 static const struct {
 	const char *id;
@@ -89,14 +139,9 @@ static const struct {
 static const char *driver_missing_for(const char *device)
 {
 	char path[320];
-	char id[16] = "";
+	char id[16];
 	snprintf(path, sizeof path, "/sys/bus/virtio/devices/%s/device", device);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return NULL;
-	ssize_t got = read(fd, id, sizeof id - 1);
-	close(fd);
-	id[got > 0 ? strcspn(id, "\n") : 0] = '\0';
+	read_line(path, id, sizeof id);
 	for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++) {
 		/* A device may be there a moment before its driver has taken it; a driver that is not there comes no more. */
 		snprintf(path, sizeof path, "/sys/bus/virtio/drivers/%s", drivers[i].driver);
@@ -106,7 +151,8 @@ static const char *driver_missing_for(const char *device)
 	return NULL;
 }
 
-const char *missing_driver(void)
+/* The first driver that the kernel lacks: this one, or any when it is NULL. */
+static const char *find_missing(const char *wanted)
 {
 	const char *missing = NULL;
 	DIR *bus = opendir("/sys/bus/virtio/devices");
@@ -117,8 +163,14 @@ const char *missing_driver(void)
 			break;
 		if (entry->d_name[0] != '.')
 			missing = driver_missing_for(entry->d_name);
+		if (missing != NULL && wanted != NULL && strcmp(missing, wanted) != 0)
+			missing = NULL;
 	}
 	if (bus != NULL)
 		closedir(bus);
 	return missing;
 }
+
+const char *missing_driver(void) { return find_missing(NULL); }
+
+bool lacks_driver(const char *driver) { return find_missing(driver) != NULL; }

@@ -14,10 +14,15 @@ size_t find_devices(const char *ids, size_t count, char (*paths)[DEVICE_PATH_BYT
 
 bool is_persistent_memory(const char *path);
 
+/* Looks for virtio disks with this serial number; returns how many there are, and the path of the first. */
+size_t find_disks_by_serial(const char *serial, char path[DEVICE_PATH_BYTES]);
+
 /*
  * The driver that the kernel lacks for a device of the machine (`virtio_pmem`, `virtio_blk`, `virtiofs`), or NULL:
  * such a device never appears, however long one waits.
  */
 const char *missing_driver(void);
+/* Whether it is this one that a device of the machine wants, and the kernel lacks. */
+bool lacks_driver(const char *driver);
 
 #endif

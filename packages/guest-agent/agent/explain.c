@@ -119,6 +119,10 @@ uint8_t explain_failure(const struct failure *failure, const char *program, cons
 		snprintf(message, size, "the working directory %s cannot be entered: %s", cwd, why);
 		return NOT_STARTED_BAD_CWD;
 	}
+	if (failure->stage == FAILURE_USER) {
+		snprintf(message, size, "the agent cannot start a command as that user: %s", why);
+		return NOT_STARTED_BAD_USER;
+	}
 	if (failure->stage == FAILURE_EXEC) {
 		switch (failure->error) {
 		case ENOENT:

@@ -1,4 +1,5 @@
 #include "image.h"
+#include "context.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,16 +13,6 @@
 
 #define MAX_ENTRIES_SEEN 65536
 #define MAX_DEPTH 32
-
-/* What the filesystem itself said about the failure ("e erofs: …"), or nothing. */
-static void read_context_message(int context, char *text, size_t size)
-{
-	ssize_t got = read(context, text, size - 1);
-	text[got > 0 ? got : 0] = '\0';
-	char *newline = strchr(text, '\n');
-	if (newline != NULL)
-		*newline = '\0';
-}
 
 static int configure(int context, char (*devices)[DEVICE_PATH_BYTES], size_t count, bool dax)
 {

@@ -1,4 +1,5 @@
 #include "listing.h"
+#include "answer.h"
 #include "channel.h"
 #include "protocol.h"
 
@@ -14,18 +15,7 @@ static DIR *listing;
 static uint32_t id;
 static uint32_t sent;
 
-static void fail(int error)
-{
-	char message[LIMIT_MESSAGE_BYTES];
-	snprintf(message, sizeof message, "/nix/store cannot be listed: %s", strerror(error));
-	struct writer w = channel_begin(FRAME_FAILED);
-	write_u32(&w, id);
-	write_u8(&w, FAILED_REFUSED);
-	write_u32(&w, (uint32_t)error);
-	write_text(&w, "", 0);
-	write_text(&w, message, LIMIT_MESSAGE_BYTES);
-	channel_end(&w);
-}
+static void fail(int error) { answer_refusal(id, error, "/nix/store cannot be listed"); }
 
 static void end(void)
 {

@@ -4,13 +4,16 @@
 #include "channel.h"
 #include "command.h"
 #include "console.h"
+#include "file.h"
 #include "listing.h"
 #include "port.h"
 #include "power.h"
 #include "service.h"
 #include "session.h"
+#include "shutdown.h"
 #include "store.h"
 #include "stream.h"
+#include "volume.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,6 +53,7 @@ static void reap(void)
 		siginfo_t ended = {0};
 		if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG) < 0 || ended.si_pid == 0)
 			return;
+		file_reaped(ended.si_pid);
 		command_reaped(ended.si_pid, ended.si_code, ended.si_status);
 	}
 }
@@ -83,6 +87,7 @@ static void wait_for_something(struct pollfd *set)
 	count = streams_poll(set, count);
 	int64_t now = now_ms();
 	int timeout = sooner(listing_timeout(), sooner(commands_timeout(now), store_timeout(now)));
+	timeout = sooner(timeout, sooner(volume_timeout(), shutdown_timeout(now)));
 	if (poll(set, count, timeout) < 0 && errno != EINTR)
 		give_up("poll: %s", strerror(errno));
 }
@@ -106,7 +111,9 @@ __attribute__((noreturn)) static void serve(void)
 		commands_step();
 		streams_step();
 		store_step(now_ms());
+		volume_step(now_ms());
 		listing_step();
+		shutdown_step(now_ms());
 	}
 	say("the host has closed the control channel: powering off");
 	power_off(POWER_OFF_ASKED);

@@ -1,5 +1,6 @@
 #include "power.h"
 #include "console.h"
+#include "volume.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -34,6 +35,7 @@ void power_off(enum power_off_reason reason)
 		if (ended == 0)
 			usleep(1000);
 	}
+	volumes_unmount();
 	sync();
 	reboot(RB_POWER_OFF);
 	/* A machine without power control: stop here rather than panic. */

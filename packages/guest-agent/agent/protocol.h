@@ -1,9 +1,9 @@
-/* Protocol version 2: the constants of PROTOCOL.md. src/frames.ts is the one table; a test compares. */
+/* Protocol version 3: the constants of PROTOCOL.md. src/frames.ts is the one table; a test compares. */
 #ifndef SPECTRUM_PROTOCOL_H
 #define SPECTRUM_PROTOCOL_H
 
-#define PROTOCOL_VERSION_MIN 2
-#define PROTOCOL_VERSION_MAX 2
+#define PROTOCOL_VERSION_MIN 3
+#define PROTOCOL_VERSION_MAX 3
 
 /* limits */
 #define LIMIT_FRAME_BYTES 65536
@@ -29,9 +29,21 @@
 #define LIMIT_OPEN_CONNECTIONS 64
 #define LIMIT_STREAM_WINDOW 262144
 #define LIMIT_MESSAGE_BYTES 512
+#define LIMIT_VOLUMES 16
+#define LIMIT_SERIAL_BYTES 20
+#define LIMIT_FILE_SYSTEM_BYTES 16
+#define LIMIT_VOLUME_PATH_BYTES 255
+#define LIMIT_CLOCK_FROM_MICROSECONDS 1577836800000000
+#define LIMIT_CLOCK_TO_MICROSECONDS 7258118400000000
+#define LIMIT_ENTROPY_FROM_BYTES 32
+#define LIMIT_ENTROPY_BYTES 512
+#define LIMIT_SHUTDOWN_GRACE_MS 600000
+#define LIMIT_FILE_BYTES 1099511627776
+#define LIMIT_FILE_RESULT_BYTES 15
 
 /* frames from the unit */
 #define FRAME_HELLO 0x01
+#define FRAME_PONG 0x02
 #define FRAME_STARTED 0x10
 #define FRAME_NOT_STARTED 0x11
 #define FRAME_OUTPUT 0x12
@@ -46,6 +58,9 @@
 #define FRAME_STORE_NAMES 0x24
 #define FRAME_UNBOUND 0x25
 #define FRAME_OFFERED 0x26
+#define FRAME_DONE 0x27
+#define FRAME_CLOCK_SET 0x28
+#define FRAME_SHUTDOWN_STEP 0x29
 #define FRAME_CALL 0x30
 #define FRAME_CONNECTED 0x31
 #define FRAME_RECEIVED 0x32
@@ -56,12 +71,15 @@
 
 /* frames from the host */
 #define FRAME_WELCOME 0x81
+#define FRAME_PING 0x82
 #define FRAME_EXEC 0x90
 #define FRAME_STDIN 0x91
 #define FRAME_STDIN_END 0x92
 #define FRAME_OUTPUT_CREDIT 0x93
 #define FRAME_SIGNAL 0x94
 #define FRAME_KILL 0x95
+#define FRAME_RESIZE 0x96
+#define FRAME_HANG_UP 0x97
 #define FRAME_MOUNT 0xa0
 #define FRAME_MOUNT_NAMES 0xa1
 #define FRAME_MOUNT_CANCEL 0xa2
@@ -70,12 +88,18 @@
 #define FRAME_MOUNT_VIEW 0xa5
 #define FRAME_UNBIND 0xa6
 #define FRAME_OFFER_SERVICES 0xa7
+#define FRAME_MOUNT_VOLUME 0xa8
+#define FRAME_SET_CLOCK 0xa9
+#define FRAME_ADD_ENTROPY 0xaa
+#define FRAME_SHUT_DOWN 0xab
 #define FRAME_CONNECT 0xb0
 #define FRAME_SEND 0xb1
 #define FRAME_SEND_END 0xb2
 #define FRAME_RECEIVE_CREDIT 0xb3
 #define FRAME_RECEIVE_STOP 0xb4
 #define FRAME_RESET 0xb5
+#define FRAME_PUT_FILE 0xb6
+#define FRAME_GET_FILE 0xb7
 
 /* codes inside frames */
 #define STREAM_STDOUT 1
@@ -91,9 +115,20 @@
 #define NOT_STARTED_BAD_CWD 4
 #define NOT_STARTED_RESOURCES 5
 #define NOT_STARTED_OTHER 6
+#define NOT_STARTED_BAD_USER 7
 #define FAILED_REFUSED 1
 #define FAILED_KERNEL_LACKS 2
 #define FAILED_TIMED_OUT 3
 #define FAILED_CANCELLED 4
+#define USER_OWN 0xffffffff
+#define SHUTDOWN_STEP_ASKED 1
+#define SHUTDOWN_STEP_KILLED 2
+#define SHUTDOWN_STEP_UNMOUNTED 3
+#define SHUTDOWN_STEP_SYNCED 4
+#define FILE_DONE 0
+#define FILE_FAILED 1
+#define FILE_DIRECTORY 2
+#define FILE_NOT_REGULAR 3
+#define FILE_CUT 4
 
 #endif

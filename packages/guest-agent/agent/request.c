@@ -49,6 +49,9 @@ static const char *read_ids(struct reader *r, size_t count)
 	return (const char *)digits;
 }
 
+/* Both are given, or neither. */
+static bool is_user(uint32_t uid, uint32_t gid) { return (uid == USER_OWN) == (gid == USER_OWN); }
+
 static const char *decode_exec(struct reader *r, struct request *out)
 {
 	size_t argc = 0;
@@ -57,6 +60,10 @@ static const char *decode_exec(struct reader *r, struct request *out)
 	out->exec.stdin_open = open == 1;
 	out->exec.credit[0] = read_u32(r);
 	out->exec.credit[1] = read_u32(r);
+	out->exec.rows = read_u16(r);
+	out->exec.columns = read_u16(r);
+	out->exec.uid = read_u32(r);
+	out->exec.gid = read_u32(r);
 	out->exec.cwd = read_text(r, out, LIMIT_PATH_BYTES);
 	out->exec.argv = read_texts(r, out, LIMIT_ARGV_COUNT, LIMIT_FRAME_BYTES, &argc);
 	out->exec.env = read_texts(r, out, LIMIT_ENV_COUNT, LIMIT_FRAME_BYTES, &envc);
@@ -66,7 +73,82 @@ static const char *decode_exec(struct reader *r, struct request *out)
 		return "exec: out of range";
 	if (out->exec.credit[0] > LIMIT_MAX_CREDIT || out->exec.credit[1] > LIMIT_MAX_CREDIT)
 		return "exec: too much credit";
-	return NULL;
+	if ((out->exec.rows == 0) != (out->exec.columns == 0))
+		return "exec: half a terminal";
+	return is_user(out->exec.uid, out->exec.gid) ? NULL : "exec: half a user";
+}
+
+/* One part after the other, each a name, and none that leads elsewhere. */
+static bool is_canonical(const char *path)
+{
+	if (path[0] != '/' || path[1] == '\0')
+		return false;
+	while (*path == '/') {
+		size_t length = strcspn(++path, "/");
+		if (length == 0 || (length == 1 && path[0] == '.') || (length == 2 && path[0] == '.' && path[1] == '.'))
+			return false;
+		path += length;
+	}
+	return true;
+}
+
+static bool is_at_or_below(const char *path, const char *directory)
+{
+	size_t length = strlen(directory);
+	return strncmp(path, directory, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
+static bool may_be_mounted_on(const char *path)
+{
+	static const char *const own[] = {"/proc", "/sys", "/dev", "/nix", "/run/spectrum", "/modules", "/init"};
+	if (!is_canonical(path) || strcmp(path, "/run") == 0)
+		return false;
+	for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+		if (is_at_or_below(path, own[i]))
+			return false;
+	return true;
+}
+
+static bool consists_of(const char *text, const char *characters)
+{
+	return text[0] != '\0' && strspn(text, characters) == strlen(text);
+}
+
+static const char *decode_mount_volume(struct reader *r, struct request *out)
+{
+	out->volume.deadline_ms = read_u32(r);
+	uint8_t read_only = read_u8(r);
+	out->volume.read_only = read_only == 1;
+	out->volume.serial = read_text(r, out, LIMIT_SERIAL_BYTES);
+	out->volume.file_system = read_text(r, out, LIMIT_FILE_SYSTEM_BYTES);
+	out->volume.path = read_text(r, out, LIMIT_VOLUME_PATH_BYTES);
+	if (r->bad || read_only > 1)
+		return "mount-volume: malformed";
+	if (!consists_of(out->volume.serial, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_."))
+		return "mount-volume: not a serial number";
+	if (strcmp(out->volume.file_system, "ext4") != 0)
+		return "mount-volume: not a file system of volumes";
+	return may_be_mounted_on(out->volume.path) ? NULL : "mount-volume: not a place for a volume";
+}
+
+static const char *decode_file(struct reader *r, struct request *out)
+{
+	out->file.uid = out->file.gid = USER_OWN;
+	if (out->type == FRAME_PUT_FILE) {
+		out->file.size = read_u64(r);
+		out->file.mode = read_u16(r);
+		out->file.uid = read_u32(r);
+		out->file.gid = read_u32(r);
+	}
+	out->file.below = read_text(r, out, LIMIT_PATH_BYTES);
+	out->file.path = read_text(r, out, LIMIT_PATH_BYTES);
+	if (r->bad)
+		return "a file: malformed";
+	if (out->file.below[0] != '/' || out->file.path[0] == '\0' || out->file.path[0] == '/')
+		return "a file: not a path below a directory";
+	if (out->type == FRAME_PUT_FILE && (out->file.size > LIMIT_FILE_BYTES || out->file.mode > 07777))
+		return "put-file: out of range";
+	return is_user(out->file.uid, out->file.gid) ? NULL : "put-file: half a user";
 }
 
 static const char *check_name_count(uint32_t count)
@@ -175,6 +257,34 @@ static const char *decode_fields(struct reader *r, struct request *out)
 	case FRAME_CONNECT:
 		out->connect.path = read_text(r, out, LIMIT_SOCKET_PATH_BYTES);
 		return r->bad || out->connect.path[0] != '/' ? "connect: not an absolute path" : NULL;
+	case FRAME_RESIZE:
+		out->resize.command = read_u32(r);
+		out->resize.rows = read_u16(r);
+		out->resize.columns = read_u16(r);
+		return out->resize.rows == 0 || out->resize.columns == 0 ? "resize: out of range" : NULL;
+	case FRAME_HANG_UP:
+		out->command = read_u32(r);
+		return NULL;
+	case FRAME_MOUNT_VOLUME:
+		return decode_mount_volume(r, out);
+	case FRAME_SET_CLOCK:
+		out->microseconds = read_u64(r);
+		return out->microseconds < LIMIT_CLOCK_FROM_MICROSECONDS || out->microseconds > LIMIT_CLOCK_TO_MICROSECONDS
+		           ? "set-clock: out of range"
+		           : NULL;
+	case FRAME_ADD_ENTROPY:
+		out->entropy.size = r->left;
+		out->entropy.bytes = read_bytes(r, r->left);
+		return out->entropy.size < LIMIT_ENTROPY_FROM_BYTES || out->entropy.size > LIMIT_ENTROPY_BYTES
+		           ? "add-entropy: length out of range"
+		           : NULL;
+	case FRAME_SHUT_DOWN:
+		out->grace_ms = read_u32(r);
+		return out->grace_ms > LIMIT_SHUTDOWN_GRACE_MS ? "shut-down: out of range" : NULL;
+	case FRAME_PUT_FILE:
+	case FRAME_GET_FILE:
+		return decode_file(r, out);
+	case FRAME_PING:
 	case FRAME_RECEIVE_STOP:
 	case FRAME_RESET:
 	case FRAME_KILL:

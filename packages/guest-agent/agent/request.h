@@ -19,6 +19,12 @@ struct request {
 		struct {
 			bool stdin_open;
 			uint32_t credit[2];
+			/* Of its terminal; 0 and 0: it has none. */
+			uint16_t rows;
+			uint16_t columns;
+			/* USER_OWN and USER_OWN: as the agent. */
+			uint32_t uid;
+			uint32_t gid;
 			char *cwd;
 			/* NULL-terminated, into `text`. */
 			char **argv;
@@ -37,6 +43,14 @@ struct request {
 			uint32_t command;
 			uint8_t signal;
 		} signal;
+		struct {
+			uint32_t command;
+			uint16_t rows;
+			uint16_t columns;
+		} resize;
+		/* Of a hang-up. */
+		uint32_t command;
+		uint32_t nonce;
 		struct {
 			uint32_t deadline_ms;
 			const char *image;
@@ -61,6 +75,28 @@ struct request {
 		struct {
 			const char *path;
 		} connect;
+		struct {
+			uint32_t deadline_ms;
+			bool read_only;
+			const char *serial;
+			const char *file_system;
+			const char *path;
+		} volume;
+		uint64_t microseconds;
+		struct {
+			const uint8_t *bytes;
+			size_t size;
+		} entropy;
+		uint32_t grace_ms;
+		struct {
+			/* Of a file that is put. */
+			uint64_t size;
+			uint16_t mode;
+			uint32_t uid;
+			uint32_t gid;
+			const char *below;
+			const char *path;
+		} file;
 		uint32_t credit;
 	};
 	/* Room for every NUL-terminated text of one frame, and for pointers to them. */

@@ -1,7 +1,7 @@
 #include "service.h"
+#include "answer.h"
 #include "channel.h"
 #include "stream.h"
-#include "trouble.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -71,15 +71,7 @@ static void take_back(size_t count)
 
 static void refuse(uint32_t id, const char *name, int error)
 {
-	struct trouble why;
-	trouble(&why, FAILED_REFUSED, error, "", "cannot listen at %s/%s: %s", directory, name, strerror(error));
-	struct writer w = channel_begin(FRAME_FAILED);
-	write_u32(&w, id);
-	write_u8(&w, why.kind);
-	write_u32(&w, (uint32_t)why.error);
-	write_text(&w, why.feature, 64);
-	write_text(&w, why.message, LIMIT_MESSAGE_BYTES);
-	channel_end(&w);
+	answer_refusal(id, error, "cannot listen at %s/%s", directory, name);
 }
 
 static bool is_offered(const char *name)

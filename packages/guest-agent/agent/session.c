@@ -1,12 +1,16 @@
 #include "session.h"
 #include "channel.h"
+#include "clock.h"
 #include "command.h"
 #include "console.h"
+#include "entropy.h"
 #include "listing.h"
 #include "power.h"
 #include "service.h"
+#include "shutdown.h"
 #include "store.h"
 #include "stream.h"
+#include "volume.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -54,6 +58,14 @@ __attribute__((noreturn)) static void obey_power_off(uint32_t id)
 	power_off(POWER_OFF_ASKED);
 }
 
+static const char *answer_ping(uint32_t nonce)
+{
+	struct writer w = channel_begin(FRAME_PONG);
+	write_u32(&w, nonce);
+	channel_end(&w);
+	return NULL;
+}
+
 static const char *serve_welcome(const struct request *request)
 {
 	if (welcomed)
@@ -83,6 +95,12 @@ static const char *serve(const struct request *request)
 		return command_signal(request);
 	case FRAME_KILL:
 		return command_kill(request->id);
+	case FRAME_RESIZE:
+		return command_resize(request);
+	case FRAME_HANG_UP:
+		return command_hang_up(request);
+	case FRAME_PING:
+		return answer_ping(request->id);
 	case FRAME_MOUNT:
 		return store_mount(request);
 	case FRAME_MOUNT_VIEW:
@@ -92,13 +110,25 @@ static const char *serve(const struct request *request)
 	case FRAME_MOUNT_NAMES:
 		return store_names(request);
 	case FRAME_MOUNT_CANCEL:
+		volume_cancel(request->id);
 		return store_cancel(request->id);
+	case FRAME_MOUNT_VOLUME:
+		return volume_mount(request);
+	case FRAME_SET_CLOCK:
+		return clock_set(request);
+	case FRAME_ADD_ENTROPY:
+		return entropy_add(request);
+	case FRAME_SHUT_DOWN:
+		return shutdown_begin(request);
 	case FRAME_LIST_STORE:
 		return listing_begin(request->id);
 	case FRAME_OFFER_SERVICES:
 		return service_offer(request);
 	case FRAME_CONNECT:
 		return stream_connect(request);
+	case FRAME_PUT_FILE:
+	case FRAME_GET_FILE:
+		return stream_file(request);
 	case FRAME_SEND:
 		return stream_send(request);
 	case FRAME_SEND_END:

@@ -8,14 +8,15 @@
 
 struct spawned {
 	pid_t pid;
+	/* -1 when it was not asked for. With a terminal this and out_fd[0] are its master, and out_fd[1] is -1. */
 	int stdin_fd;
 	int out_fd[2];
 	int failure_fd;
 };
 
 /*
- * Starts the program in a session and process group of its own, with exactly the given environment and no other
- * descriptor than 0, 1 and 2. Returns 0, or the errno of what could not be made; then nothing was made.
+ * Starts the program in a session and process group of its own, as the user and on the terminal of the request, with
+ * exactly the given environment and no other descriptor than 0, 1 and 2. Returns 0, or the errno of what could not be made; then nothing was made.
  */
 int spawn(const struct request *request, int cgroup_fd, struct spawned *out);
 
@@ -23,6 +24,7 @@ enum failure_stage {
 	FAILURE_CHDIR = 1,
 	FAILURE_EXEC = 2,
 	FAILURE_OTHER = 3,
+	FAILURE_USER = 4,
 };
 
 struct failure {

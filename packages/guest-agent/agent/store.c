@@ -1,4 +1,5 @@
 #include "store.h"
+#include "answer.h"
 #include "bind.h"
 #include "channel.h"
 #include "console.h"
@@ -31,17 +32,6 @@ static struct {
 	size_t names_received;
 	char (*names)[LIMIT_NAME_BYTES + 1];
 } pending;
-
-static void answer_failure(uint32_t id, const struct trouble *why)
-{
-	struct writer w = channel_begin(FRAME_FAILED);
-	write_u32(&w, id);
-	write_u8(&w, why->kind);
-	write_u32(&w, (uint32_t)why->error);
-	write_text(&w, why->feature, 64);
-	write_text(&w, why->message, LIMIT_MESSAGE_BYTES);
-	channel_end(&w);
-}
 
 static void forget(void)
 {

@@ -1,5 +1,6 @@
 #include "stream.h"
 #include "channel.h"
+#include "file.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@ struct stream {
 	int fd;
 	/* What the last poll said of it, or NULL. */
 	const struct pollfd *polled;
+	bool is_file;
 	/* The program has closed its end; what it had sent may still wait for credit. */
 	bool hung_up;
 
@@ -111,8 +113,9 @@ void stream_called(int fd, const char *service)
 }
 
 /* A connected descriptor, or -1 and errno. A Unix socket connects at once or never. */
-static int connect_to(const char *path)
+static int connect_to(const struct request *request)
 {
+	const char *path = request->connect.path;
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -124,7 +127,7 @@ static int connect_to(const char *path)
 	return -1;
 }
 
-const char *stream_connect(const struct request *request)
+static const char *open_stream(const struct request *request, int (*open_fd)(const struct request *))
 {
 	if ((request->id & 1) != 0 || request->id <= last_connection)
 		return "connect: an id that is not new";
@@ -133,18 +136,30 @@ const char *stream_connect(const struct request *request)
 	if (s == NULL)
 		return "connect: too many at once";
 	int error = 0;
-	int fd = connect_to(request->connect.path);
+	int fd = open_fd(request);
 	if (fd < 0) {
 		error = errno;
 	} else if (!begin(s, request->id, fd)) {
 		error = ENOMEM;
 		close(fd);
 	}
+	s->is_file = error == 0 && open_fd == file_begin;
 	struct writer w = channel_begin(FRAME_CONNECTED);
 	write_u32(&w, request->id);
 	write_u32(&w, (uint32_t)error);
 	channel_end(&w);
 	return NULL;
+}
+
+const char *stream_connect(const struct request *request) { return open_stream(request, connect_to); }
+
+const char *stream_file(const struct request *request) { return open_stream(request, file_begin); }
+
+void stream_hang_up_files(void)
+{
+	for (size_t i = 0; i < STREAMS_MAX_FDS; i++)
+		if (streams[i].id != 0 && streams[i].is_file)
+			shutdown(streams[i].fd, SHUT_RDWR);
 }
 
 const char *stream_send(const struct request *request)

@@ -1,4 +1,4 @@
-import type { ResultAsync } from 'neverthrow'
+import type { Result, ResultAsync } from 'neverthrow'
 import type { AgentError } from './errors.js'
 
 /** The agent's first message: readiness is this answer, never the existence of a socket. */
@@ -23,6 +23,29 @@ export interface GuestCommand {
   readonly cwd?: string | undefined
   /** `closed` (default): the command reads end-of-file at once. */
   readonly stdin?: 'closed' | 'open' | undefined
+  /**
+   * A terminal of the command's own, which is its controlling terminal and its stdin, stdout and stderr. What it shows
+   * comes on `stdout`; `stderr` is empty. The end of stdin is typed as the terminal's end-of-file character, so in raw
+   * mode there is none. Its end hangs up whoever is still on the terminal.
+   */
+  readonly pty?: TerminalSize | undefined
+  /**
+   * By number; both, and no supplementary group. By default the command runs as the agent does: as root. Not started
+   * with `bad-user` where the agent may not.
+   */
+  readonly user?: GuestUser | undefined
+}
+
+/** In characters, 1 to 65 535 each. */
+export interface TerminalSize {
+  readonly rows: number
+  readonly columns: number
+}
+
+/** By number: a unit has no list of users. */
+export interface GuestUser {
+  readonly uid: number
+  readonly gid: number
 }
 
 /** How a command ended. A command that fails is an outcome, not an error. */
@@ -37,7 +60,7 @@ export type ExecOutcome =
   | { readonly kind: 'timed-out' }
   | { readonly kind: 'unit-lost'; readonly message: string }
 
-/** Why a program did not start; `missing-interpreter` names the ELF interpreter that its store lacks. */
+/** Why a command did not start; the message says what is missing, down to the ELF interpreter. */
 export type NotStartedReason =
   | 'not-found'
   | 'not-executable'
@@ -45,6 +68,7 @@ export type NotStartedReason =
   | 'bad-cwd'
   | 'resources'
   | 'other'
+  | 'bad-user'
 
 /** A command that runs in a unit. */
 export interface GuestProcess {
@@ -58,6 +82,13 @@ export interface GuestProcess {
   readonly outcome: Promise<ExecOutcome>
   /** Sends a signal by number to the command's process group. */
   signal(number: number): ResultAsync<void, AgentError>
+  /** Gives its terminal another size; whoever is in the foreground hears SIGWINCH. `refused` (ENOTTY) without one. */
+  resize(size: TerminalSize): ResultAsync<void, AgentError>
+  /**
+   * Takes its terminal away, as when a line is cut: SIGHUP for the command and the foreground, stdout ends. The
+   * outcome follows when the command has ended. `refused` (ENOTTY) without a terminal.
+   */
+  hangUp(): ResultAsync<void, AgentError>
 }
 
 /** The writing end of a command's standard input. */
@@ -110,6 +141,106 @@ export interface StoreUnbindReport {
   readonly processes: number
 }
 
+/** A file system on a disk of the unit's own. */
+export interface VolumeMount {
+  /** Serial number of the virtio disk: 1 to 20 characters of letters, digits, `-`, `_` and `.`. */
+  readonly device: string
+  readonly fileSystem: 'ext4'
+  /**
+   * Where: absolute and canonical, at most 255 bytes; not `/` or `/run`, nor anything at or below `/proc`, `/sys`,
+   * `/dev`, `/nix` and `/run/spectrum`. Directories that are not there are made.
+   */
+  readonly path: string
+  readonly readOnly?: boolean | undefined
+}
+
+/** What became of the unit's clock. */
+export interface ClockStep {
+  /** How far the clock was moved, by the unit's word: positive when it was behind. */
+  readonly stepMs: number
+}
+
+/** A regular file in the unit. */
+export interface GuestFilePlace {
+  /** Absolute path of a directory out of which `path` must not lead, not by links either. `/` by default. */
+  readonly below?: string | undefined
+  /** Path below that. Where `below` is `/` it may begin with one. */
+  readonly path: string
+}
+
+/** A file to put, and what it is to be. */
+export interface FilePut extends GuestFilePlace {
+  /** Permission bits; 0o644 by default. */
+  readonly mode?: number | undefined
+  /** Its owner; root by default. */
+  readonly owner?: GuestUser | undefined
+}
+
+/** What goes into a file. The size is the promise: more or less is a failure, and nothing is put. */
+export type FileContent = Uint8Array | { readonly size: number; readonly content: AsyncIterable<Uint8Array> }
+
+/** A file to get. */
+export interface FileGet extends GuestFilePlace {
+  /** A larger file is not got: `file-failed`, `too-large`. 1 TiB by default. */
+  readonly maxBytes?: number | undefined
+}
+
+/** A file that arrives. Whoever gets one reads it to its end or cancels it. */
+export interface GuestFile {
+  /** Bytes, as it was opened. */
+  readonly size: number
+  readonly mode: number
+  /** One consumer; leaving its loop cancels. Never more than `size` bytes; less only when `ended` says why. */
+  readonly content: AsyncIterable<Uint8Array>
+  /** Resolves once, when all of it was read, or with why it ended early. Never rejects. */
+  readonly ended: Promise<Result<void, AgentError>>
+  /** Gives the file up; `ended` then says so. May be called again. */
+  cancel(): void
+}
+
+/** How often a unit is asked, and who hears what of it. */
+export interface HeartbeatOptions {
+  /** Milliseconds between two beats; 5 000 by default. */
+  readonly intervalMs?: number | undefined
+  /** So many intervals without an answer make a unit unresponsive; 3 by default. */
+  readonly missedBeats?: number | undefined
+  /** Called with each new state. Must not throw. */
+  readonly onChange?: ((state: HeartbeatState) => void) | undefined
+}
+
+/** `ended`: disposed, or the channel has ended. */
+export type HeartbeatState = 'responsive' | 'unresponsive' | 'suspended' | 'ended'
+
+/** Whether a unit's agent answers. Disposing it stops asking. */
+export interface Heartbeat extends Disposable {
+  readonly state: HeartbeatState
+  /** A machine that is about to be paused cannot answer, and is not to be counted as dead. */
+  suspend(): void
+  /** Counts from the beginning. */
+  resume(): void
+}
+
+/** How long the unit's processes may take, and who hears how far it has come. */
+export interface ShutdownOptions extends AgentOptions {
+  /** How long processes may take to end by themselves: 0 to 600 000 ms, 10 000 by default. */
+  readonly graceMs?: number | undefined
+  /** Called with each step that the unit tells. Must not throw. */
+  readonly onStep?: ((step: ShutdownStep) => void) | undefined
+}
+
+/** What is done: everybody was asked and has ended or used up the grace; was killed; volumes; caches. */
+export type ShutdownStep = 'asked' | 'killed' | 'unmounted' | 'synced'
+
+/** What an end in order came to, by the unit's word. */
+export interface ShutdownReport {
+  /** Processes that were asked to end, and those that had to be killed. */
+  readonly asked: number
+  readonly killed: number
+  /** Volumes; what could not be unmounted was made read-only where the kernel let it. */
+  readonly unmounted: number
+  readonly notUnmounted: number
+}
+
 /**
  * The host's end of a Unix stream socket in the unit: a duplex stream, byte-exact, each direction with a credit of
  * its own. Whoever gets one ends both directions or resets it.
@@ -151,7 +282,7 @@ export interface GuestCall extends GuestStream {
 
 /**
  * For one request: who may give it up, and after how many milliseconds it is given up by itself. It is cancelled in the
- * unit then. A change of the store that the unit had made by then is a success all the same: its answer is waited for up
+ * unit then. A change of the store or a mount that the unit had made by then is a success all the same: its answer is waited for up
  * to 5 s more.
  */
 export interface AgentOptions {
@@ -189,7 +320,31 @@ export interface Agent extends AsyncDisposable {
   ): ResultAsync<void, AgentError>
   /** Connects to a Unix stream socket (absolute path) on which a program of the unit listens. */
   connect(path: string, options?: AgentOptions): ResultAsync<GuestStream, AgentError>
-  /** Asks the unit to kill its processes, sync, and power off. Resolves when the unit has acknowledged. */
+  /**
+   * Mounts a volume, nosuid and nodev. Its disk is waited for, so it may be plugged meanwhile. A kernel that was read
+   * with `needs: { volumes: true }` can do it. At most 16 volumes.
+   */
+  mountVolume(volume: VolumeMount, options?: AgentOptions): ResultAsync<void, AgentError>
+  /** Sets the unit's wall clock to so many milliseconds since 1970 (2020 to 2200). */
+  setClock(epochMs: number, options?: AgentOptions): ResultAsync<ClockStep, AgentError>
+  /** Gives the unit's kernel 32 to 512 random bytes, credited, and makes it draw from them at once. */
+  addEntropy(bytes: Uint8Array, options?: AgentOptions): ResultAsync<void, AgentError>
+  /**
+   * Puts a file, whole or not at all: it is written beside its place, flushed to the disk, then renamed over what was
+   * there. Directories above it must exist. `file-failed` says why not, with nothing left behind. Without a deadline it
+   * may take 30 s, and a second more for each MiB. Given up after all was sent: `outcome: 'unknown'`.
+   */
+  putFile(file: FilePut, content: FileContent, options?: AgentOptions): ResultAsync<void, AgentError>
+  /** Opens a file. Its size is known first; signal and deadline cover it to its end. */
+  getFile(file: FileGet, options?: AgentOptions): ResultAsync<GuestFile, AgentError>
+  /** Asks at intervals whether the agent is alive. One at a time; it ends with the channel. */
+  startHeartbeat(options?: HeartbeatOptions): Heartbeat
+  /**
+   * Ends the unit in order: SIGTERM for every process (SIGHUP for terminals), SIGKILL after the grace, volumes
+   * unmounted, caches written, power off. An error says how far it had come by then, as `reached`.
+   */
+  shutDown(options?: ShutdownOptions): ResultAsync<ShutdownReport, AgentError>
+  /** Asks the unit to kill its processes, unmount, sync, and power off. Resolves when the unit has acknowledged. */
   powerOff(options?: AgentOptions): ResultAsync<void, AgentError>
   /** Resolves once, with why the channel ended. Never rejects. */
   readonly closed: Promise<AgentClosed>

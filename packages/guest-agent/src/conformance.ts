@@ -7,6 +7,8 @@
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
 import type { Agent, GuestCommand, StoreMount } from './agent.js'
+import { fileChecks } from './conformance/files.js'
+import { machineChecks } from './conformance/machine.js'
 import {
   type ConformanceCheck,
   type ConformanceSubject,
@@ -19,9 +21,11 @@ import {
   start,
 } from './conformance/probe.js'
 import { offer, streamChecks } from './conformance/streams.js'
-import { limits } from './frames.js'
+import { terminalChecks } from './conformance/terminals.js'
+import { limits, protocolVersion } from './frames.js'
 
 export { type ConformanceCheck, type ConformanceSubject, pattern } from './conformance/probe.js'
+export { type VolumeSubject, volumeConformance } from './conformance/volumes.js'
 
 /** A subject that has a store: an image on devices, and a view that the test fills. Nothing of either is bound yet. */
 export interface StoreSubject extends ConformanceSubject {
@@ -48,7 +52,7 @@ const floodBytes = 8 * 1024 * 1024
 /** What every agent promises, the fake as much as the real one. Each check opens a subject of its own. */
 export const agentConformance: readonly ConformanceCheck[] = [
   check('says who it is before anything is asked', async ({ agent }) => {
-    assert.equal(agent.hello.version, 2)
+    assert.equal(agent.hello.version, protocolVersion.max)
     assert.match(agent.hello.bootId, /^[0-9a-f-]{36}$/)
     assert.notEqual(agent.hello.kernelRelease, '')
     assert.notEqual(agent.hello.machine, '')
@@ -211,6 +215,12 @@ export const agentConformance: readonly ConformanceCheck[] = [
   }),
 
   ...streamChecks,
+
+  ...terminalChecks,
+
+  ...fileChecks,
+
+  ...machineChecks,
 
   check('acknowledges a power off, and ends what runs', async (subject) => {
     const process = await start(subject, ['wait'])

@@ -2,12 +2,13 @@ import type { ByteChannel, Clock } from './agent.js'
 import { encodeFrame, FrameDecoder, ProtocolViolation } from './codec.js'
 import type { FakeAgentChannel, FakeEnd, FakeUnit } from './fake.js'
 import { FakeCommand } from './fake-command.js'
+import { FakeFiles, type FakeVolume } from './fake-files.js'
+import { FakeMachine } from './fake-machine.js'
 import { FakeStore } from './fake-store.js'
 import { FakeStreams } from './fake-streams.js'
 import { codes, type Frame, type HostFrame, limits, protocolVersion, type UnitFrame } from './frames.js'
 import { AsyncQueue } from './queue.js'
 
-const directories = new Set(['/', '/dev', '/home', '/nix', '/nix/store', '/proc', '/run', '/sys', '/tmp'])
 const errnoAgain = 11
 const errnoMissing = 2
 const errnoNoProcess = 3
@@ -22,6 +23,12 @@ export class FakeAgent implements FakeAgentChannel {
   readonly #commands = new Map<number, FakeCommand>()
   readonly #store: FakeStore
   readonly #streams: FakeStreams
+  readonly #files = new FakeFiles()
+  readonly #machine: FakeMachine
+  /** What the host has sent to a unit that is frozen. */
+  #unheard: Uint8Array[] = []
+  #unsaid: UnitFrame[] = []
+  #frozen = false
   #lastCommand = 0
   #welcomed = false
   #end: FakeEnd | undefined
@@ -35,7 +42,8 @@ export class FakeAgent implements FakeAgentChannel {
       (frame) => this.#send(frame),
       (name) => this.#runningFrom(name),
     )
-    this.#streams = new FakeStreams((frame) => this.#send(frame), unit.sockets ?? {})
+    this.#streams = new FakeStreams((frame) => this.#send(frame), unit.sockets ?? {}, this.#files)
+    this.#machine = new FakeMachine(clock, unit, this.#files, (frame) => this.#send(frame))
     this.ended = new Promise((resolve) => {
       this.#settle = resolve
     })
@@ -67,6 +75,28 @@ export class FakeAgent implements FakeAgentChannel {
     return this.#store.boundNames()
   }
 
+  addVolume(serial: string, volume: FakeVolume): void {
+    this.#machine.addVolume(serial, volume)
+  }
+
+  epochMs(): number {
+    return this.#machine.epochMs()
+  }
+
+  entropyBytes(): number {
+    return this.#machine.entropyBytes()
+  }
+
+  freeze(): void {
+    this.#frozen = true
+  }
+
+  thaw(): void {
+    this.#frozen = false
+    for (const frame of this.#unsaid.splice(0)) this.#send(frame)
+    for (const bytes of this.#unheard.splice(0)) if (this.#end === undefined) this.#receive(bytes)
+  }
+
   lose(): void {
     this.#finish('lost')
   }
@@ -84,11 +114,16 @@ export class FakeAgent implements FakeAgentChannel {
   }
 
   #send(frame: UnitFrame): void {
-    if (this.#end === undefined) this.#toHost.push(encodeFrame(frame))
+    if (this.#frozen) this.#unsaid.push(frame)
+    else if (this.#end === undefined) this.#toHost.push(encodeFrame(frame))
   }
 
   #receive(bytes: Uint8Array): void {
     if (this.#end !== undefined) throw new Error('the channel is closed')
+    if (this.#frozen) {
+      this.#unheard.push(bytes)
+      return
+    }
     try {
       for (const frame of this.#decoder.push(bytes)) {
         if (this.#end !== undefined) return
@@ -135,6 +170,31 @@ export class FakeAgent implements FakeAgentChannel {
         this.#send({ type: 'powering-off', request: frame.request })
         this.#finish('powered-off')
         return
+      case 'ping':
+        this.#send({ type: 'pong', nonce: frame.nonce })
+        return
+      case 'resize':
+        this.#answerAboutTerminal(frame.request, this.#command(frame.command)?.resize(frame))
+        return
+      case 'hang-up':
+        this.#answerAboutTerminal(frame.request, this.#command(frame.command)?.hangUp())
+        return
+      case 'mount-volume':
+      case 'set-clock':
+      case 'add-entropy':
+        this.#machine.receive(frame)
+        return
+      case 'mount-cancel':
+        this.#machine.receive(frame)
+        this.#store.receive(frame)
+        return
+      case 'shut-down':
+        void this.#machine
+          .shutDown(frame, this.#commands, () => this.#end !== undefined)
+          .then(() => this.#finish('powered-off'))
+        return
+      case 'put-file':
+      case 'get-file':
       case 'offer-services':
       case 'connect':
       case 'send':
@@ -167,11 +227,12 @@ export class FakeAgent implements FakeAgentChannel {
         errno,
         message,
       })
-    if (this.#commands.size >= limits.runningCommands) {
-      refuse('resources', errnoAgain, 'the unit runs as many commands as it may at once')
+    if ((frame.rows === 0) !== (frame.columns === 0)) throw new ProtocolViolation('exec: half a terminal')
+    if (this.#machine.shuttingDown || this.#commands.size >= limits.runningCommands) {
+      refuse('resources', errnoAgain, 'the unit runs as many commands as it may at once, or is shutting down')
       return
     }
-    if (!this.#exists(frame.cwd) && !directories.has(frame.cwd)) {
+    if (!this.#exists(frame.cwd) && !this.#files.isDirectory(frame.cwd)) {
       refuse('bad-cwd', errnoMissing, `the working directory ${frame.cwd} cannot be entered`)
       return
     }
@@ -180,12 +241,21 @@ export class FakeAgent implements FakeAgentChannel {
       refuse('not-found', errnoMissing, `${program} is not in this unit: grant the store path that holds it`)
       return
     }
-    const command = new FakeCommand(frame, this.#streams, (out) => {
+    const parts = { streams: this.#streams, files: this.#files }
+    const command = new FakeCommand(frame, parts, (out) => {
       if (out.type === 'ended') this.#commands.delete(frame.command)
       this.#send(out)
     })
     this.#commands.set(frame.command, command)
     command.start(run)
+  }
+
+  #answerAboutTerminal(request: number, errno: number | undefined = errnoNoProcess): void {
+    if (errno === 0) this.#send({ type: 'done', request })
+    else {
+      const message = 'there is no such terminal'
+      this.#send({ type: 'failed', request, kind: codes.failed.refused, errno, feature: '', message })
+    }
   }
 
   #exists(path: string): boolean {
@@ -203,6 +273,7 @@ export class FakeAgent implements FakeAgentChannel {
     this.#end = end
     this.#toHost.end()
     this.#store.dispose()
+    this.#machine.dispose()
     this.#streams.lose()
     for (const command of this.#commands.values()) command.kill()
     this.#commands.clear()

@@ -1,18 +1,29 @@
 import { Buffer } from 'node:buffer'
+import type { GuestUser, TerminalSize } from './agent.js'
 import { ProtocolViolation } from './codec.js'
 import type { FakeExit, FakeOutput, FakeProcess, FakeProgram, FakeSocket } from './fake.js'
+import type { FakeFiles } from './fake-files.js'
 import type { FakeStreams } from './fake-streams.js'
+import { FakeTerminal } from './fake-terminal.js'
 import { codes, type Frame, limits, type UnitFrame } from './frames.js'
 import { AsyncQueue } from './queue.js'
 
+const sighup = 1
 const sigabrt = 6
+const sigwinch = 28
+const errnoGone = 5
+const errnoNoTerminal = 25
 const sigkill = 9
 /** Child, continue, urgent data and window size do nothing by default. */
 const ignoredByDefault = new Set([17, 18, 23, 28])
 
 /** One command of a fake unit: a function that believes to be a process. */
 export class FakeCommand {
+  /** Resolves when it has ended. */
+  readonly gone: Promise<void>
   readonly #frame: Frame<'exec'>
+  readonly #terminal: FakeTerminal | undefined
+  readonly #files: FakeFiles
   readonly #streams: FakeStreams
   /** Its sockets: the end of a process closes them. */
   readonly #sockets: FakeSocket[] = []
@@ -26,11 +37,21 @@ export class FakeCommand {
   #stdinCredit: number = limits.stdinWindow
   #stdinEnded = false
   #stdinClosed = false
+  #hungUp = false
   #ended = false
+  #settleGone!: () => void
 
-  constructor(frame: Frame<'exec'>, streams: FakeStreams, send: (frame: UnitFrame) => void) {
+  constructor(
+    frame: Frame<'exec'>,
+    { streams, files }: { readonly streams: FakeStreams; readonly files: FakeFiles },
+    send: (frame: UnitFrame) => void,
+  ) {
     this.#frame = frame
     this.#streams = streams
+    this.#files = files
+    this.gone = new Promise((resolve) => {
+      this.#settleGone = resolve
+    })
     this.#send = send
     const output = (stream: number, credit: number) =>
       new CreditedOutput(credit, (offset, bytes) =>
@@ -38,7 +59,17 @@ export class FakeCommand {
       )
     this.#stdout = output(codes.stream.stdout, frame.stdoutCredit)
     this.#stderr = output(codes.stream.stderr, frame.stderrCredit)
+    this.#terminal = frame.rows === 0 ? undefined : this.#openTerminal(frame)
     if (frame.stdinOpen === 0) this.#stdin.end()
+  }
+
+  #openTerminal(size: TerminalSize): FakeTerminal {
+    return new FakeTerminal(size, {
+      show: (bytes) => void this.#stdout.write(bytes).catch(() => {}),
+      give: (bytes) => this.#stdin.push(bytes),
+      end: () => this.#stdin.end(),
+      signal: (number) => this.signal(number),
+    })
   }
 
   get program(): string {
@@ -52,8 +83,11 @@ export class FakeCommand {
       env: Object.fromEntries(this.#frame.env.map(splitVariable)),
       cwd: this.#frame.cwd,
       stdin: { [Symbol.asyncIterator]: () => this.#readStdin() },
-      stdout: this.#stdout,
-      stderr: this.#stderr,
+      stdout: this.#terminal === undefined ? this.#stdout : this.#shown(this.#terminal),
+      stderr: this.#terminal === undefined ? this.#stderr : this.#shown(this.#terminal),
+      terminal: this.#terminal,
+      user: userOf(this.#frame),
+      files: this.#files,
       connect: (path) => {
         const socket = this.#streams.connect(path)
         this.#sockets.push(socket)
@@ -77,14 +111,47 @@ export class FakeCommand {
     if (bytes.length > this.#stdinCredit) throw new ProtocolViolation('stdin: more than was granted')
     this.#received += bytes.length
     this.#stdinCredit -= bytes.length
-    if (!this.#stdinClosed) this.#stdin.push(bytes)
+    if (this.#stdinClosed) return
+    if (this.#terminal === undefined) {
+      this.#stdin.push(bytes)
+    } else {
+      this.#terminal.type(bytes)
+      this.#grantStdin(bytes.length)
+    }
   }
 
   endStdin(offset: number): void {
     this.#expectStdin()
     if (offset !== this.#received) throw new ProtocolViolation('stdin-end: not the number of bytes sent')
     this.#stdinEnded = true
+    if (this.#terminal === undefined) this.#stdin.end()
+    else this.#terminal.typeEnd()
+  }
+
+  /** An errno, or 0. */
+  resize(size: TerminalSize): number {
+    if (this.#terminal === undefined) return errnoNoTerminal
+    if (this.#hungUp) return errnoGone
+    if (this.#terminal.resize(size)) this.signal(sigwinch)
+    return 0
+  }
+
+  /** Takes its terminal away. An errno, or 0. */
+  hangUp(): number {
+    if (this.#terminal === undefined) return errnoNoTerminal
+    if (this.#hungUp) return errnoGone
+    this.#closeStdin()
     this.#stdin.end()
+    this.#endOutput(codes.stream.stdout, this.#stdout, codes.end.cut)
+    this.#hungUp = true
+    this.signal(sighup)
+    return 0
+  }
+
+  /** SIGTERM; and a hang-up, where it has a terminal. */
+  askToEnd(number: number): void {
+    this.signal(number)
+    if (!this.#ended && this.#terminal !== undefined) this.hangUp()
   }
 
   grant(stream: number, credit: number): void {
@@ -112,7 +179,7 @@ export class FakeCommand {
     let taken = 0
     return {
       next: async () => {
-        this.#grantStdin(taken)
+        if (this.#terminal === undefined) this.#grantStdin(taken)
         taken = 0
         const result = await incoming.next()
         if (result.done !== true) taken = result.value.length
@@ -146,16 +213,29 @@ export class FakeCommand {
     this.#ended = true
     const { command } = this.#frame
     this.#stdin.end()
-    for (const [stream, output] of [
-      [codes.stream.stdout, this.#stdout],
-      [codes.stream.stderr, this.#stderr],
-    ] as const) {
-      this.#send({ type: 'output-end', command, stream, offset: output.close(), how })
-    }
+    if (!this.#hungUp) this.#endOutput(codes.stream.stdout, this.#stdout, how)
+    if (this.#terminal === undefined) this.#endOutput(codes.stream.stderr, this.#stderr, how)
     this.#killed.abort()
     for (const socket of this.#sockets) socket.close()
     this.#send({ type: 'ended', command, ...encodeExit(exit), coreDumped: 0 })
+    this.#settleGone()
   }
+
+  #endOutput(stream: number, output: CreditedOutput, how: number): void {
+    const { command } = this.#frame
+    this.#send({ type: 'output-end', command, stream, offset: output.close(), how })
+  }
+
+  #shown(terminal: FakeTerminal): FakeOutput {
+    return {
+      write: (chunk) =>
+        this.#stdout.write(terminal.shown(typeof chunk === 'string' ? Buffer.from(chunk) : chunk)),
+    }
+  }
+}
+
+function userOf({ uid, gid }: Frame<'exec'>): GuestUser {
+  return uid === codes.user.own ? { uid: 0, gid: 0 } : { uid, gid }
 }
 
 function encodeExit(exit: FakeExit): { how: number; value: number } {

@@ -39,6 +39,11 @@ export class FakeStream implements FakeSocket {
     this.#release = release
   }
 
+  /** The host has sent all it wants to, and nobody has taken the stream away. */
+  get ended(): boolean {
+    return this.#endSeen && !this.#gone
+  }
+
   // What the program does.
 
   async write(chunk: Uint8Array | string): Promise<void> {

@@ -1,6 +1,8 @@
 import { ProtocolViolation } from './codec.js'
 import type { FakeListener, FakeSocket } from './fake.js'
+import type { FakeFiles } from './fake-files.js'
 import { FakeStream } from './fake-stream.js'
+import { transfer } from './fake-transfer.js'
 import { type Frame, limits, type UnitFrame } from './frames.js'
 
 const directory = '/run/spectrum/services/'
@@ -10,6 +12,7 @@ const serviceName = /^[a-z][A-Za-z0-9-]{0,63}$/
 /** The sockets of a fake unit: services that its programs call, and paths on which its programs listen. */
 export class FakeStreams {
   readonly #send: (frame: UnitFrame) => void
+  readonly #files: FakeFiles
   readonly #services = new Set<string>()
   readonly #listeners = new Map<string, FakeListener>()
   readonly #open = new Map<number, FakeStream>()
@@ -17,8 +20,13 @@ export class FakeStreams {
   #lastCall = -1
   #lastConnection = 0
 
-  constructor(send: (frame: UnitFrame) => void, listeners: Readonly<Record<string, FakeListener>>) {
+  constructor(
+    send: (frame: UnitFrame) => void,
+    listeners: Readonly<Record<string, FakeListener>>,
+    files: FakeFiles,
+  ) {
     this.#send = send
+    this.#files = files
     for (const [path, listener] of Object.entries(listeners)) this.#listeners.set(path, listener)
   }
 
@@ -49,7 +57,15 @@ export class FakeStreams {
 
   receive(
     frame: Frame<
-      'offer-services' | 'connect' | 'send' | 'send-end' | 'receive-credit' | 'receive-stop' | 'reset'
+      | 'put-file'
+      | 'get-file'
+      | 'offer-services'
+      | 'connect'
+      | 'send'
+      | 'send-end'
+      | 'receive-credit'
+      | 'receive-stop'
+      | 'reset'
     >,
   ): void {
     switch (frame.type) {
@@ -58,6 +74,10 @@ export class FakeStreams {
         return
       case 'connect':
         this.#connect(frame)
+        return
+      case 'put-file':
+      case 'get-file':
+        this.#beginTransfer(frame)
         return
       case 'send':
         this.#stream(frame.stream)?.receiveSend(frame)
@@ -96,14 +116,29 @@ export class FakeStreams {
   }
 
   #connect({ stream: id, path }: Frame<'connect'>): void {
-    if (id % 2 !== 0 || id <= this.#lastConnection || !path.startsWith('/')) {
-      throw new ProtocolViolation('connect: not a new id, or no path')
+    if (!path.startsWith('/')) throw new ProtocolViolation('connect: no path')
+    this.#serve(id, this.#listeners.get(path))
+  }
+
+  #beginTransfer(frame: Frame<'put-file' | 'get-file'>): void {
+    const { below, path } = frame
+    const isPut = frame.type === 'put-file'
+    if (!below.startsWith('/') || path === '' || path.startsWith('/')) {
+      throw new ProtocolViolation(`${frame.type}: not a path below a directory`)
     }
+    if (isPut && (frame.size > limits.fileBytes || frame.mode > 0o7777)) {
+      throw new ProtocolViolation('put-file: out of range')
+    }
+    this.#serve(frame.stream, (stream) => transfer(this.#files, frame, stream))
+  }
+
+  #serve(id: number, listener: ((stream: FakeStream) => void | Promise<void>) | undefined): void {
+    if (id % 2 !== 0 || id <= this.#lastConnection)
+      throw new ProtocolViolation('a stream with an id that is not new')
     if (this.#open.size - this.#calls >= limits.openConnections) {
       throw new ProtocolViolation('connect: too many at once')
     }
     this.#lastConnection = id
-    const listener = this.#listeners.get(path)
     this.#send({ type: 'connected', stream: id, errno: listener === undefined ? errnoRefused : 0 })
     if (listener === undefined) return
     const stream = this.#begin(id)

@@ -4,8 +4,13 @@
  * @packageDocumentation
  */
 
-import type { ByteChannel, Clock } from './agent.js'
+import type { ByteChannel, Clock, GuestUser } from './agent.js'
 import { FakeAgent } from './fake-agent.js'
+import type { FakeFiles, FakeVolume } from './fake-files.js'
+import type { FakeTerminal } from './fake-terminal.js'
+
+export type { FakeEntry, FakeFiles, FakeVolume } from './fake-files.js'
+export type { FakeTerminal } from './fake-terminal.js'
 
 /** A command that runs in a fake unit. */
 export interface FakeProcess {
@@ -21,6 +26,12 @@ export interface FakeProcess {
   connect(path: string): FakeSocket
   /** Listens on a path, for as long as the unit lives. */
   listen(path: string, listener: FakeListener): void
+  /** Undefined without one. */
+  readonly terminal: FakeTerminal | undefined
+  /** Root by default. */
+  readonly user: GuestUser
+  /** The unit's files; those of programs and of the store are not among them. */
+  readonly files: FakeFiles
   /** Aborts when the command has ended for the unit: killed, powered off, host gone. */
   readonly killed: AbortSignal
   /** The default action of a signal is to end the program; a handler for its number replaces that. */
@@ -76,6 +87,10 @@ export interface FakeUnit {
   readonly sockets?: Readonly<Record<string, FakeListener>> | undefined
   /** Devices are disks, not persistent memory: nothing is mapped directly. */
   readonly disks?: boolean | undefined
+  /** Disks with a file system on them, by serial number; more come by `addVolume`. */
+  readonly volumes?: Readonly<Record<string, FakeVolume>> | undefined
+  /** What its clock says when it starts; 2026-01-01 by default. */
+  readonly epochMs?: number | undefined
   /** Never says hello, as a guest that hangs while it boots. */
   readonly silent?: boolean | undefined
   /** A feature of the kernel that is absent: `erofs`, `virtio_pmem`, `dax`. Mounts fail with it. */
@@ -104,6 +119,16 @@ export interface FakeAgentChannel {
   hideFromView(names: readonly string[]): void
   /** Names bound into the fake `/nix/store`, sorted; stale ones are there too. */
   boundNames(): readonly string[]
+  /** A disk is plugged in while the unit runs. */
+  addVolume(serial: string, volume: FakeVolume): void
+  /** What the unit's clock says, and how many bytes of entropy it was given. */
+  epochMs(): number
+  /** How many bytes of entropy the host has given the unit. */
+  entropyBytes(): number
+  /** From now on it neither hears nor says anything, as a machine that is paused; `thaw` ends that. */
+  freeze(): void
+  /** The unit goes on after it stood still. */
+  thaw(): void
   /** The unit vanishes without a word. */
   lose(): void
   /** Resolves once, with why the unit ended. `protocol-violation`: the host's, as the real agent sees it. */

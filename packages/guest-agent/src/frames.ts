@@ -1,10 +1,13 @@
 /**
- * Protocol version 2 as data: every frame, who may send it, and its fields in order with their bounds. The
+ * Protocol version 3 as data: every frame, who may send it, and its fields in order with their bounds. The
  * codec, the documentation's table and the constants of the C agent are checked against this one table.
  */
 
-/** Version 2 brought calls. Nobody speaks 1 any more: a host boots its units with the agent of this very package. */
-export const protocolVersion = { min: 2, max: 2 } as const
+/**
+ * Version 2 brought calls; version 3 terminals, users, files, volumes, the clock, and an end in order. Nobody speaks
+ * an older one any more: a host boots its units with the agent of this very package.
+ */
+export const protocolVersion = { min: 3, max: 3 } as const
 
 export const limits = {
   /** Bytes of a frame including its length prefix. */
@@ -43,6 +46,23 @@ export const limits = {
   /** Bytes that may be under way in each direction of one stream. */
   streamWindow: 262_144,
   messageBytes: 512,
+  /** Volumes that are mounted at once. */
+  volumes: 16,
+  /** A virtio serial number, as the specification bounds it. */
+  serialBytes: 20,
+  fileSystemBytes: 16,
+  volumePathBytes: 255,
+  /** 2020-01-01 and 2200-01-01: a clock that is set to anything else is a mistake. Microseconds since 1970. */
+  clockFromMicroseconds: 1_577_836_800_000_000,
+  clockToMicroseconds: 7_258_118_400_000_000,
+  entropyFromBytes: 32,
+  entropyBytes: 512,
+  /** The longest that a unit waits for its processes to end by themselves. */
+  shutdownGraceMs: 600_000,
+  /** Bytes of a file that is put or got. */
+  fileBytes: 1_099_511_627_776,
+  /** What a unit says of a file before its content, or after it was put. */
+  fileResultBytes: 15,
 } as const
 
 export type Field =
@@ -79,6 +99,7 @@ export const frames = {
     from: 'unit',
     fields: { minVersion: u16, maxVersion: u16, bootId: text(36), release: text(64), machine: text(64) },
   },
+  pong: { code: 0x02, from: 'unit', fields: { nonce: u32 } },
   started: { code: 0x10, from: 'unit', fields: { command: u32 } },
   'not-started': {
     code: 0x11,
@@ -117,6 +138,9 @@ export const frames = {
     fields: { request: u32, names: u32, processes: u32, bits: rest(limits.mountNames / 4) },
   },
   offered: { code: 0x26, from: 'unit', fields: { request: u32 } },
+  done: { code: 0x27, from: 'unit', fields: { request: u32 } },
+  'clock-set': { code: 0x28, from: 'unit', fields: { request: u32, before: u64 } },
+  'shutdown-step': { code: 0x29, from: 'unit', fields: { request: u32, step: u8, count: u32, left: u32 } },
   call: { code: 0x30, from: 'unit', fields: { stream: u32, service: text(limits.serviceNameBytes) } },
   connected: { code: 0x31, from: 'unit', fields: { stream: u32, errno: u32 } },
   received: {
@@ -130,6 +154,7 @@ export const frames = {
   closed: { code: 0x36, from: 'unit', fields: { stream: u32 } },
 
   welcome: { code: 0x81, from: 'host', fields: { version: u16 } },
+  ping: { code: 0x82, from: 'host', fields: { nonce: u32 } },
   exec: {
     code: 0x90,
     from: 'host',
@@ -138,6 +163,10 @@ export const frames = {
       stdinOpen: u8,
       stdoutCredit: u32,
       stderrCredit: u32,
+      rows: u16,
+      columns: u16,
+      uid: u32,
+      gid: u32,
       cwd: text(limits.pathBytes),
       argv: texts(limits.argvCount, anyText),
       env: texts(limits.envCount, anyText),
@@ -148,6 +177,8 @@ export const frames = {
   'output-credit': { code: 0x93, from: 'host', fields: { command: u32, stream: u8, credit: u32 } },
   signal: { code: 0x94, from: 'host', fields: { request: u32, command: u32, signal: u8 } },
   kill: { code: 0x95, from: 'host', fields: { command: u32 } },
+  resize: { code: 0x96, from: 'host', fields: { request: u32, command: u32, rows: u16, columns: u16 } },
+  'hang-up': { code: 0x97, from: 'host', fields: { request: u32, command: u32 } },
   mount: {
     code: 0xa0,
     from: 'host',
@@ -178,12 +209,45 @@ export const frames = {
     from: 'host',
     fields: { request: u32, names: texts(limits.services, limits.serviceNameBytes) },
   },
+  'mount-volume': {
+    code: 0xa8,
+    from: 'host',
+    fields: {
+      request: u32,
+      deadlineMs: u32,
+      readOnly: u8,
+      serial: text(limits.serialBytes),
+      fileSystem: text(limits.fileSystemBytes),
+      path: text(limits.volumePathBytes),
+    },
+  },
+  'set-clock': { code: 0xa9, from: 'host', fields: { request: u32, microseconds: u64 } },
+  'add-entropy': { code: 0xaa, from: 'host', fields: { request: u32, bytes: rest(limits.entropyBytes) } },
+  'shut-down': { code: 0xab, from: 'host', fields: { request: u32, graceMs: u32 } },
   connect: { code: 0xb0, from: 'host', fields: { stream: u32, path: text(limits.socketPathBytes) } },
   send: { code: 0xb1, from: 'host', fields: { stream: u32, offset: u64, bytes: rest(limits.chunkBytes) } },
   'send-end': { code: 0xb2, from: 'host', fields: { stream: u32, offset: u64 } },
   'receive-credit': { code: 0xb3, from: 'host', fields: { stream: u32, credit: u32 } },
   'receive-stop': { code: 0xb4, from: 'host', fields: { stream: u32 } },
   reset: { code: 0xb5, from: 'host', fields: { stream: u32 } },
+  'put-file': {
+    code: 0xb6,
+    from: 'host',
+    fields: {
+      stream: u32,
+      size: u64,
+      mode: u16,
+      uid: u32,
+      gid: u32,
+      below: text(limits.pathBytes),
+      path: text(limits.pathBytes),
+    },
+  },
+  'get-file': {
+    code: 0xb7,
+    from: 'host',
+    fields: { stream: u32, below: text(limits.pathBytes), path: text(limits.pathBytes) },
+  },
 } as const satisfies Record<string, FrameShape>
 
 type Frames = typeof frames
@@ -221,6 +285,12 @@ export const codes = {
     'bad-cwd': 4,
     resources: 5,
     other: 6,
+    'bad-user': 7,
   },
   failed: { refused: 1, 'kernel-lacks': 2, 'timed-out': 3, cancelled: 4 },
+  /** No user: the command runs as the agent does. */
+  user: { own: 0xffffffff },
+  shutdownStep: { asked: 1, killed: 2, unmounted: 3, synced: 4 },
+  /** What a unit says of a file. */
+  file: { done: 0, failed: 1, directory: 2, 'not-regular': 3, cut: 4 },
 } as const

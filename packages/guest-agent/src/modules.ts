@@ -35,6 +35,8 @@ export interface UnitNeeds {
   readonly transport?: 'pmem' | 'block' | undefined
   /** Whether it mounts a live view (virtio-fs) for what is injected. */
   readonly view?: boolean | undefined
+  /** Whether it mounts volumes: ext4 on disks of its own. */
+  readonly volumes?: boolean | undefined
 }
 
 /**
@@ -45,12 +47,12 @@ export function unitModules(needs: UnitNeeds = {}): readonly WantedModule[] {
   return [
     { name: 'virtio_pci' },
     { name: 'virtio_console' },
-    ...(needs.transport === 'block'
-      ? [{ name: 'virtio_blk' }]
-      : [{ name: 'nd_pmem' }, { name: 'virtio_pmem' }]),
+    ...(needs.transport === 'block' ? [] : [{ name: 'nd_pmem' }, { name: 'virtio_pmem' }]),
+    ...(needs.transport === 'block' || needs.volumes === true ? [{ name: 'virtio_blk' }] : []),
     { name: 'crc32c_generic', optional: true },
     { name: 'erofs' },
     ...(needs.view === true ? [{ name: 'virtiofs' }] : []),
+    ...(needs.volumes === true ? [{ name: 'ext4' }] : []),
   ]
 }
 
@@ -168,4 +170,5 @@ const configOption = (name: string): string =>
     virtio_blk: 'CONFIG_VIRTIO_BLK',
     erofs: 'CONFIG_EROFS_FS',
     virtiofs: 'CONFIG_VIRTIO_FS with CONFIG_FUSE_FS',
+    ext4: 'CONFIG_EXT4_FS',
   })[name] ?? `the option that builds ${name}.ko`

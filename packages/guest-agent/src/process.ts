@@ -1,5 +1,13 @@
-import type { ResultAsync } from 'neverthrow'
-import type { Clock, ExecOutcome, GuestProcess, GuestStdin, NotStartedReason } from './agent.js'
+import { errAsync, type ResultAsync } from 'neverthrow'
+import type {
+  Clock,
+  ExecOutcome,
+  GuestCommand,
+  GuestProcess,
+  GuestStdin,
+  NotStartedReason,
+  TerminalSize,
+} from './agent.js'
 import { ProtocolViolation } from './codec.js'
 import type { AgentError } from './errors.js'
 import { printable } from './escape.js'
@@ -21,7 +29,9 @@ interface ProcessPowers {
   send(frame: HostFrame): void
   /** Undefined when the channel takes more; else resolves when it does. */
   clogged(): Promise<void> | undefined
-  signal(command: number, signal: number): ResultAsync<void, AgentError>
+  signal(number: number): ResultAsync<void, AgentError>
+  resize(size: TerminalSize): ResultAsync<void, AgentError>
+  hangUp(): ResultAsync<void, AgentError>
 }
 
 /** One command of a unit as the host sees it: a small state machine over the unit's frames. */
@@ -33,6 +43,7 @@ export class HostProcess implements GuestProcess {
   /** Resolves when the unit started the command, could not, or is lost. */
   readonly started: Promise<void>
   readonly #powers: ProcessPowers
+  readonly #terminal: boolean
   readonly #stdin: StdinWriter | undefined
   #phase: 'starting' | 'running' | 'ended' = 'starting'
   #stdinClosed = false
@@ -41,17 +52,20 @@ export class HostProcess implements GuestProcess {
   #resolveStarted!: () => void
   #resolveOutcome!: (outcome: ExecOutcome) => void
 
-  constructor(id: number, stdin: 'closed' | 'open', powers: ProcessPowers) {
+  constructor(id: number, { stdin, pty }: Pick<GuestCommand, 'stdin' | 'pty'>, powers: ProcessPowers) {
     this.id = id
     this.#powers = powers
+    this.#terminal = pty !== undefined
     const output = (stream: 'stdout' | 'stderr') =>
       new OutputStream((credit) =>
         powers.send({ type: 'output-credit', command: id, stream: codes.stream[stream], credit }),
       )
     this.stdout = output('stdout')
     this.stderr = output('stderr')
+    // A terminal shows both on one stream: whatever comes on the other is too much.
+    if (this.#terminal) this.stderr.finish()
     this.#stdin =
-      stdin === 'closed'
+      stdin !== 'open'
         ? undefined
         : new StdinWriter({
             ready: () => powers.clogged(),
@@ -71,7 +85,15 @@ export class HostProcess implements GuestProcess {
   }
 
   signal(number: number): ResultAsync<void, AgentError> {
-    return this.#powers.signal(this.id, number)
+    return this.#powers.signal(number)
+  }
+
+  resize(size: TerminalSize): ResultAsync<void, AgentError> {
+    return this.#terminal ? this.#powers.resize(size) : errAsync(noTerminal)
+  }
+
+  hangUp(): ResultAsync<void, AgentError> {
+    return this.#terminal ? this.#powers.hangUp() : errAsync(noTerminal)
   }
 
   /** Kills it. The outcome follows when the unit has confirmed, or says that it did not. */
@@ -188,6 +210,12 @@ export class HostProcess implements GuestProcess {
     this.#resolveStarted()
     this.#resolveOutcome(outcome)
   }
+}
+
+const noTerminal: AgentError = {
+  kind: 'refused',
+  errno: 'ENOTTY',
+  message: 'the command has no terminal: start it with `pty`',
 }
 
 const reasons = new Map<number, NotStartedReason>(

@@ -1,5 +1,13 @@
 import { Buffer } from 'node:buffer'
-import type { GuestCommand, StoreMount, StoreUnbindReport, ViewMount } from './agent.js'
+import type {
+  GuestCommand,
+  GuestUser,
+  StoreMount,
+  StoreUnbindReport,
+  TerminalSize,
+  ViewMount,
+  VolumeMount,
+} from './agent.js'
 import { encodeFrame, isDeviceId, ProtocolViolation } from './codec.js'
 import type { AgentError } from './errors.js'
 import { printable } from './escape.js'
@@ -15,6 +23,9 @@ export function execFrame(command: GuestCommand, id: number): Frame<'exec'> | Ag
     return invalid('argv', `argv[0] must be an absolute path inside the unit, not ${quote(command.argv[0])}`)
   }
   if (!cwd.startsWith('/')) return invalid('cwd', `cwd must be an absolute path, not ${quote(cwd)}`)
+  const wrong =
+    (command.pty === undefined ? undefined : faultOfSize(command.pty)) ?? faultOfUser(command.user)
+  if (wrong !== undefined) return wrong
   const badName = env.find(([name]) => name === '' || name.includes('='))
   if (badName !== undefined) return invalid('env', `${quote(badName[0])} cannot name a variable`)
   if (command.argv.length > limits.argvCount)
@@ -31,7 +42,11 @@ export function execFrame(command: GuestCommand, id: number): Frame<'exec'> | Ag
     command: id,
     stdinOpen: command.stdin === 'open' ? 1 : 0,
     stdoutCredit: limits.outputWindow,
-    stderrCredit: limits.outputWindow,
+    stderrCredit: command.pty === undefined ? limits.outputWindow : 0,
+    rows: command.pty?.rows ?? 0,
+    columns: command.pty?.columns ?? 0,
+    uid: command.user?.uid ?? codes.user.own,
+    gid: command.user?.gid ?? codes.user.own,
     cwd,
     argv: command.argv,
     env: env.map(([name, value]) => `${name}=${value}`),
@@ -45,6 +60,75 @@ export function execFrame(command: GuestCommand, id: number): Frame<'exec'> | Ag
       `arguments, environment and working directory are together longer than ${limits.frameBytes} bytes: pass large input by stdin`,
     )
   }
+}
+
+/** Why a terminal cannot have this size. */
+export function faultOfSize({ rows, columns }: TerminalSize): AgentError | undefined {
+  const fits = (count: number) => Number.isInteger(count) && count >= 1 && count <= 0xffff
+  if (fits(rows) && fits(columns)) return undefined
+  return invalid('pty', `a terminal of ${rows} rows and ${columns} columns: 1 to 65535 each`)
+}
+
+/** Why nobody can be this user. */
+export function faultOfUser(user: GuestUser | undefined): AgentError | undefined {
+  // The last number means "no change" to the kernel.
+  const fits = (id: number) => Number.isInteger(id) && id >= 0 && id < codes.user.own
+  if (user === undefined || (fits(user.uid) && fits(user.gid))) return undefined
+  return invalid('user', `${user.uid}:${user.gid} is no user: two numbers, 0 to ${codes.user.own - 1}`)
+}
+
+/** Why the clock is not set to this. */
+export function faultOfClock(epochMs: number): AgentError | undefined {
+  const microseconds = epochMs * 1_000
+  if (microseconds >= limits.clockFromMicroseconds && microseconds <= limits.clockToMicroseconds)
+    return undefined
+  return invalid('epochMs', `${epochMs} is no time between 2020 and 2200: milliseconds since 1970, please`)
+}
+
+export function faultOfEntropy(bytes: Uint8Array): AgentError | undefined {
+  if (bytes.length >= limits.entropyFromBytes && bytes.length <= limits.entropyBytes) return undefined
+  return invalid(
+    'bytes',
+    `${bytes.length} random bytes: ${limits.entropyFromBytes} to ${limits.entropyBytes}`,
+  )
+}
+
+/** Builds the frame that mounts a volume, or says which field cannot be sent. */
+export function volumeFrames(
+  { device, fileSystem, path, readOnly }: VolumeMount,
+  request: number,
+  deadlineMs: number,
+): readonly HostFrame[] | AgentError {
+  if (!/^[0-9A-Za-z_.-]{1,20}$/.test(device)) {
+    return invalid('device', `${quote(device)} is no serial number: 1 to 20 letters, digits, "-", "_", "."`)
+  }
+  if (fileSystem !== 'ext4') return invalid('fileSystem', `${quote(fileSystem)}: a volume is ext4`)
+  if (!mayBeMountedOn(path)) {
+    return invalid(
+      'path',
+      `${quote(path)} is no place for a volume: absolute and canonical, at most ${limits.volumePathBytes} bytes, and nothing the unit itself lives by`,
+    )
+  }
+  return [
+    {
+      type: 'mount-volume',
+      request,
+      deadlineMs: patienceOfUnit(deadlineMs),
+      readOnly: readOnly === true ? 1 : 0,
+      serial: device,
+      fileSystem,
+      path,
+    },
+  ]
+}
+
+/** The unit itself lives by these. */
+const ownPlaces = /^\/(proc|sys|dev|nix|run\/spectrum|modules|init)(\/|$)/
+
+export function mayBeMountedOn(path: string): boolean {
+  if (!/^(\/[^/\0]+)+$/.test(path) || Buffer.byteLength(path) > limits.volumePathBytes) return false
+  if (path.split('/').some((part) => part === '.' || part === '..')) return false
+  return path !== '/run' && !ownPlaces.test(path)
 }
 
 /** Builds the frame that offers services, or says which field cannot be sent. */

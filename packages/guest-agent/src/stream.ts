@@ -52,6 +52,11 @@ export class HostStream implements GuestStream {
     })
   }
 
+  /** Whether the program has been told, or will be, that no more comes. */
+  get endTold(): boolean {
+    return this.#writer.ended
+  }
+
   write(bytes: Uint8Array): Promise<void> {
     return this.#writer.write(bytes)
   }

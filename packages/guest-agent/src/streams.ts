@@ -45,18 +45,35 @@ export class HostStreams {
   async connect(path: string, options: AgentOptions): Promise<Result<GuestStream, AgentError>> {
     const wrong = faultOfSocketPath(path)
     if (wrong !== undefined) return err(wrong)
+    const opened = await this.open('connecting to a socket in the unit', options, (stream) => ({
+      type: 'connect',
+      stream,
+      path,
+    }))
+    return opened.mapErr((error) =>
+      error.kind === 'refused' && error.errno !== 'EAGAIN'
+        ? { ...error, message: `nothing answers at that path in the unit: ${error.errno}` }
+        : error,
+    )
+  }
+
+  /** Opens a stream by this frame. `refused` when the unit does not. */
+  async open(
+    what: string,
+    options: AgentOptions,
+    frame: (stream: number) => Frame<'connect' | 'put-file' | 'get-file'>,
+  ): Promise<Result<HostStream, AgentError>> {
     if (this.#open.size - this.#calls >= limits.openConnections) {
       const message = `${limits.openConnections} connections into this unit are open: end some of them`
       return err({ kind: 'refused', errno: 'EAGAIN', message })
     }
     const deadlineMs = options.deadlineMs ?? connectMs
     using wait = patience(this.#clock, { signal: options.signal, deadlineMs })
-    const what = 'connecting to a socket in the unit'
     if (wait.signal.aborted) return err(wait.error(what))
     this.#lastConnection += 2
     const stream = this.#begin(new HostStream(this.#lastConnection, this.#powers))
     const answered = new Promise<number>((resolve) => this.#connecting.set(stream.id, resolve))
-    this.#link.send({ type: 'connect', stream: stream.id, path })
+    this.#link.send(frame(stream.id))
     const answer = await unlessAborted(Promise.race([answered, stream.closed]), wait.signal)
     if (answer === 'aborted') {
       stream.reset()
@@ -66,7 +83,12 @@ export class HostStreams {
     const closed = this.#link.closedAs
     if (typeof answer !== 'number') return err(lost(closed ?? { kind: 'closed-by-unit' }))
     const name = errnoName(answer)
-    return err({ kind: 'refused', errno: name, message: `nothing answers at that path in the unit: ${name}` })
+    return err({ kind: 'refused', errno: name, message: `${what}: the unit refused it: ${name}` })
+  }
+
+  /** What came over a stream makes no sense: the unit is cut off. */
+  violated(message: string): void {
+    this.#link.close({ kind: 'protocol-violation', message })
   }
 
   /** Takes a frame of the unit. Throws ProtocolViolation when it is not legal now. */

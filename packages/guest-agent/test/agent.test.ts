@@ -232,13 +232,17 @@ describe('the agent in C', () => {
 })
 
 describe('a host that breaks the protocol', () => {
-  const welcome: Frame = { type: 'welcome', version: 2 }
+  const welcome: Frame = { type: 'welcome', version: 3 }
   const exec: Frame<'exec'> = {
     type: 'exec',
     command: 5,
     stdinOpen: 1,
     stdoutCredit: 0,
     stderrCredit: 0,
+    rows: 0,
+    columns: 0,
+    uid: 0xffffffff,
+    gid: 0xffffffff,
     cwd: '/',
     // Reads nothing and outlives the test: frames for a command that has ended would be ignored.
     argv: ['/bin/sleep', '60'],
@@ -289,7 +293,7 @@ describe('a host that breaks the protocol', () => {
   it.each<[string, (Frame | Buffer | 'connected')[]]>([
     ['asks before the version is settled', [exec]],
     ['settles it twice', [welcome, welcome]],
-    ['settles a version that was not offered', [{ type: 'welcome', version: 1 }]],
+    ['settles a version that was not offered', [{ type: 'welcome', version: 2 }]],
     ['uses an id again', [welcome, exec, exec]],
     ['uses an id below the last', [welcome, exec, { ...exec, command: 4 }]],
     ['grants credit to no command', [welcome, { type: 'output-credit', command: 5, stream: 1, credit: 1 }]],

@@ -1,5 +1,11 @@
 import { connectAgent } from '@spectrum/guest-agent'
-import { agentConformance, type StoreSubject, storeConformance } from '@spectrum/guest-agent/conformance'
+import {
+  agentConformance,
+  type StoreSubject,
+  storeConformance,
+  type VolumeSubject,
+  volumeConformance,
+} from '@spectrum/guest-agent/conformance'
 import { fakeAgentChannel } from '@spectrum/guest-agent/fake'
 import { describe, it } from 'vitest'
 import { clock } from './support/clock.js'
@@ -17,7 +23,18 @@ describe('the store of the fake agent', () => {
   for (const check of storeConformance) it(check.name, () => check.run(open))
 })
 
-async function open(): Promise<StoreSubject> {
+describe('the volumes of the fake agent', () => {
+  for (const check of volumeConformance) it(check.name, () => check.run(open))
+})
+
+/** Units come and go; what is on their volumes stays. */
+const volumes = {
+  small: { room: 4 << 20, files: new Map<string, Uint8Array>() },
+  other: {},
+  empty: { damaged: true },
+}
+
+async function open(): Promise<StoreSubject & VolumeSubject> {
   const unit = fakeAgentChannel(
     { clock },
     {
@@ -25,6 +42,7 @@ async function open(): Promise<StoreSubject> {
       images: { [image]: [one, two] },
       devices: [image, blob],
       view: 'view',
+      volumes,
     },
   )
   const agent = (await connectAgent(unit.channel, { clock }))._unsafeUnwrap()
@@ -33,6 +51,7 @@ async function open(): Promise<StoreSubject> {
     probe: ['/probe'],
     services: '/run/spectrum/services',
     sockets: '/tmp',
+    volumes: { small: 'small', other: 'other', empty: 'empty' },
     mount: { image, devices: [blob], paths: [one, two] },
     view: {
       tag: 'view',

@@ -30,6 +30,11 @@ it('has the same constants in C, no more and no fewer', () => {
       ([name, value]) => [constant('NOT_STARTED', name), value] as const,
     ),
     ...Object.entries(codes.failed).map(([name, value]) => [constant('FAILED', name), value] as const),
+    ...Object.entries(codes.user).map(([name, value]) => [constant('USER', name), value] as const),
+    ...Object.entries(codes.shutdownStep).map(
+      ([name, value]) => [constant('SHUTDOWN_STEP', name), value] as const,
+    ),
+    ...Object.entries(codes.file).map(([name, value]) => [constant('FILE', name), value] as const),
   ])
   expect(Object.fromEntries(inC)).toEqual(Object.fromEntries(expected))
 })

@@ -9,15 +9,16 @@ import { heldBlobs } from './devices.js'
 import { agentFailed, type HostError, monitorFailed, stateFailed, storeFailed, unitDied } from './errors.js'
 import type { Step } from './events.js'
 import { type Changeable, type InjectReport, injectClosure } from './inject.js'
+import type { MachineLimits, UnitUsage } from './limits/host-groups.js'
 import { type RevokeReport, revokeClosure } from './revoke.js'
 import type { InjectionWay, StoreAccess } from './store-access.js'
 import type { ExecOptions, SpawnOptions, StopOptions, WaitOptions } from './unit.js'
 import { measure, type UnitContext } from './unit-context.js'
+import type { UnitFiles } from './unit-files.js'
 import type { UnitView } from './unit-view.js'
 import { openWait, orAborted, type Wait } from './wait.js'
 
 const EXEC_MS = 300_000
-const SPAWN_MS = 30_000
 const CHANGE_MS = 120_000
 const LISTING_MS = 30_000
 const GRACE_MS = 10_000
@@ -38,6 +39,7 @@ export interface UnitParts {
   readonly way: InjectionWay
   readonly view: UnitView | undefined
   readonly dax: boolean
+  readonly limits: MachineLimits
 }
 
 /** Where one machine's life is. `failed`: it ended, or is being ended, although nobody asked it to. */
@@ -121,7 +123,7 @@ export class RunningUnit {
   }
 
   exec(argv: readonly string[], options: ExecOptions = {}): ResultAsync<ExecResult, HostError> {
-    const { env, cwd, signal, stdin, deadlineMs = EXEC_MS, maxBytes = MOST_OUTPUT } = options
+    const { env, cwd, user, signal, stdin, deadlineMs = EXEC_MS, maxBytes = MOST_OUTPUT } = options
     const input = typeof stdin === 'string' ? new TextEncoder().encode(stdin) : stdin
     return this.#running(async () => {
       if (!Number.isSafeInteger(maxBytes) || maxBytes < 0) {
@@ -130,17 +132,31 @@ export class RunningUnit {
       }
       const { clock } = this.#context.powers
       const bounds = { stdin: input, signal, deadlineMs, maxBytes }
-      const done = await collectCommand(clock, this.#parts.agent, { argv, env, cwd }, bounds)
+      const done = await collectCommand(clock, this.#parts.agent, { argv, env, cwd, user }, bounds)
       return done.mapErr((cause) => agentFailed(this.name, cause, this.lastLines()))
     })
   }
 
   spawn(argv: readonly string[], options: SpawnOptions = {}): ResultAsync<GuestProcess, HostError> {
-    const { env, cwd, stdin, signal, deadlineMs = SPAWN_MS } = options
+    const { env, cwd, stdin, pty, user, signal, deadlineMs } = options
     return this.#running(async () => {
-      const started = await this.#parts.agent.exec({ argv, env, cwd, stdin }, { signal, deadlineMs })
+      const command = { argv, env, cwd, stdin, pty, user }
+      const started = await this.#parts.agent.exec(command, { signal, deadlineMs })
       return started.mapErr((cause) => agentFailed(this.name, cause, this.lastLines()))
     })
+  }
+
+  readonly files: UnitFiles = {
+    put: (file, content, options = {}) =>
+      this.#running(async () => {
+        const done = await this.#parts.agent.putFile(file, content, options)
+        return done.mapErr((cause) => agentFailed(this.name, cause, this.lastLines()))
+      }),
+    get: (file, options = {}) =>
+      this.#running(async () => {
+        const opened = await this.#parts.agent.getFile(file, options)
+        return opened.mapErr((cause) => agentFailed(this.name, cause, this.lastLines()))
+      }),
   }
 
   inject(reference: ClosureReference, options: WaitOptions = {}): ResultAsync<InjectReport, HostError> {
@@ -181,6 +197,19 @@ export class RunningUnit {
 
   sharing(options: WaitOptions = {}): ResultAsync<SharingReport, HostError> {
     return this.#running(() => measure(this.#context.powers, [this], options))
+  }
+
+  usage(): ResultAsync<UnitUsage, HostError> {
+    return this.#running(async () => {
+      const { limits, view } = this.#parts
+      const pids = this.processes.map(({ pid }) => pid)
+      if (view !== undefined) pids.push(view.server.pid)
+      try {
+        return ok(await this.#context.groups.usage(limits.report, pids))
+      } catch (cause) {
+        return err(stateFailed('/proc', 'read what processes take from', cause))
+      }
+    })
   }
 
   lastLines(): readonly string[] {
@@ -327,7 +356,7 @@ export class RunningUnit {
 
   /** Gives back everything a machine leaves when it has ended, however it ended. */
   async #release(exit: MachineExit): Promise<Result<MachineEnd, HostError>> {
-    const { machine, agent, directory, view } = this.#parts
+    const { machine, agent, directory, view, limits } = this.#parts
     const end: MachineEnd = { exit, graceful: exit.kind === 'powered-off' }
     this.#context.step(this.name, 'machine-ended')
     await this.#giveUpChanges()
@@ -336,6 +365,7 @@ export class RunningUnit {
     let failure: HostError | undefined
     try {
       await view?.[Symbol.asyncDispose]()
+      await limits[Symbol.asyncDispose]()
       await this.#context.directory.remove(directory)
     } catch (cause) {
       failure = stateFailed(directory, 'remove', cause)

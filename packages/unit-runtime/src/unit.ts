@@ -1,4 +1,4 @@
-import type { AgentHello, ExecOutcome, GuestProcess } from '@spectrum/guest-agent'
+import type { AgentHello, ExecOutcome, GuestProcess, GuestUser, TerminalSize } from '@spectrum/guest-agent'
 import type { Attachment, Closure, SharingReport } from '@spectrum/store-share'
 import type { ClosureReference } from '@spectrum/unit-graph'
 import type { MachineExit, MachineProcess } from '@spectrum/unit-monitor'
@@ -8,9 +8,11 @@ import type { ExecResult } from './collect.js'
 import type { DebugOutput, DebugTarget } from './debug/debug-output.js'
 import type { HostError } from './errors.js'
 import type { InjectReport } from './inject.js'
+import type { UnitUsage } from './limits/host-groups.js'
 import type { RevokeReport } from './revoke.js'
 import type { InjectionWay, StoreAccess } from './store-access.js'
 import type { LogLine, LogOptions } from './supervision/log-line.js'
+import type { UnitFiles } from './unit-files.js'
 
 /**
  * - `dormant`: it has no machine; a call of one of its services starts it, or `start()`.
@@ -46,11 +48,17 @@ export interface SpawnOptions extends WaitOptions {
   readonly cwd?: string | undefined
   /** `closed` (default): the command reads end-of-file at once. */
   readonly stdin?: 'closed' | 'open' | undefined
+  /** A terminal of the command's own; what it shows comes on `stdout`. */
+  readonly pty?: TerminalSize | undefined
+  /** By number, in no other group; root by default. */
+  readonly user?: GuestUser | undefined
 }
 
 export interface ExecOptions extends WaitOptions {
   readonly env?: Readonly<Record<string, string>> | undefined
   readonly cwd?: string | undefined
+  /** By number, in no other group; root by default. */
+  readonly user?: GuestUser | undefined
   /** Everything that the command may read; text is encoded as UTF-8. Nothing by default. */
   readonly stdin?: Uint8Array | string | undefined
   /** Bytes kept of each of the two streams; the rest is read and dropped. 16 MiB by default. */
@@ -121,6 +129,7 @@ export interface Unit<Name extends string = string> extends AsyncDisposable {
   readonly command: UnitCommand | undefined
   /** How often it came, or was to come, up again. */
   readonly restarts: number
+  readonly files: UnitFiles
   readonly events: TypedEmitter<UnitEvents>
   /** Resolves once, when the unit has ended for good, for whatever reason, and holds nothing any more. Never rejects. */
   readonly ended: Promise<UnitEnd>
@@ -135,7 +144,7 @@ export interface Unit<Name extends string = string> extends AsyncDisposable {
    * fails, cannot be started, is cancelled by the signal or cut by the deadline (300 s) is an outcome, not an error.
    */
   exec(argv: readonly string[], options?: ExecOptions): ResultAsync<ExecResult, HostError>
-  /** Starts a command whose streams and end the caller follows. The signal cancels it; `deadlineMs` bounds its start. */
+  /** Starts a command whose streams and end the caller follows. The signal cancels it, and `deadlineMs` where it is given. */
   spawn(argv: readonly string[], options?: SpawnOptions): ResultAsync<GuestProcess, HostError>
   /**
    * Adds store paths and everything they reference while the unit runs; programs that run already see them too.
@@ -156,6 +165,8 @@ export interface Unit<Name extends string = string> extends AsyncDisposable {
   storeListing(options?: WaitOptions): ResultAsync<readonly string[], HostError>
   /** What this unit's processes map, read from the kernel. */
   sharing(options?: WaitOptions): ResultAsync<SharingReport, HostError>
+  /** What its processes on the host take now, and whether the limits of its definition are kept. */
+  usage(): ResultAsync<UnitUsage, HostError>
   /** The newest lines of console and monitor, oldest first; bounded. */
   lastLines(): readonly string[]
   /** What it and its command have said, of all its machines; see {@link LogLine}. Kept until the host stops. */

@@ -30,6 +30,8 @@ function agentWith(parts: {
         stderr: stream('err'),
         outcome: parts.outcome(options?.signal),
         signal: () => okAsync(undefined),
+        resize: () => okAsync(undefined),
+        hangUp: () => okAsync(undefined),
       }),
   } as Partial<Agent> as Agent
 }

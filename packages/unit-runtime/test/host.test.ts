@@ -1,4 +1,4 @@
-import { type ConnectAgent, connectAgent } from '@spectrum/guest-agent'
+import { type Agent, type ConnectAgent, connectAgent } from '@spectrum/guest-agent'
 import type { Machine, Monitor, MonitorError } from '@spectrum/unit-monitor'
 import {
   closure,
@@ -62,25 +62,21 @@ const places = { state: '/fake/state', cache: '/fake/cache' }
 
 /** Agents of guests that hear "power off" and do nothing about it. */
 const connectDeafAgent: ConnectAgent = (channel, powers, options) =>
-  connectAgent(channel, powers, options).map((agent) => ({
-    hello: agent.hello,
-    closed: agent.closed,
-    exec: (...given) => agent.exec(...given),
-    mountStore: (...given) => agent.mountStore(...given),
-    mountView: (...given) => agent.mountView(...given),
-    unbindStore: (...given) => agent.unbindStore(...given),
-    listStore: (...given) => agent.listStore(...given),
-    offerServices: (...given) => agent.offerServices(...given),
-    connect: (...given) => agent.connect(...given),
-    powerOff: ({ signal } = {}) =>
+  connectAgent(channel, powers, options).map((agent) => {
+    const deaf: Agent['powerOff'] = ({ signal } = {}) =>
       new ResultAsync(
         new Promise((resolve) => {
           const end = () => resolve(err({ kind: 'aborted', message: 'aborted' }))
           signal?.addEventListener('abort', end)
         }),
-      ),
-    [Symbol.asyncDispose]: () => agent[Symbol.asyncDispose](),
-  }))
+      )
+    return new Proxy(agent, {
+      get: (target, name) => {
+        const value = name === 'powerOff' ? deaf : Reflect.get(target, name, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  })
 
 /** The fake's machines, but for what `change` gives them. */
 function withMachines(powers: HostPowers, change: Partial<Machine>): HostPowers {

@@ -9,10 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <termios.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -91,6 +93,84 @@ static void on_term(int number)
 {
 	(void)number;
 	terminated = 1;
+}
+
+static void print_size(void)
+{
+	struct winsize size = {0};
+	char line[64];
+	ioctl(0, TIOCGWINSZ, &size);
+	snprintf(line, sizeof line, "%ux%u", size.ws_row, size.ws_col);
+	put_line(line);
+}
+
+static void print_terminal(void)
+{
+	struct winsize size = {0};
+	char line[128];
+	int terminals = isatty(0) + isatty(1) + isatty(2);
+	ioctl(0, TIOCGWINSZ, &size);
+	snprintf(line, sizeof line, "terminals=%d controlling=%d size=%ux%u", terminals, tcgetpgrp(0) == getpgrp(),
+	         size.ws_row, size.ws_col);
+	put_line(line);
+}
+
+/* Says its size, and each new one. */
+__attribute__((noreturn)) static void watch_size(void)
+{
+	struct sigaction action = {.sa_handler = on_term};
+	sigset_t none;
+	sigset_t resized;
+	sigemptyset(&none);
+	sigemptyset(&resized);
+	sigaddset(&resized, SIGWINCH);
+	sigprocmask(SIG_BLOCK, &resized, NULL);
+	sigaction(SIGWINCH, &action, NULL);
+	print_size();
+	for (;;) {
+		sigsuspend(&none);
+		print_size();
+	}
+}
+
+static void make_raw(void)
+{
+	struct termios mode;
+	tcgetattr(0, &mode);
+	cfmakeraw(&mode);
+	tcsetattr(0, TCSANOW, &mode);
+}
+
+static int raw_flood(size_t total)
+{
+	static uint8_t chunk[65536];
+	make_raw();
+	for (size_t at = 0; at < total; at += sizeof chunk) {
+		size_t size = total - at < sizeof chunk ? total - at : sizeof chunk;
+		for (size_t i = 0; i < size; i++)
+			chunk[i] = (uint8_t)((at + i) * 31 + (at + i) / 256 + 1);
+		put(1, chunk, size);
+	}
+	return 0;
+}
+
+/* Reads so many bytes of the pattern. */
+static int raw_count(size_t total)
+{
+	static uint8_t chunk[65536];
+	size_t at = 0;
+	make_raw();
+	put_line("ready");
+	while (at < total) {
+		ssize_t got = read(0, chunk, sizeof chunk);
+		if (got <= 0)
+			return 1;
+		for (ssize_t i = 0; i < got; i++, at++)
+			if (chunk[i] != (uint8_t)(at * 31 + at / 256 + 1))
+				return 2;
+	}
+	put_line("counted");
+	return 0;
 }
 
 static int wait_for_term(void)
@@ -275,6 +355,33 @@ int main(int argc, char **argv)
 			pause();
 	} else if (strcmp(verb, "wait-for-term") == 0) {
 		return wait_for_term();
+	} else if (strcmp(verb, "ignore-term") == 0) {
+		signal(SIGTERM, SIG_IGN);
+		put_line("ready");
+		for (;;)
+			pause();
+	} else if (strcmp(verb, "who") == 0) {
+		char line[128];
+		snprintf(line, sizeof line, "uid=%u gid=%u groups=%d", getuid(), getgid(), getgroups(0, NULL));
+		put_line(line);
+	} else if (strcmp(verb, "terminal") == 0) {
+		print_terminal();
+	} else if (strcmp(verb, "watch-size") == 0) {
+		watch_size();
+	} else if (strcmp(verb, "raw-flood") == 0) {
+		return raw_flood(strtoul(operand, NULL, 10));
+	} else if (strcmp(verb, "raw-count") == 0) {
+		return raw_count(strtoul(operand, NULL, 10));
+	} else if (strcmp(verb, "mkdir") == 0 || strcmp(verb, "fifo") == 0) {
+		if ((verb[0] == 'm' ? mkdir(operand, 0755) : mkfifo(operand, 0644)) < 0) {
+			perror(operand);
+			return 1;
+		}
+	} else if (strcmp(verb, "link") == 0) {
+		if (argc < 4 || symlink(operand, argv[3]) < 0) {
+			perror(operand);
+			return 1;
+		}
 	} else if (strcmp(verb, "close-stdin") == 0) {
 		close(0);
 		put_line("closed");

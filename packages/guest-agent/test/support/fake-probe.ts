@@ -43,6 +43,59 @@ export const fakeProbe: FakeProgram = async (process) => {
       await stdout.write('terminated\n')
       return 0
     }
+    case 'ignore-term':
+      process.onSignal(15, () => {})
+      await stdout.write('ready\n')
+      return forEver()
+    case 'who':
+      await stdout.write(`uid=${process.user.uid} gid=${process.user.gid} groups=0\n`)
+      return 0
+    case 'terminal': {
+      const { rows, columns } = process.terminal?.size ?? { rows: 0, columns: 0 }
+      const has = process.terminal === undefined ? 0 : 1
+      await stdout.write(`terminals=${3 * has} controlling=${has} size=${rows}x${columns}\n`)
+      return 0
+    }
+    case 'watch-size': {
+      const say = () => {
+        const { rows, columns } = process.terminal!.size
+        return stdout.write(`${rows}x${columns}\n`)
+      }
+      process.onSignal(28, () => void say())
+      await say()
+      return forEver()
+    }
+    case 'raw-flood': {
+      process.terminal!.raw = true
+      const bytes = pattern(Number(operand), 1)
+      for (let at = 0; at < bytes.length; at += chunkBytes)
+        await stdout.write(bytes.subarray(at, at + chunkBytes))
+      return 0
+    }
+    case 'raw-count': {
+      process.terminal!.raw = true
+      await stdout.write('ready\n')
+      let left = Number(operand)
+      for await (const chunk of process.stdin) {
+        left -= chunk.length
+        if (left === 0) break
+      }
+      await stdout.write('counted\n')
+      return 0
+    }
+    case 'mkdir':
+      process.files.make(operand, { kind: 'directory' })
+      return 0
+    case 'fifo':
+      process.files.make(operand, { kind: 'fifo' })
+      return 0
+    case 'link':
+      process.files.make(more[0]!, { kind: 'link', target: operand })
+      return 0
+    case 'list':
+      for (const path of process.files.list(operand))
+        await stdout.write(`${path.slice(operand.length + 1)}\n`)
+      return 0
     case 'close-stdin': {
       const stdin = process.stdin[Symbol.asyncIterator]()
       await stdin.return?.()

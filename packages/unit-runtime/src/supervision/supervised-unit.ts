@@ -9,6 +9,7 @@ import type { ExecResult } from '../collect.js'
 import type { DebugOutput, DebugTarget } from '../debug/debug-output.js'
 import type { HostError } from '../errors.js'
 import type { InjectReport } from '../inject.js'
+import type { UnitUsage } from '../limits/host-groups.js'
 import type { RevokeReport } from '../revoke.js'
 import type { Awaken, RunningUnit } from '../running-unit.js'
 import type { InjectionWay, StoreAccess } from '../store-access.js'
@@ -23,6 +24,7 @@ import type {
   UnitState,
   WaitOptions,
 } from '../unit.js'
+import type { UnitFiles } from '../unit-files.js'
 import type { LogLine, LogOptions } from './log-line.js'
 import type { UnitLife } from './unit-life.js'
 import type { UnitLog } from './unit-log.js'
@@ -112,6 +114,11 @@ export class SupervisedUnit implements Unit {
     return this.#now((unit) => unit.spawn(argv, options))
   }
 
+  readonly files: UnitFiles = {
+    put: (file, content, options) => this.#now((unit) => unit.files.put(file, content, options)),
+    get: (file, options) => this.#now((unit) => unit.files.get(file, options)),
+  }
+
   inject(reference: ClosureReference, options?: WaitOptions): ResultAsync<InjectReport, HostError> {
     return this.#now((unit) => unit.inject(reference, options))
   }
@@ -133,6 +140,10 @@ export class SupervisedUnit implements Unit {
 
   sharing(options?: WaitOptions): ResultAsync<SharingReport, HostError> {
     return this.#now((unit) => unit.sharing(options))
+  }
+
+  usage(): ResultAsync<UnitUsage, HostError> {
+    return this.#now((unit) => unit.usage())
   }
 
   /** Stops its processors; it answers nothing until it is resumed. */

@@ -1,0 +1,217 @@
+#include "volume.h"
+#include "answer.h"
+#include "bind.h"
+#include "boot.h"
+#include "console.h"
+#include "context.h"
+#include "devices.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define RETRY_MS 50
+
+static struct {
+	char serial[LIMIT_SERIAL_BYTES + 1];
+	char path[LIMIT_VOLUME_PATH_BYTES + 1];
+} volumes[LIMIT_VOLUMES];
+static uint32_t volume_count;
+
+/* The one request that waits for its disk. */
+static struct {
+	bool waits;
+	uint32_t id;
+	int64_t deadline;
+	bool read_only;
+	char serial[LIMIT_SERIAL_BYTES + 1];
+	char file_system[LIMIT_FILE_SYSTEM_BYTES + 1];
+	char path[LIMIT_VOLUME_PATH_BYTES + 1];
+} pending;
+
+uint32_t volumes_count(void) { return volume_count; }
+
+static void finish(const struct trouble *failure)
+{
+	if (failure == NULL)
+		answer_done(pending.id);
+	else
+		answer_failure(pending.id, failure);
+	memset(&pending, 0, sizeof pending);
+}
+
+const char *volume_mount(const struct request *request)
+{
+	uint32_t patience = request->volume.deadline_ms;
+	if (pending.waits)
+		return "mount-volume: while another is under way";
+	pending.waits = true;
+	pending.id = request->id;
+	pending.deadline = now_ms() + (patience < LIMIT_MOUNT_DEADLINE_MS ? patience : LIMIT_MOUNT_DEADLINE_MS);
+	pending.read_only = request->volume.read_only;
+	strcpy(pending.serial, request->volume.serial);
+	strcpy(pending.file_system, request->volume.file_system);
+	strcpy(pending.path, request->volume.path);
+	return NULL;
+}
+
+void volume_cancel(uint32_t request)
+{
+	struct trouble why;
+	if (!pending.waits || pending.id != request)
+		return; /* It crossed the answer. */
+	trouble(&why, FAILED_CANCELLED, ECANCELED, "", "cancelled by the host");
+	finish(&why);
+}
+
+static bool is_taken(struct trouble *why)
+{
+	for (uint32_t i = 0; i < volume_count; i++) {
+		if (strcmp(volumes[i].path, pending.path) == 0)
+			return !trouble(why, FAILED_REFUSED, EBUSY, "", "another volume is mounted at %s", pending.path);
+		if (strcmp(volumes[i].serial, pending.serial) == 0)
+			return !trouble(why, FAILED_REFUSED, EBUSY, "", "the volume %s is mounted already", pending.serial);
+	}
+	return volume_count == LIMIT_VOLUMES &&
+	       !trouble(why, FAILED_REFUSED, ENOSPC, "", "the unit has as many volumes as it may");
+}
+
+/* The volume as a mount that is nowhere yet, or -1. */
+static int make_mount(const char *device, struct trouble *why)
+{
+	char said[256];
+	int context = fsopen(pending.file_system, FSOPEN_CLOEXEC);
+	if (context < 0) {
+		if (errno == ENODEV)
+			trouble(why, FAILED_KERNEL_LACKS, ENODEV, pending.file_system,
+			        "the guest kernel does not know %s: boot the unit with what volumes need", pending.file_system);
+		else
+			trouble(why, FAILED_REFUSED, errno, "", "fsopen: %s", strerror(errno));
+		return -1;
+	}
+	int mounted = -1;
+	/* A file system that finds itself damaged must not go on writing, nor bring the unit down. */
+	if (fsconfig(context, FSCONFIG_SET_STRING, "source", device, 0) == 0 &&
+	    fsconfig(context, FSCONFIG_SET_STRING, "errors", "remount-ro", 0) == 0 &&
+	    (!pending.read_only || fsconfig(context, FSCONFIG_SET_FLAG, "ro", NULL, 0) == 0) &&
+	    fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		mounted = fsmount(context, FSMOUNT_CLOEXEC,
+		                  MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (pending.read_only ? MOUNT_ATTR_RDONLY : 0U));
+	int error = errno;
+	read_context_message(context, said, sizeof said);
+	close(context);
+	if (mounted < 0)
+		trouble(why, FAILED_REFUSED, error, "", "the volume %s cannot be mounted as %s: %s %s", pending.serial,
+		        pending.file_system, strerror(error), said);
+	return mounted;
+}
+
+/* Opens the directory, made if it is not there. A link on the way is refused: a program may have put it there. */
+static int open_part(int parent, const char *name)
+{
+	int fd = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	bool made = mkdirat(parent, name, 0755) == 0;
+	if (!made && errno == EROFS) {
+		/* The sealed root is ours to add to. */
+		boot_unseal();
+		made = mkdirat(parent, name, 0755) == 0;
+		int error = errno;
+		boot_seal();
+		errno = error;
+	}
+	return made || errno == EEXIST ? openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+}
+
+static int open_place(const char *path)
+{
+	char parts[LIMIT_VOLUME_PATH_BYTES + 1];
+	char *rest = NULL;
+	strcpy(parts, path);
+	int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (char *part = strtok_r(parts, "/", &rest); fd >= 0 && part != NULL; part = strtok_r(NULL, "/", &rest)) {
+		int parent = fd;
+		fd = open_part(parent, part);
+		int error = errno;
+		close(parent);
+		errno = error;
+	}
+	return fd;
+}
+
+static bool attach(int mounted, struct trouble *why)
+{
+	int place = open_place(pending.path);
+	bool done = place >= 0 &&
+	            move_mount(mounted, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
+	int error = errno;
+	if (place >= 0)
+		close(place);
+	return done || trouble(why, FAILED_REFUSED, error, "", "nothing can be mounted at %s: %s", pending.path,
+	                       strerror(error));
+}
+
+static bool mount_disk(const char *device, struct trouble *why)
+{
+	int mounted = make_mount(device, why);
+	if (mounted < 0)
+		return false;
+	bool done = attach(mounted, why);
+	close(mounted);
+	if (done) {
+		strcpy(volumes[volume_count].serial, pending.serial);
+		strcpy(volumes[volume_count].path, pending.path);
+		volume_count++;
+	}
+	return done;
+}
+
+void volume_step(int64_t now)
+{
+	char device[DEVICE_PATH_BYTES];
+	struct trouble why;
+	if (!pending.waits)
+		return;
+	if (is_taken(&why)) {
+		finish(&why);
+		return;
+	}
+	/* A test build is an ordinary process: it has no disks and mounts nothing. */
+	size_t found = bind_is_open() ? find_disks_by_serial(pending.serial, device) : 0;
+	if (found > 1) {
+		trouble(&why, FAILED_REFUSED, ENOTUNIQ, "", "%zu disks have the serial number %s", found, pending.serial);
+		finish(&why);
+	} else if (found == 1) {
+		finish(mount_disk(device, &why) ? NULL : &why);
+	} else if (lacks_driver("virtio_blk")) {
+		trouble(&why, FAILED_KERNEL_LACKS, ENODEV, "virtio_blk",
+		        "the guest kernel does not drive the unit's disks: boot the unit with what volumes need");
+		finish(&why);
+	} else if (now >= pending.deadline) {
+		trouble(&why, FAILED_TIMED_OUT, ETIMEDOUT, "",
+		        "no disk with the serial number %s appeared in time: attach it before asking, or wait longer",
+		        pending.serial);
+		finish(&why);
+	}
+}
+
+int volume_timeout(void) { return pending.waits ? RETRY_MS : -1; }
+
+uint32_t volumes_unmount(void)
+{
+	uint32_t stayed = 0;
+	while (volume_count > 0) {
+		const char *path = volumes[--volume_count].path;
+		if (umount2(path, UMOUNT_NOFOLLOW) == 0)
+			continue;
+		say("the volume at %s stays mounted: %s", path, strerror(errno));
+		/* Something is mounted within it. What is written is written, and nothing is added. */
+		mount(NULL, path, NULL, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL);
+		stayed++;
+	}
+	return stayed;
+}

@@ -1,0 +1,20 @@
+/* Volumes: file systems on disks of the unit's own, found by the disk's serial number. */
+#ifndef SPECTRUM_VOLUME_H
+#define SPECTRUM_VOLUME_H
+
+#include "request.h"
+
+/* NULL, or how the host broke the protocol. One request about volumes at a time. */
+const char *volume_mount(const struct request *request);
+void volume_cancel(uint32_t request);
+
+/* Tries the pending request again, if there is one. */
+void volume_step(int64_t now);
+/* Milliseconds until the next try, or -1. */
+int volume_timeout(void);
+
+/* Unmounts all; returns how many stayed mounted, which are read-only then as far as the kernel allows. */
+uint32_t volumes_unmount(void);
+uint32_t volumes_count(void);
+
+#endif

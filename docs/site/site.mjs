@@ -1,0 +1,142 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  Application,
+  Comment,
+  Converter,
+  Logger,
+  LogLevel,
+  MinimalSourceFile,
+  normalizePath,
+  ReflectionKind,
+} from 'typedoc'
+import { root } from './places.mjs'
+
+/** Every entry of every package: what a program can import, and the source it comes from. */
+export function entries() {
+  return readdirSync(join(root, 'packages'))
+    .sort()
+    .flatMap((name) => {
+      const folder = join(root, 'packages', name)
+      const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+      return Object.keys(manifest.exports)
+        .filter((subpath) => subpath !== './package.json')
+        .map((subpath) => {
+          const own = subpath === '.' ? '' : subpath.slice(1)
+          return {
+            owner: manifest.name,
+            import: manifest.name + own,
+            source: join(folder, 'src', `${own === '' ? 'index' : own.slice(1)}.ts`),
+            folder,
+            description: own === '' ? manifest.description : undefined,
+          }
+        })
+    })
+}
+
+/** Guides in the order in which somebody new reads them, then what is for reference. */
+const guides = [
+  'guides/getting-started.md',
+  'guides/concepts.md',
+  'guides/writing-a-host.md',
+  'guides/sharing-a-store.md',
+  'guides/displaying-windows.md',
+  'guides/trust-policies.md',
+  'guides/capability-systems.md',
+  'guides/power.md',
+  'guides/security.md',
+  'guides/troubleshooting.md',
+  'architecture.md',
+  'SPECIFICATION.md',
+]
+
+/** What must have a docstring: everything with a name that a program can write, but for plain members. */
+const documented = [
+  'Module',
+  'Enum',
+  'Variable',
+  'Function',
+  'Class',
+  'Interface',
+  'TypeAlias',
+  'Method',
+  'Accessor',
+]
+
+/** Keeps what TypeDoc complains of. */
+class Complaints extends Logger {
+  messages = []
+
+  log(message, level) {
+    super.log(message, level)
+    if (level >= LogLevel.Warn) this.messages.push(message)
+  }
+}
+
+/**
+ * Makes the site's model of these entries; resolves with the application, the project, and the list of what is wrong,
+ * which grows while the site is written.
+ */
+export async function convert(modules = entries()) {
+  const app = await Application.bootstrap({
+    name: 'Spectrum',
+    entryPoints: modules.map(({ source }) => source),
+    tsconfig: join(root, 'tsconfig.base.json'),
+    basePath: join(root, 'packages'),
+    displayBasePath: root,
+    readme: join(root, 'README.md'),
+    projectDocuments: guides.map((guide) => join(root, 'docs', guide)).filter((file) => existsSync(file)),
+    // `npm run typecheck` does that.
+    skipErrorChecking: true,
+    excludePrivate: true,
+    excludeInternal: true,
+    excludeExternals: true,
+    disableGit: true,
+    disableSources: true,
+    hideGenerator: true,
+    githubPages: false,
+    searchInComments: true,
+    searchInDocuments: true,
+    navigation: { includeCategories: false, includeGroups: false },
+    validation: {
+      notExported: true,
+      invalidLink: true,
+      invalidPath: true,
+      rewrittenLink: true,
+      notDocumented: true,
+      unusedMergeModuleWith: true,
+    },
+    requiredToBeDocumented: documented,
+    packagesRequiringDocumentation: [...new Set(modules.map(({ owner }) => owner))],
+  })
+  const complaints = new Complaints()
+  app.logger = complaints
+  nameModules(app, modules)
+  const project = await app.convert()
+  if (project === undefined)
+    throw new Error(['the packages do not convert', ...complaints.messages].join('\n'))
+  app.validate(project)
+  return { app, project, complaints: complaints.messages }
+}
+
+/** A module is known by what a program writes to import it, and a package's first one shows its README. */
+function nameModules(app, modules) {
+  const bySource = new Map(modules.map((module) => [normalizePath(module.source), module]))
+  app.converter.on(Converter.EVENT_CREATE_DECLARATION, (context, reflection) => {
+    if (!reflection.kindOf(ReflectionKind.Module)) return
+    const source = context.getSymbolFromReflection(reflection)?.declarations?.[0]?.getSourceFile().fileName
+    const module = source === undefined ? undefined : bySource.get(normalizePath(source))
+    if (module === undefined) return
+    reflection.name = module.import
+    if (module.description === undefined) return
+    const readme = join(module.folder, 'README.md')
+    const { content } = app.converter.parseRawComment(
+      new MinimalSourceFile(readFileSync(readme, 'utf8'), normalizePath(readme)),
+      context.project.files,
+    )
+    reflection.readme = content
+    // Links to a package's README lead to its page.
+    context.project.files.registerReflectionPath(normalizePath(readme), reflection)
+    reflection.comment ??= new Comment([{ kind: 'text', text: `${module.description}.` }])
+  })
+}

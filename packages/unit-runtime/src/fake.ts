@@ -14,8 +14,10 @@ import { FakeGuests } from './fake/fake-guest.js'
 import { fakeViewPower, type ViewAnswer } from './fake/fake-view.js'
 import { type ManualClock, manualClock } from './fake/manual-clock.js'
 import { type MemoryFiles, memoryFiles } from './fake/memory-files.js'
+import { memoryGroups } from './fake/memory-groups.js'
 import { type FakeStorePaths, memoryBlobCache, memoryStore, memoryStoreFiles } from './fake/memory-store.js'
 import type { Host } from './host.js'
+import type { ResourcePowers } from './limits/resource-powers.js'
 import { type HostOptions, openHostWith } from './open-host.js'
 import type { HostPowers } from './powers.js'
 
@@ -39,6 +41,7 @@ export {
 export type { ViewAnswer } from './fake/fake-view.js'
 export { type ManualClock, manualClock } from './fake/manual-clock.js'
 export { type MemoryFiles, memoryFiles } from './fake/memory-files.js'
+export { type MemoryGroups, memoryGroups } from './fake/memory-groups.js'
 export { type FakeStorePaths, memoryBlobCache, memoryStore } from './fake/memory-store.js'
 export { type ScriptedPrompter, scriptedPrompter } from './fake/scripted-prompter.js'
 
@@ -74,11 +77,16 @@ export interface FakeHostOptions extends Omit<HostOptions, 'store'> {
   readonly blobBytes?: number | undefined
   /** What the kernel of the units has not, as `kernel-lacks` names it: found by a unit that runs. */
   readonly kernelLacks?: string | undefined
+  /** By default control groups in memory, which take everything. */
+  readonly resources?: ResourcePowers | undefined
   /** By default a clock that stands still, so that no deadline passes by accident. */
   readonly clock?: Clock | undefined
   /** By default a new one. Pass one to look at what the host writes, or to let writing fail. */
   readonly files?: MemoryFiles | undefined
 }
+
+/** When the clock of a fake host began: 2030-01-01, as guests take no time for theirs that is long past. */
+const EPOCH_MS = 1_893_456_000_000
 
 /**
  * A host without virtual machines, processes and files, for testing a whole graph in milliseconds. It is the
@@ -122,7 +130,7 @@ export function fakeHostPowers(options: FakeHostOptions): HostPowers {
   const nothing = () => Promise.reject(new Error('a fake host starts no process and opens no socket'))
   return {
     clock,
-    epochMs: () => clock.now(),
+    epochMs: () => EPOCH_MS + clock.now(),
     files: options.files ?? memoryFiles(),
     processTable: {
       self: { pid: 1000, startTime: '1' },
@@ -131,6 +139,7 @@ export function fakeHostPowers(options: FakeHostOptions): HostPowers {
       marked: async () => [],
       kill: async () => 'gone',
     },
+    resources: options.resources ?? memoryGroups(),
     randomHex(bytes) {
       random += 1
       return random.toString(16).padStart(bytes * 2, '0')

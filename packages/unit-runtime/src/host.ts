@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { SharingReport, StoreSource } from '@spectrum/store-share'
 import type { Graph, UnitDefinition, UnitMap } from '@spectrum/unit-graph'
 import type { Accelerator, ChosenMonitor, Considered } from '@spectrum/unit-monitor'
@@ -6,6 +7,7 @@ import { HostCalls } from './broker/host-calls.js'
 import type { CallLimits } from './broker/limits.js'
 import type { HostService } from './broker/powers.js'
 import { faultOfGraph } from './carried-graph.js'
+import { awakenWith } from './disposable/awaken.js'
 import {
   type DisposableOptions,
   Disposables,
@@ -19,6 +21,7 @@ import { type HostError, stateFailed, storeFailed } from './errors.js'
 import { emit, type HostEmitter } from './events.js'
 import type { HostDirectory } from './host-directory.js'
 import { findLeftovers, type Leftovers } from './leftovers.js'
+import { HostGroups } from './limits/host-groups.js'
 import type { HostBlobCache, HostPowers } from './powers.js'
 import type { Prompter } from './prompter/prompter.js'
 import type { ReconciledHost } from './reconcile.js'
@@ -125,6 +128,8 @@ export class OpenHost implements Host {
 
   constructor(parts: HostParts) {
     const { choice, powers, directory, events } = parts
+    // All units listen to them, and take their listeners away.
+    setMaxListeners(0, this.#closing.signal, this.#hurry.signal)
     this.#parts = parts
     this.directory = directory.path
     this.reconciled = parts.reconciled
@@ -145,6 +150,7 @@ export class OpenHost implements Host {
         measureSharing: powers.measureSharing,
       },
       directory,
+      groups: new HostGroups(powers.resources, directory),
       step: (unit, step) => emit(events, 'step', { unit, step }),
       log: (unit, line) => this.#log(unit, line),
     }
@@ -180,6 +186,7 @@ export class OpenHost implements Host {
         definitionOf: (unit) => this.#calls.definitionOf(unit),
         isTaken: (unit) => this.#units.isTaken(unit),
         memoryOf: ({ memoryBytes = DEFAULT_MEMORY }) => memoryBytes,
+        awaken: awakenWith(powers),
         closing: this.#closing.signal,
       },
       parts.disposables,
@@ -288,7 +295,7 @@ export class OpenHost implements Host {
     const failures = await this.#units.stop(graceMs, this.#hurry.signal)
     await this.#parts.closeServices()
     // Something still lives: the directory stays as the proof of it.
-    if (failures.length === 0) await this.#logs.close()
+    if (failures.length === 0) await this.#closeShared()
     const failure = failures[0] ?? (await this.#closeCache()) ?? (await this.#removeDirectory())
     if (failure !== undefined) {
       // It may be tried again.
@@ -297,6 +304,12 @@ export class OpenHost implements Host {
     }
     this.#parts.signal?.removeEventListener('abort', this.#onAbort)
     return ok(undefined)
+  }
+
+  /** What all units have used. A group that stays is named by the journal, and so is for the next host. */
+  async #closeShared(): Promise<void> {
+    await this.#logs.close()
+    await this.#context.groups.close().catch(() => {})
   }
 
   /** Before the host's directories go: the cache may still write there. */

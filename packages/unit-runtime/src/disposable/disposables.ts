@@ -128,7 +128,7 @@ export class Disposables implements DisposableUnits {
       if (unit === undefined) return this.#make(recipe, { signal: wait.signal, deadlineMs: wait.leftMs() })
       if (unit.state === 'running') return ok(unit)
       const deadlineMs = Math.min(RESUME_MS, wait.leftMs())
-      const resumed = await unit.resume({ signal: wait.signal, deadlineMs })
+      const resumed = await unit.resume({ signal: wait.signal, deadlineMs }, this.#powers.awaken)
       if (resumed.isOk()) return ok(unit)
       const ended = await unit.stop({ graceMs: 0 })
       if (ended.isErr()) return err(ended.error)

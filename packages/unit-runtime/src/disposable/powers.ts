@@ -26,6 +26,8 @@ export interface DisposablePowers {
   isTaken(unit: string): boolean
   /** Guest memory of this unit, in bytes. */
   memoryOf(definition: UnitDefinition): number
+  /** Tells a guest that stood still what it missed. */
+  readonly awaken: Awaken
   /** Aborts when the host begins to stop. It ends all of its units itself. */
   readonly closing: AbortSignal
 }

@@ -96,6 +96,7 @@ export class StubHost {
     const { refuses = () => false, definitions = {}, taken = [] } = this.#script
     return {
       clock: this.clock,
+      awaken: () => okAsync(undefined),
       canPause: this.#script.canPause ?? true,
       closing: this.closing.signal,
       definitionOf: (name) => definitions[name],

@@ -1,0 +1,17 @@
+import { Buffer } from 'node:buffer'
+import type { HostPowers } from '../powers.js'
+import type { Awaken } from '../running-unit.js'
+
+/** As much as the kernel's generator takes in at once. */
+const ENTROPY_BYTES = 32
+
+/**
+ * Tells a guest that stood still what it missed: what time it is, and randomness that it shares with nobody. Whoever saw
+ * its memory while it waited could otherwise foretell its keys.
+ */
+export function awakenWith({ epochMs, randomHex }: Pick<HostPowers, 'epochMs' | 'randomHex'>): Awaken {
+  return (agent, options) =>
+    agent
+      .addEntropy(Buffer.from(randomHex(ENTROPY_BYTES), 'hex'), options)
+      .andThen(() => agent.setClock(Math.round(epochMs()), options))
+}

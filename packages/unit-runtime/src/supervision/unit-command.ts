@@ -18,7 +18,7 @@ export async function startCommand(
   say: (source: CommandStream, text: string) => void,
   wait: Wait,
 ): Promise<Result<{ readonly outcome: Promise<ExecOutcome> }, HostError>> {
-  const started = await unit.spawn(argv, { signal: wait.signal, deadlineMs: wait.leftMs() })
+  const started = await unit.spawn(argv, { signal: wait.signal })
   if (started.isErr()) return err(started.error)
   const process = started.value
   const log = new MachineLog<CommandStream>(clock, ({ source, text }) => say(source, text))

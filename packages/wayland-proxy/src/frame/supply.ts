@@ -12,7 +12,13 @@ const XRGB8888 = 1
 /** All that frames need of them came with their first versions, but for the damage of buffers. */
 const VERSIONS = { wl_compositor: 4, wl_subcompositor: 1, wl_shm: 1 } as const
 
-export const int = (value: number): Argument<Fd> => ({ kind: 'int', value })
+const [LEAST, MOST] = [-0x8000_0000, 0x7fff_ffff]
+
+/** What goes beyond 32 bits with a frame round it stays at their end: either side may name any number. */
+export const int = (value: number): Argument<Fd> => ({
+  kind: 'int',
+  value: Math.max(LEAST, Math.min(MOST, value)),
+})
 export const uint = (value: number): Argument<Fd> => ({ kind: 'uint', value })
 export const named = (object: ProtocolObject): Argument<Fd> => ({ kind: 'object', id: object.serverId })
 export const begins = (object: ProtocolObject): Argument<Fd> => ({ kind: 'new-id', id: object.serverId })

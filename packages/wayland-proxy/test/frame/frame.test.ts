@@ -431,6 +431,23 @@ describe('sizes', () => {
 })
 
 describe('a popup’s frame', () => {
+  test('takes a place that no number can tell once it is counted in, as the last that one can', async () => {
+    await using framed = await Framed.start()
+    const { client, compositor } = framed
+    const { surface, xdg } = framed.toplevel()
+    // Its shadow makes the parent's frame wider than a popup's.
+    client.send(xdg, 'set_window_geometry', 20, 20, 260, 160)
+    framed.show(surface, 300, 200)
+    framed.popup(xdg, framed.positioner(50, 40, [10, 20, 5, 6]))
+    await framed.settle()
+    const [least, most] = [-0x80000000, 0x7fffffff]
+    compositor.send(compositor.newest('xdg_popup'), 'configure', least, least, most, most)
+    const [x, y, width, height] = (await client.next('xdg_popup.configure')).args
+    expect([x, y]).toEqual([least, least])
+    expect(width).toBe(most - 8)
+    expect(height).toBe(most - 24)
+  })
+
   test('is there like a window’s, and its place is the one in the window with the frame', async () => {
     await using framed = await Framed.start()
     const { surface, xdg } = framed.toplevel()

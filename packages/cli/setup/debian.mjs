@@ -98,6 +98,11 @@ const testPieces = [
     why: 'takes pictures of the screen, which the proxy must prevent',
     present: () => has('grim'),
   },
+  {
+    package: 'waypipe',
+    why: "carries the windows of a unit to the host's desktop, here and in the unit",
+    present: () => has('waypipe'),
+  },
   { package: 'wtype', why: 'types for the user, which the proxy must prevent', present: () => has('wtype') },
   {
     package: 'wlr-randr',

@@ -36,6 +36,15 @@ export {
   type SecurityContextPowers,
   type SecurityContextRequest,
 } from './transport/security-context.js'
+export {
+  type DisplayError,
+  type DisplayPowers,
+  type DisplayProcess,
+  type DisplayProcesses,
+  type DisplayRequest,
+  type DisplayStream,
+  UnitDisplay,
+} from './transport/unit-display.js'
 export { type Decoded, decodeArguments } from './wire/decode.js'
 export { type Encoded, encodeMessage } from './wire/encode.js'
 export type { WireError } from './wire/errors.js'

@@ -1,3 +1,9 @@
+/**
+ * The real powers of the proxy: this machine.
+ *
+ * @packageDocumentation
+ */
+
 import { performance } from 'node:perf_hooks'
 import type { UnixFdError } from '@spectrum/unix-fd'
 import { unixFd } from '@spectrum/unix-fd/linux'
@@ -5,6 +11,8 @@ import type { Result } from 'neverthrow'
 import { sealedMemory } from './linux/descriptors.js'
 import { linuxPipes } from './linux/pipes.js'
 import type { RelayPowers } from './relay/unit-context.js'
+
+export { proxyProgram } from './linux/proxy-program.js'
 
 const INBOX_BYTES = 32 * 1024
 /** SCM_MAX_FD: with less room, a hostile message would look like one whose descriptors were lost. */

@@ -1,0 +1,20 @@
+import { unixFd } from '@spectrum/unix-fd/linux'
+import { proxyProgram } from '@spectrum/wayland-proxy/linux'
+import type { Result } from 'neverthrow'
+import type { DisplayMachine } from '../display/display-service.js'
+
+/** Why windows cannot be displayed here at all. */
+export interface NoDisplay {
+  readonly kind: 'native-missing'
+  readonly message: string
+}
+
+/** What of this machine a display is made of. Nothing is started by it. */
+export function linuxDisplayMachine(): Result<DisplayMachine, NoDisplay> {
+  return unixFd()
+    .map((descriptors) => ({
+      connect: (path: string) => descriptors.connect(path, 'stream'),
+      program: proxyProgram(),
+    }))
+    .mapErr(({ message }) => ({ kind: 'native-missing', message }))
+}

@@ -1,0 +1,22 @@
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import process from 'node:process'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { DisplayPowers } from '../transport/unit-display.js'
+
+/**
+ * The command `spectrum-wayland`, to be started by its parts. What is built lies beside this file; a source is run
+ * through the TypeScript loader of the workspace.
+ */
+export function proxyProgram(): DisplayPowers['program'] {
+  const file = process.execPath
+  const built = new URL('./spectrum-wayland.js', import.meta.url)
+  if (existsSync(built)) return { file, argv: [fileURLToPath(built)], environment: {} }
+  const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm')).href
+  return {
+    file,
+    argv: ['--import', loader, here('./spectrum-wayland.ts')],
+    environment: { TSX_TSCONFIG_PATH: here('../../../../tsconfig.base.json') },
+  }
+}

@@ -1,0 +1,292 @@
+import { Buffer } from 'node:buffer'
+import type { UnixFdError, UnixSocket } from '@spectrum/unix-fd'
+import { err, ok, type Result } from 'neverthrow'
+import type { Policy } from '../policy/policy.js'
+import { escaped } from '../relay/endings.js'
+
+/** How programs are started: what unit-monitor's `Processes` are, so that a journal may know of them. */
+export interface DisplayProcesses {
+  /** Starts the program of a display. Rejects when there is none. */
+  spawn(request: {
+    readonly file: string
+    readonly argv: readonly string[]
+    readonly role: string
+    readonly environment?: Readonly<Record<string, string>> | undefined
+    /** Without capabilities and network: what it reads comes from a unit. */
+    readonly powerless?: boolean | undefined
+  }): Promise<DisplayProcess>
+}
+
+/** A program that serves a unit's display. */
+export interface DisplayProcess {
+  readonly output: AsyncIterable<Uint8Array>
+  readonly exit: Promise<unknown>
+  /** SIGKILL. Nothing when it has ended. */
+  kill(): void
+}
+
+/** What a unit's display needs of the world. */
+export interface DisplayPowers {
+  readonly processes: DisplayProcesses
+  readonly clock: {
+    /** A signal that aborts after so many milliseconds. Disposing it early frees its timer. */
+    deadline(ms: number): { readonly signal: AbortSignal } & Disposable
+  }
+  /** Rejects when the file cannot be written. */
+  writeFile(path: string, text: string): Promise<void>
+  /** Connects to a socket by its path. */
+  connect(path: string): Result<UnixSocket, UnixFdError>
+  /** The command `spectrum-wayland`. */
+  readonly program: {
+    readonly file: string
+    readonly argv: readonly string[]
+    readonly environment: Readonly<Record<string, string>>
+  }
+}
+
+/** Which unit is displayed, and how. */
+export interface DisplayRequest {
+  /** Whose display it is, for the journal and for lines of the log. */
+  readonly unit: string
+  /** Absolute and short; only this user may enter it. Stays the caller's, who removes it with all that is in it. */
+  readonly directory: string
+  /** The compositor's socket; absolute. */
+  readonly upstream: string
+  readonly policy: Policy
+  /** What the proxy and waypipe say, a line at a time, escaped and cut. */
+  readonly onLine?: ((text: string) => void) | undefined
+}
+
+/** One connection of a program in the unit, as bytes of waypipe's protocol. */
+export interface DisplayStream {
+  readonly incoming: AsyncIterable<Uint8Array>
+  /** Resolves when there is room. Rejects when nobody reads any more. */
+  write(bytes: Uint8Array): Promise<void>
+}
+
+/** Why a unit has no display, told apart by `kind`. */
+export type DisplayError =
+  | { readonly kind: 'not-started'; readonly message: string }
+  | { readonly kind: 'timed-out'; readonly message: string }
+  | { readonly kind: 'aborted'; readonly message: string }
+  | { readonly kind: 'lost'; readonly message: string }
+
+/** Starting Node on a busy machine takes seconds. */
+const START_MS = 60_000
+const RETRY_MS = 10
+const MOST_LINE_CHARACTERS = 500
+
+/** Names of sockets are short, for a path of one has 107 bytes at most. */
+const PROXY_SOCKET = 'w'
+const POLICY_FILE = 'policy.json'
+
+/**
+ * The display of one unit that reaches the host by a stream of bytes: a proxy with the unit's policy in a process of
+ * its own, and for each program of the unit a `waypipe client` behind it, which takes apart what the unit says. Both are
+ * powerless. waypipe knows no other compositor than the proxy, so what it makes of a hostile unit's bytes is judged like
+ * all else.
+ */
+export class UnitDisplay implements AsyncDisposable {
+  readonly #powers: DisplayPowers
+  readonly #request: DisplayRequest
+  readonly #proxy: DisplayProcess
+  /** Aborts when the proxy is gone, for whatever reason. */
+  readonly #gone = new AbortController()
+  readonly #tunnels = new Set<DisplayProcess>()
+  #count = 0
+  #closed: Promise<void> | undefined
+
+  private constructor(powers: DisplayPowers, request: DisplayRequest, proxy: DisplayProcess) {
+    this.#powers = powers
+    this.#request = request
+    this.#proxy = proxy
+    void proxy.exit.then(() => this.#gone.abort())
+  }
+
+  /** Resolves when the proxy serves. After a failure nothing of it runs. */
+  static async open(
+    powers: DisplayPowers,
+    request: DisplayRequest,
+    signal: AbortSignal,
+  ): Promise<Result<UnitDisplay, DisplayError>> {
+    const { directory, unit, upstream } = request
+    const { program } = powers
+    const policy = `${directory}/${POLICY_FILE}`
+    let proxy: DisplayProcess
+    try {
+      await powers.writeFile(policy, JSON.stringify(request.policy))
+      if (signal.aborted) return err(aborted(unit))
+      const options = [
+        '--policy',
+        policy,
+        '--compositor',
+        upstream,
+        '--listen',
+        `${directory}/${PROXY_SOCKET}`,
+      ]
+      proxy = await powers.processes.spawn({
+        file: program.file,
+        argv: [...program.argv, ...options],
+        role: `unit ${unit}: display`,
+        environment: program.environment,
+        powerless: true,
+      })
+    } catch (cause) {
+      return err(notStarted(unit, 'its proxy', cause))
+    }
+    const display = new UnitDisplay(powers, request, proxy)
+    void tell(proxy.output, request.onLine)
+    const probe = await display.#connect(PROXY_SOCKET, proxy, signal)
+    if (probe.isOk()) {
+      probe.value.close()
+      return ok(display)
+    }
+    await display.close()
+    return err(probe.error)
+  }
+
+  /**
+   * Carries one program's connection until either side ends it. Errors tell why it could not; that a program left is
+   * none. Aborting ends it at once. When it resolves, nothing of it is left.
+   */
+  async carry(stream: DisplayStream, signal: AbortSignal): Promise<Result<void, DisplayError>> {
+    const { directory, unit, onLine } = this.#request
+    const either = AbortSignal.any([signal, this.#gone.signal])
+    if (either.aborted) return err(this.#whyEnded(signal))
+    this.#count += 1
+    const name = `t${this.#count}`
+    let tunnel: DisplayProcess
+    try {
+      tunnel = await this.#powers.processes.spawn({
+        file: 'waypipe',
+        argv: ['--no-gpu', '--threads', '1', '--oneshot', '--socket', `${directory}/${name}`, 'client'],
+        role: `unit ${unit}: waypipe`,
+        environment: { XDG_RUNTIME_DIR: directory, WAYLAND_DISPLAY: `${directory}/${PROXY_SOCKET}` },
+        powerless: true,
+      })
+    } catch (cause) {
+      return err(notStarted(unit, 'waypipe', cause))
+    }
+    this.#tunnels.add(tunnel)
+    void tell(tunnel.output, onLine)
+    try {
+      const socket = await this.#connect(name, tunnel, either)
+      if (socket.isErr()) return err(either.aborted ? this.#whyEnded(signal) : socket.error)
+      using connection = socket.value
+      await exchange(connection, stream, either)
+      return either.aborted ? err(this.#whyEnded(signal)) : ok()
+    } finally {
+      tunnel.kill()
+      await tunnel.exit
+      this.#tunnels.delete(tunnel)
+    }
+  }
+
+  /** Ends the proxy and all that it serves. Idempotent; resolves when no process is left. */
+  close(): Promise<void> {
+    this.#closed ??= (async () => {
+      const processes = [this.#proxy, ...this.#tunnels]
+      for (const process of processes) process.kill()
+      await Promise.all(processes.map(({ exit }) => exit))
+    })()
+    return this.#closed
+  }
+
+  /** Ends the program and its clients, and waits until it is gone. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** The first connection to what `process` listens on, as soon as it does. */
+  async #connect(
+    name: string,
+    process: DisplayProcess,
+    signal: AbortSignal,
+  ): Promise<Result<UnixSocket, DisplayError>> {
+    const { directory, unit } = this.#request
+    using deadline = this.#powers.clock.deadline(START_MS)
+    const exited = new AbortController()
+    void process.exit.then(() => exited.abort())
+    const end = AbortSignal.any([signal, deadline.signal, exited.signal])
+    for (;;) {
+      const socket = this.#powers.connect(`${directory}/${name}`)
+      if (socket.isOk()) return ok(socket.value)
+      if (signal.aborted) return err(aborted(unit))
+      if (exited.signal.aborted) {
+        const message = `the display of ${unit} did not start: ${name} ended at once; its lines tell why`
+        return err({ kind: 'not-started', message })
+      }
+      if (deadline.signal.aborted) {
+        const message = `the display of ${unit} did not start in ${START_MS} ms: ${socket.error.message}`
+        return err({ kind: 'timed-out', message })
+      }
+      await this.#pause(RETRY_MS, end)
+    }
+  }
+
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    using timer = this.#powers.clock.deadline(ms)
+    const either = AbortSignal.any([timer.signal, signal])
+    if (either.aborted) return
+    await new Promise<void>((resolve) => either.addEventListener('abort', () => resolve(), { once: true }))
+  }
+
+  #whyEnded(signal: AbortSignal): DisplayError {
+    const { unit } = this.#request
+    return signal.aborted ? aborted(unit) : { kind: 'lost', message: `the display of ${unit} has ended` }
+  }
+}
+
+/** Both directions until one of them ends: a window without its other half is of no use. */
+async function exchange(socket: UnixSocket, stream: DisplayStream, outer: AbortSignal): Promise<void> {
+  const done = new AbortController()
+  const signal = AbortSignal.any([outer, done.signal])
+  const finish = () => {
+    done.abort()
+    socket.close()
+  }
+  const inwards = async () => {
+    for await (const bytes of stream.incoming) {
+      if (bytes.length > 0 && (await socket.send(bytes, { signal })).isErr()) return
+      if (signal.aborted) return
+    }
+  }
+  const outwards = async () => {
+    for (;;) {
+      const received = await socket.receive({ signal })
+      if (received.isErr() || received.value.kind === 'end') return
+      await stream.write(received.value.bytes)
+    }
+  }
+  const ended = new Promise<void>((resolve) => {
+    if (outer.aborted) resolve()
+    else outer.addEventListener('abort', () => resolve(), { once: true })
+  })
+  // A side that has gone away rejects, and says no more by it. Its stream may never end, and is not waited for.
+  const settled = (work: Promise<void>) => work.catch(() => {})
+  await Promise.race([settled(inwards()), settled(outwards()), ended])
+  finish()
+}
+
+/** Reads to the end, so that nobody waits for a reader. */
+async function tell(output: AsyncIterable<Uint8Array>, onLine: DisplayRequest['onLine']): Promise<void> {
+  let left = ''
+  try {
+    for await (const bytes of output) {
+      const lines = (left + Buffer.from(bytes).toString('latin1')).split('\n')
+      left = lines.pop()!.slice(0, MOST_LINE_CHARACTERS)
+      for (const line of lines) onLine?.(escaped(line.slice(0, MOST_LINE_CHARACTERS)))
+    }
+  } catch {
+    // Its process tells how it ended.
+  }
+}
+
+function notStarted(unit: string, what: string, cause: unknown): DisplayError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return { kind: 'not-started', message: `the display of ${unit} did not start: ${what}: ${escaped(why)}` }
+}
+
+function aborted(unit: string): DisplayError {
+  return { kind: 'aborted', message: `the display of ${unit} was aborted` }
+}

@@ -63,6 +63,7 @@ export {
   type NeedDefinition,
   type Needs,
   type Offers,
+  type ResourceLimits,
   type RestartPolicy,
   type UnitDefinition,
   type UnitOptions,

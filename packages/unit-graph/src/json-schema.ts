@@ -73,6 +73,15 @@ export const graphJsonSchema = {
         memoryBytes: whole(32 * MEBIBYTE, 2 ** 44, { multipleOf: MEBIBYTE }),
         vcpuCount: whole(1, 255),
         hotplugSlots: whole(0, 255),
+        limits: exactly(
+          {},
+          {
+            memoryBytes: whole(32 * MEBIBYTE, 2 ** 44),
+            cpuWeight: whole(1, 10_000),
+            ioWeight: whole(1, 10_000),
+            pids: whole(1, 4_194_304),
+          },
+        ),
         command: argv,
         start: { enum: ['eager', 'lazy'] },
         restart: exactly(

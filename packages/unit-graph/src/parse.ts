@@ -2,7 +2,7 @@ import { err, Result } from 'neverthrow'
 import type { Attenuator } from './attenuator/attenuator.js'
 import type { Predicate } from './attenuator/predicate.js'
 import { isRecord } from './check/fault.js'
-import { faultOfUnits } from './check/units.js'
+import { faultOfUnits, RESOURCES } from './check/units.js'
 import { faultOfWires } from './check/wires.js'
 import { type Graph, graphOf, type UnitMap } from './compose.js'
 import type { GraphError } from './errors.js'
@@ -67,7 +67,7 @@ const foreignField = (path: readonly string[]): GraphError => ({
 // What follows runs on checked data only: it makes the frozen values that the constructors make.
 
 function revived(unit: UnitDefinition): UnitDefinition {
-  const { name, store, needs, provides, memoryBytes, vcpuCount, hotplugSlots, command, start } = unit
+  const { name, store, needs, provides, memoryBytes, vcpuCount, hotplugSlots, limits, command, start } = unit
   const { restart, diesWith } = unit
   return Object.freeze({
     kind: 'unit',
@@ -92,6 +92,7 @@ function revived(unit: UnitDefinition): UnitDefinition {
     ...(memoryBytes === undefined ? {} : { memoryBytes }),
     ...(vcpuCount === undefined ? {} : { vcpuCount }),
     ...(hotplugSlots === undefined ? {} : { hotplugSlots }),
+    ...(limits === undefined ? {} : { limits: Object.freeze(picked(limits, RESOURCES)) }),
     ...(command === undefined ? {} : { command: Object.freeze([...command]) }),
     ...(start === undefined ? {} : { start }),
     ...(restart === undefined

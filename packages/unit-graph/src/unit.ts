@@ -16,6 +16,21 @@ export interface RestartPolicy {
   readonly backoffMs?: number | undefined
 }
 
+/**
+ * The most that the machine of a unit may take of its host. Whatever is absent is not limited. A host that cannot keep
+ * them starts the unit all the same and says so.
+ */
+export interface ResourceLimits {
+  /** Bytes of host memory for all of its processes: its guest memory, and what the monitor needs besides. */
+  readonly memoryBytes?: number | undefined
+  /** Its share of the processors where there are too few: 1 to 10000, and 100 where nothing is said. */
+  readonly cpuWeight?: number | undefined
+  /** Its share of the disks, in the same way. */
+  readonly ioWeight?: number | undefined
+  /** Processes and threads on the host. */
+  readonly pids?: number | undefined
+}
+
 /** What a unit is made of. Whatever is absent is not granted, or left to the host's default. */
 export interface UnitOptions<N extends Needs = Needs, O extends Offers = Offers> {
   /** The only store paths that the unit will see. */
@@ -25,6 +40,7 @@ export interface UnitOptions<N extends Needs = Needs, O extends Offers = Offers>
   readonly vcpuCount?: number | undefined
   /** Devices that may be added while the unit runs; each injection takes one for its image and one per new blob. */
   readonly hotplugSlots?: number | undefined
+  readonly limits?: ResourceLimits | undefined
   /** Services it calls, under its own names for them. */
   readonly needs?: N | undefined
   /** Services it provides, under its own names for them. */
@@ -68,6 +84,7 @@ export interface UnitDefinition<
   readonly memoryBytes?: number
   readonly vcpuCount?: number
   readonly hotplugSlots?: number
+  readonly limits?: ResourceLimits
   readonly needs: N
   readonly provides: P
   readonly command?: readonly string[]

@@ -85,6 +85,30 @@ describe('compose', () => {
   })
 })
 
+describe('the limits of a unit', () => {
+  const faultOf = (limits: object) => compose({ a: defineUnit('a', { store, limits }) }).map(() => 'fine')
+
+  it.each([
+    ['memoryBytes', 32 * 2 ** 20, 2 ** 44],
+    ['cpuWeight', 1, 10_000],
+    ['ioWeight', 1, 10_000],
+    ['pids', 1, 4_194_304],
+  ])('hold %s between %d and %d', (field, least, most) => {
+    for (const value of [least, most]) expect(faultOf({ [field]: value })._unsafeUnwrap()).toBe('fine')
+    for (const value of [least - 1, most + 1, 1.5, '1']) {
+      expect(faultOf({ [field]: value })._unsafeUnwrapErr()).toMatchObject({
+        kind: 'invalid-value',
+        path: ['a', 'limits', field],
+      })
+    }
+  })
+
+  it('have no other fields', () => {
+    expect(faultOf({ disk: 1 })._unsafeUnwrapErr()).toMatchObject({ path: ['a', 'limits', 'disk'] })
+    expect(faultOf([])._unsafeUnwrapErr()).toMatchObject({ path: ['a', 'limits'] })
+  })
+})
+
 describe('a unit name', () => {
   const isName = (name: string) => compose({ key: defineUnit(name, { store }) }).isOk()
 

@@ -53,6 +53,7 @@ function everything() {
     memoryBytes: 64 << 20,
     vcpuCount: 2,
     hotplugSlots: 4,
+    limits: { memoryBytes: 128 << 20, cpuWeight: 50, ioWeight: 50, pids: 100 },
     diesWith: ['provider'],
   })
   const predicate = every(

@@ -32,6 +32,7 @@ export {
   once,
   only,
   type Reason,
+  type ResourceLimits,
   type RestartPolicy,
   rate,
   readOnly,
@@ -78,6 +79,8 @@ export { MARKER } from './identity.js'
 export type { InjectReport } from './inject.js'
 export type { JournalRecord } from './journal.js'
 export type { Leftovers } from './leftovers.js'
+export type { LimitsReport, UnitUsage } from './limits/host-groups.js'
+export type { GroupsRoot, ProcessUsage, ResourceGroups, ResourcePowers } from './limits/resource-powers.js'
 export { type GuestKernelFiles, type LinuxHostOptions, nixStore, openHost } from './linux.js'
 export { type HostOptions, openHostWith } from './open-host.js'
 export type {

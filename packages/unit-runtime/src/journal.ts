@@ -25,7 +25,7 @@ export type JournalRecord =
   | { readonly record: 'path-intended'; readonly what: JournalledPath; readonly path: string }
   | { readonly record: 'path-removed'; readonly path: string }
 
-export type JournalledPath = 'directory' | 'socket' | 'file'
+export type JournalledPath = 'directory' | 'socket' | 'file' | 'cgroup'
 
 export const JOURNAL_FILE = 'journal'
 
@@ -222,7 +222,7 @@ const RECORDS: Record<JournalRecord['record'], Readonly<Record<string, Rule>>> =
   'process-started': { token: isToken, pid: isPid, startTime: isTicks },
   'process-ended': { token: isToken },
   'path-intended': {
-    what: (value) => value === 'directory' || value === 'socket' || value === 'file',
+    what: (value) => ['directory', 'socket', 'file', 'cgroup'].includes(value as string),
     path: isPath,
   },
   'path-removed': { path: isPath },

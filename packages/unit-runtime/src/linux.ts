@@ -28,6 +28,7 @@ import { findGuestKernel, type GuestKernelFiles } from './linux/find-guest-kerne
 import { linuxHostFiles } from './linux/host-files.js'
 import { defaultPlaces } from './linux/places.js'
 import { linuxProcessTable } from './linux/process-table.js'
+import { linuxResources } from './linux/resource-groups.js'
 import { linuxStoreFiles } from './linux/store-files.js'
 import { verdictFiles } from './linux/verdict-files.js'
 import { type HostOptions, openHostWith } from './open-host.js'
@@ -90,6 +91,7 @@ export function linuxHostPowers(
     epochMs: () => Date.now(),
     files: linuxHostFiles,
     processTable: linuxProcessTable(),
+    resources: linuxResources,
     randomHex: (bytes) => randomBytes(bytes).toString('hex'),
     monitorPowers,
     guest: guestBoot(kernel),

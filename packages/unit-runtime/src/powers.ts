@@ -11,6 +11,7 @@ import type { ChosenMonitor, Clock, MonitorError, MonitorPowers, Processes } fro
 import type { ResultAsync } from 'neverthrow'
 import type { RandomAccess } from './debug/elf-build-id.js'
 import type { HostError } from './errors.js'
+import type { ResourcePowers } from './limits/resource-powers.js'
 
 /** The directories of the host itself. Nothing here follows a symbolic link out of them. */
 export interface HostFiles {
@@ -163,6 +164,7 @@ export interface HostPowers {
   epochMs(): number
   readonly files: HostFiles
   readonly processTable: ProcessTable
+  readonly resources: ResourcePowers
   /** Random lower-case hexadecimal digits. */
   randomHex(bytes: number): string
   /** The powers of the monitors; the host puts its journal around `processes` and `sockets`. */

@@ -7,6 +7,8 @@ import {
 } from './host-directory.js'
 import { MARKER, markerValue, ownerLives, parseHostName } from './identity.js'
 import { type JournalState, readJournal } from './journal.js'
+import { groupName } from './limits/host-groups.js'
+import type { ResourcePowers } from './limits/resource-powers.js'
 import type { HostFiles, ProcessIdentity, ProcessTable } from './powers.js'
 
 /** What was left by one host program that died, and what became of it. */
@@ -25,6 +27,7 @@ export interface ReconcilePowers {
   readonly clock: Clock
   readonly files: HostFiles
   readonly processTable: ProcessTable
+  readonly resources: Pick<ResourcePowers, 'groups'>
 }
 
 /** Times the processes of a host are looked for again: one may be between fork and exec. */
@@ -71,6 +74,11 @@ async function endDeadHost(
     if (sameBoot) await killAll(powers, host, state, signal, killed, failures)
     const trees = [unfinishedDirectory(places.cache, host), path]
     for (const [made, what] of state.paths) {
+      if (what === 'cgroup' && made.endsWith(`/${groupName(host)}`)) {
+        // After a reboot none is left, or it is somebody else's.
+        if (sameBoot) await powers.resources.groups.remove(made)
+        continue
+      }
       // The unfinished directory of another cache than ours is recognised by the host's own name in it.
       if (made.endsWith(`/unfinished/${host}`) && what === 'directory') trees.unshift(made)
       else if (!made.startsWith(`${path}/`))

@@ -4,6 +4,7 @@ import type { Result } from 'neverthrow'
 import { type HostError, storeFailed } from './errors.js'
 import type { Step } from './events.js'
 import type { HostDirectory } from './host-directory.js'
+import type { HostGroups } from './limits/host-groups.js'
 import type { HostBlobCache, HostPowers } from './powers.js'
 import type { LogSource } from './supervision/log-line.js'
 import type { WaitOptions } from './unit.js'
@@ -13,6 +14,7 @@ import { openWait } from './wait.js'
 export interface UnitContext {
   readonly powers: UnitPowers
   readonly directory: HostDirectory
+  readonly groups: HostGroups
   step(unit: string, step: Step): void
   log(unit: string, line: { readonly source: LogSource; readonly text: string }): void
 }

@@ -6,6 +6,7 @@ import { err, ok, type Result } from 'neverthrow'
 import type { JoinCalls } from './broker/host-calls.js'
 import { distinctDevices, machineDevice } from './devices.js'
 import { agentFailed, type HostError, monitorFailed, stateFailed, unitDied, viewFailed } from './errors.js'
+import type { MachineLimits } from './limits/host-groups.js'
 import type { ViewPower } from './powers.js'
 import { type HearState, RunningUnit } from './running-unit.js'
 import { ACCESS, type InjectionWay, type StoreTransport } from './store-access.js'
@@ -75,18 +76,18 @@ export async function startUnit(
     return err(await undo(context, directory, { error }))
   }
   const description = describe(definition, parts, devices, slots.value, directory, view)
-  const booted = await boot(context, parts, description, wait)
+  const booted = await boot(context, parts, definition, description, view, wait)
   if (booted.isErr()) return err(await undo(context, directory, booted.error, view))
-  const { machine, agent } = booted.value
+  const { machine, agent, limits } = booted.value
   const mounted = await mount(context, name, machine, agent, attachment, wait)
   if (mounted.isErr())
-    return err(await undo(context, directory, { error: mounted.error, machine, agent }, view))
+    return err(await undo(context, directory, { error: mounted.error, machine, agent, limits }, view))
   const joined = await join(agent, { signal: wait.signal, deadlineMs: wait.leftMs() })
   if (joined.isErr()) {
     const lines = machine.lastLines()
     const dead = await postMortem(context, machine, joined.error.kind === 'unit-lost')
     const error = dead ?? whyNot(agentFailed(name, joined.error, lines), name, wait, lines)
-    return err(await undo(context, directory, { error, machine, agent }, view))
+    return err(await undo(context, directory, { error, machine, agent, limits }, view))
   }
   return ok(
     new RunningUnit(
@@ -102,6 +103,7 @@ export async function startUnit(
         way: parts.way,
         view,
         dax: mounted.value,
+        limits,
       },
       hear,
     ),
@@ -166,9 +168,11 @@ function describe(
 async function boot(
   context: UnitContext,
   parts: StartParts,
+  definition: UnitDefinition,
   description: MachineDescription,
+  view: UnitView | undefined,
   wait: Wait,
-): Promise<Result<{ machine: Machine; agent: Agent }, Begun>> {
+): Promise<Result<{ machine: Machine; agent: Agent; limits: MachineLimits }, Begun>> {
   const { clock } = context.powers
   const { name } = description
   const options = () => ({ signal: wait.signal, deadlineMs: wait.leftMs() })
@@ -177,6 +181,10 @@ async function boot(
   const machine = started.value
   machine.events.on('log', (line) => context.log(name, line))
   context.step(name, 'machine-started')
+  const pids = [...machine.processes.map(({ pid }) => pid), ...(view === undefined ? [] : [view.server.pid])]
+  const limits = await context.groups.limit(name, definition.limits, pids)
+  if (limits.report.kind === 'not-enforced')
+    context.log(name, { source: 'host', text: `its limits are not enforced: ${limits.report.why}` })
   // A machine that dies must end the wait for its agent even if the channel stays open.
   const died = new AbortController()
   void machine.exit.then(() => died.abort())
@@ -188,15 +196,15 @@ async function boot(
   )
   if (met.isOk()) {
     context.step(name, 'agent-answered')
-    return ok({ machine, agent: met.value })
+    return ok({ machine, agent: met.value, limits })
   }
   const dead = await postMortem(context, machine, met.error.kind === 'unit-lost' || died.signal.aborted)
   const lines = machine.lastLines()
-  if (dead !== undefined) return err({ error: dead, machine })
+  if (dead !== undefined) return err({ error: dead, machine, limits })
   // Three clocks end at the same moment; whichever was first, it was the deadline.
   const late = [met.error.kind, wait.reason(), patience.reason()].includes('timed-out')
   const error = late ? silent(name, lines) : whyNot(agentFailed(name, met.error, lines), name, wait, lines)
-  return err({ error, machine })
+  return err({ error, machine, limits })
 }
 
 async function mount(
@@ -244,13 +252,14 @@ interface Begun {
   readonly error: HostError
   readonly machine?: Machine
   readonly agent?: Agent
+  readonly limits?: MachineLimits
 }
 
 /** Takes back what a start has begun. Its error is the start's own, unless its machine cannot be ended. */
 async function undo(
   context: UnitContext,
   directory: string,
-  { error, machine, agent }: Begun,
+  { error, machine, agent, limits }: Begun,
   view?: UnitView,
 ): Promise<FailedStart> {
   await agent?.[Symbol.asyncDispose]()
@@ -259,6 +268,7 @@ async function undo(
   if (machine !== undefined && killed?.isErr())
     return { error: monitorFailed(machine.name, killed.error), machineLives: true }
   await view?.[Symbol.asyncDispose]().catch(() => {})
+  await Promise.resolve(limits?.[Symbol.asyncDispose]()).catch(() => {})
   await context.directory.remove(directory).catch(() => {})
   return { error, machineLives: false }
 }

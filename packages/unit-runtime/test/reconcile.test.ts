@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { linuxPowers } from '@spectrum/unit-monitor/linux'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { memoryGroups } from '../src/fake/memory-groups.js'
 import { MARKER, nameHost } from '../src/identity.js'
 import { linuxHostFiles } from '../src/linux/host-files.js'
 import { linuxProcessTable } from '../src/linux/process-table.js'
@@ -14,7 +15,8 @@ import { reconcile } from '../src/reconcile.js'
 
 const { clock } = linuxPowers()
 const table = linuxProcessTable()
-const powers = { clock, files: linuxHostFiles, processTable: table }
+const resources = memoryGroups()
+const powers = { clock, files: linuxHostFiles, processTable: table, resources }
 const { signal } = new AbortController()
 
 describe('reconciliation', () => {
@@ -47,6 +49,18 @@ describe('reconciliation', () => {
     await once(child, 'spawn')
     return child as ChildProcess & { pid: number }
   }
+
+  it('removes the control group of the host, and no other that its journal names', async () => {
+    const host = await deadHost()
+    const own = `/cgroup/spectrum-${host}`
+    for (const path of [own, `${own}/left-1`, '/cgroup/other']) await resources.groups.make(path)
+    const intended = (path: string) => ({ record: 'path-intended', what: 'cgroup', path })
+    const lines = [intended(own), intended('/cgroup/other')].map((each) => `${JSON.stringify(each)}\n`)
+    await writeFile(`${places.state}/hosts/${host}/journal`, lines.join(''))
+    const [report] = await reconcile(powers, places, signal)
+    expect(resources.paths()).toEqual(['/cgroup', '/cgroup/other'])
+    expect(report?.failures).toEqual(['left /cgroup/other: the journal names a path outside its host'])
+  })
 
   it('kills a process that carries the mark, even when its pid was never recorded', async () => {
     const host = await deadHost({ record: 'process-intended', token: 'ab12', role: 'unit left: qemu' })

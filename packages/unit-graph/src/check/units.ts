@@ -1,7 +1,8 @@
 import type { GraphError } from '../errors.js'
 import { printable } from '../escape.js'
-import type { UnitDefinition } from '../unit.js'
+import type { ResourceLimits, UnitDefinition } from '../unit.js'
 import { isArgv } from './argv.js'
+import { isRecord } from './fault.js'
 import { faultOfInterfaces } from './interfaces.js'
 import { isWhole } from './whole.js'
 
@@ -44,6 +45,7 @@ function faultOf(key: string, unit: unknown, holders: ReadonlyMap<string, string
   return (
     faultOfStore(key, unit) ??
     faultOfSize(key, unit) ??
+    faultOfLimits(key, unit) ??
     faultOfLife(key, unit) ??
     faultOfInterfaces(key, unit)
   )
@@ -85,6 +87,36 @@ function faultOfSize(key: string, unit: UnitDefinition): GraphError | undefined 
   }
   if (hotplugSlots !== undefined && !isWhole(hotplugSlots, 0, 255)) {
     return wrong('hotplugSlots', 'a whole number from 0 to 255')
+  }
+  return undefined
+}
+
+/** In the order of their names in a definition, with their bounds. */
+const RESOURCE_BOUNDS = {
+  memoryBytes: [32 * MEBIBYTE, 2 ** 44],
+  cpuWeight: [1, 10_000],
+  ioWeight: [1, 10_000],
+  pids: [1, 4_194_304],
+} as const satisfies Record<keyof ResourceLimits, readonly [number, number]>
+export const RESOURCES = Object.keys(RESOURCE_BOUNDS) as readonly (keyof ResourceLimits)[]
+
+function faultOfLimits(key: string, { name, limits }: UnitDefinition): GraphError | undefined {
+  if (limits === undefined) return undefined
+  const fault = (path: readonly string[], rule: string): GraphError => ({
+    kind: 'invalid-value',
+    message: `${path.join('.')} of unit "${name}" must be ${rule}.`,
+    path: [key, ...path],
+  })
+  if (!isRecord(limits)) return fault(['limits'], `an object with any of ${RESOURCES.join(', ')}`)
+  for (const field of Object.keys(limits)) {
+    if (!Object.hasOwn(RESOURCE_BOUNDS, field))
+      return fault(['limits', printable(field)], 'left out: there is none')
+  }
+  for (const field of RESOURCES) {
+    const [least, most] = RESOURCE_BOUNDS[field]
+    if (limits[field] !== undefined && !isWhole(limits[field], least, most)) {
+      return fault(['limits', field], `a whole number from ${least} to ${most}`)
+    }
   }
   return undefined
 }

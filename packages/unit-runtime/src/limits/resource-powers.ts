@@ -1,0 +1,34 @@
+/** What processes of this machine take of it now. */
+export interface ProcessUsage {
+  /** Bytes in memory. Pages that several of them have count once for each. */
+  readonly memoryBytes: number
+  /** Milliseconds of processor time since they began. */
+  readonly cpuMs: number
+  readonly processes: number
+}
+
+/** Where groups of processes may be made whose resources are limited together. */
+export type GroupsRoot =
+  | { readonly kind: 'ready'; readonly path: string }
+  /** `why` says what to do about it. */
+  | { readonly kind: 'absent'; readonly why: string }
+
+/** The control groups (cgroup v2) of this machine. Failures reject with the system's error. */
+export interface ResourceGroups {
+  /** Finds the group below which this program may make others, and turns these controllers on there. Never rejects. */
+  root(controllers: readonly string[]): Promise<GroupsRoot>
+  /** Makes a group; its parent is there. */
+  make(path: string): Promise<void>
+  write(path: string, file: string, text: string): Promise<void>
+  /** Undefined when there is no such group or file. */
+  read(path: string, file: string): Promise<string | undefined>
+  /** Ends whatever runs in the group and below it, and removes them. Absence is fine. */
+  remove(path: string): Promise<void>
+}
+
+/** What a host uses to limit and to measure what its units take. */
+export interface ResourcePowers {
+  readonly groups: ResourceGroups
+  /** Of those of these processes that run. */
+  usage(pids: readonly number[]): Promise<ProcessUsage>
+}

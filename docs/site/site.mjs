@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   Application,
@@ -34,6 +34,14 @@ export function entries() {
     })
 }
 
+/** The records of decisions, by their numbers. */
+function decisions() {
+  return readdirSync(join(root, 'docs', 'decisions'))
+    .filter((name) => /^\d/.test(name))
+    .sort()
+    .map((name) => `decisions/${name}`)
+}
+
 /** Guides in the order in which somebody new reads them, then what is for reference. */
 const guides = [
   'guides/getting-started.md',
@@ -48,6 +56,11 @@ const guides = [
   'guides/troubleshooting.md',
   'architecture.md',
   'SPECIFICATION.md',
+  'CONTRIBUTING.md',
+  'releasing.md',
+  'CHANGELOG.md',
+  'decisions/README.md',
+  ...decisions(),
 ]
 
 /** What must have a docstring: everything with a name that a program can write, but for plain members. */
@@ -85,7 +98,7 @@ export async function convert(modules = entries()) {
     basePath: join(root, 'packages'),
     displayBasePath: root,
     readme: join(root, 'README.md'),
-    projectDocuments: guides.map((guide) => join(root, 'docs', guide)).filter((file) => existsSync(file)),
+    projectDocuments: guides.map((guide) => join(root, 'docs', guide)),
     // `npm run typecheck` does that.
     skipErrorChecking: true,
     excludePrivate: true,
@@ -115,8 +128,18 @@ export async function convert(modules = entries()) {
   const project = await app.convert()
   if (project === undefined)
     throw new Error(['the packages do not convert', ...complaints.messages].join('\n'))
+  for (const page of project.getReflectionsByKind(ReflectionKind.Document)) takeTitle(page)
   app.validate(project)
   return { app, project, complaints: complaints.messages }
+}
+
+/** A page is known by its heading, which then need not stand there twice. */
+function takeTitle(page) {
+  const [first] = page.content
+  const heading = /^# (.+)\n+/.exec(first.text)
+  if (heading === null) throw new Error(`the page ${page.name} has no heading`)
+  page.name = heading[1].replaceAll('`', '')
+  first.text = first.text.slice(heading[0].length)
 }
 
 /** A module is known by what a program writes to import it, and a package's first one shows its README. */

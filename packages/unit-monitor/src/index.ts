@@ -47,4 +47,5 @@ export {
   type QemuSockets,
   qemuArguments,
 } from './qemu/arguments.js'
+export { isQemuArchitecture, type QemuArchitecture, qemuBinary } from './qemu/boards.js'
 export { type QemuOptions, qemuMonitor } from './qemu/monitor.js'

@@ -24,6 +24,9 @@ const REQUEST: AttachRequest = {
 }
 const fixed = { ...REQUEST, hotplugSlots: 0 }
 
+/** The same store on disks. */
+const asDisks = (request: AttachRequest): AttachRequest => ({ ...request, pmem: [], block: request.pmem })
+
 describe('the plan to attach a store to', () => {
   it('QEMU’s q35 puts devices on the root bus and keeps room behind a bridge', () => {
     expect(qemuAttachPlan(REQUEST)._unsafeUnwrap()).toEqual({
@@ -60,6 +63,31 @@ describe('the plan to attach a store to', () => {
       hotplugBytes: 64 * 1024 * MIB,
     })
   })
+
+  it.each([
+    ['virt', 'pcie.0'],
+    ['pseries', 'pci.0'],
+  ] as const)(
+    'QEMU’s %s takes disks and a view, and neither persistent memory nor later devices',
+    (board, root) => {
+      const disks = { ...fixed, pmem: [] }
+      const plan = qemuAttachPlan(disks, { board })._unsafeUnwrap()
+      expect(plan.memory).toBe('size=256M')
+      expect(plan.arguments.filter((each) => /^(virtio|vhost|pcie)-/.test(each))).toEqual([
+        `vhost-user-fs-pci,chardev=view,tag=store,queue-size=1024,bus=${root},addr=0x1.0x2,multifunction=on`,
+        `virtio-blk-pci,id=block0,drive=disk0,bus=${root},addr=0x2.0x0,multifunction=on`,
+      ])
+      expect(plan.places).toEqual([])
+      expect(qemuAttachPlan(fixed, { board })._unsafeUnwrapErr()).toMatchObject({
+        kind: 'unsupported',
+        capability: 'pmem',
+      })
+      expect(qemuAttachPlan({ ...disks, hotplugSlots: 1 }, { board })._unsafeUnwrapErr()).toMatchObject({
+        kind: 'unsupported',
+        capability: 'hot-plug',
+      })
+    },
+  )
 
   it('QEMU’s pc keeps whole slots of its root bus free', () => {
     const plan = qemuAttachPlan({ ...REQUEST, view: undefined }, { board: 'pc' })._unsafeUnwrap()
@@ -174,6 +202,8 @@ describe('a plan is refused, before anything is touched,', () => {
   const fits = {
     q35: 232,
     pc: 232,
+    'virt (disks)': 240,
+    'pseries (disks)': 240,
     crosvm: 232,
     'cloud-hypervisor': 2304,
     firecracker: 28,
@@ -182,6 +212,8 @@ describe('a plan is refused, before anything is touched,', () => {
   const plans = {
     q35: (request: AttachRequest) => qemuAttachPlan(request),
     pc: (request: AttachRequest) => qemuAttachPlan(request, { board: 'pc' }),
+    'virt (disks)': (request: AttachRequest) => qemuAttachPlan(asDisks(request), { board: 'virt' }),
+    'pseries (disks)': (request: AttachRequest) => qemuAttachPlan(asDisks(request), { board: 'pseries' }),
     crosvm: crosvmAttachPlan,
     'cloud-hypervisor': cloudHypervisorAttachPlan,
     firecracker: (request: AttachRequest) => firecrackerAttachPlan(request),
@@ -212,7 +244,8 @@ describe('a plan is refused, before anything is touched,', () => {
     expect(plans['cloud-hypervisor']({ ...bare, hotplugSlots: 2305 }).isErr()).toBe(true)
   })
 
-  it.each(Object.keys(fits))('by %s when the guest could not manage so much persistent memory', (name) => {
+  const withPmem = Object.keys(fits).filter((name) => !name.endsWith('(disks)'))
+  it.each(withPmem)('by %s when the guest could not manage so much persistent memory', (name) => {
     const plan = plans[name as keyof typeof plans]
     const most = manageablePmemBytes(bare.memoryBytes)
     expect(most).toBe(8 * 1024 * MIB)

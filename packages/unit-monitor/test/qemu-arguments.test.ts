@@ -143,4 +143,37 @@ describe('the arguments for QEMU', () => {
     expect(print(wrong)._unsafeUnwrapErr()).toMatchObject({ kind: 'invalid-description', field })
     expect(print(right).isOk()).toBe(true)
   })
+
+  it.each([
+    ['q35', 'kvm', 'host', 'console=ttyS0', []],
+    ['q35', 'emulation', 'max,la57=off', 'console=ttyS0', ['sata=off']],
+    ['virt', 'kvm', 'host', 'console=ttyAMA0', ['gic-version=host']],
+    ['virt', 'emulation', 'cortex-a72', 'console=ttyAMA0', ['gic-version=3']],
+    ['pseries', 'kvm', 'host', 'console=hvc0', ['x-vof=on']],
+    ['pseries', 'emulation', 'POWER9', 'console=hvc0', ['x-vof=on', 'cap-cfpc=broken']],
+  ] as const)(
+    'name the machine, the processor and the console of %s with %s',
+    (board, accelerator, cpu, console, own) => {
+      const argv = qemuArguments(MACHINE, { accelerator, board, sockets: SOCKETS })._unsafeUnwrap()
+      expect(valuesOf(argv, '-cpu')).toEqual([cpu])
+      const machine = valuesOf(argv, '-machine')[0]!.split(',')
+      expect(machine[0]).toBe(board)
+      expect(machine).toEqual(expect.arrayContaining(['dump-guest-core=off', 'mem-merge=off', ...own]))
+      expect(valuesOf(argv, '-append')[0]).toContain(` ${console} panic=-1 quiet2`)
+    },
+  )
+
+  it('refuse a pseries whose memory is no multiple of 256 MiB, and later devices on it, with the field', () => {
+    const refused = (changes: Partial<MachineDescription>) => {
+      const launch = { accelerator: 'emulation', board: 'pseries', sockets: SOCKETS } as const
+      return qemuArguments({ ...MACHINE, ...changes }, launch).match(
+        () => undefined,
+        ({ field }) => field,
+      )
+    }
+    const sizes = [255, 256, 257, 512].map((mib) => refused({ memoryBytes: mib * MIB }))
+    expect(sizes).toEqual(['memoryBytes', undefined, 'memoryBytes', undefined])
+    expect(refused({ hotplugSlots: 1 })).toBe('hotplugSlots')
+    expect(refused({ pmem: [device(0)] })).toBe('pmem')
+  })
 })

@@ -1,9 +1,9 @@
 import { err, ok, type Result } from 'neverthrow'
 import type { BlockDevice, PmemDevice } from '../machine.js'
-import { type AttachRefusal, type AttachRequest, bytesOf, checkRoom, noRoom } from './request.js'
+import { type AttachRefusal, type AttachRequest, bytesOf, checkRoom, noRoom, unsupported } from './request.js'
 
-/** Machine types of QEMU for x86-64 that a plan can be made for. */
-export type QemuBoard = 'q35' | 'pc'
+/** Machine types of QEMU that a plan can be made for: two for x86-64, `virt` for aarch64, `pseries` for POWER. */
+export type QemuBoard = 'q35' | 'pc' | 'virt' | 'pseries'
 
 /** A command of QEMU's monitor protocol. */
 export interface QmpCommand {
@@ -56,14 +56,26 @@ const BOARDS = {
   q35: { root: 'pcie.0', own: 1, first: 2, last: 30 },
   /** Slots 0 and 1 belong to the machine itself, slot 2 to what every unit has. */
   pc: { root: 'pci.0', own: 2, first: 3, last: 31 },
-} as const
+  /** Slot 0 belongs to the machine itself, slot 1 to what every unit has. */
+  virt: { root: 'pcie.0', own: 1, first: 2, last: 31, diskOnly: true },
+  pseries: { root: 'pci.0', own: 1, first: 2, last: 31, diskOnly: true },
+} as const satisfies Record<QemuBoard, BoardSlots>
+
+interface BoardSlots {
+  readonly root: string
+  readonly own: number
+  readonly first: number
+  readonly last: number
+  /** It has no virtio-pmem (QEMU 7.2), and nothing is plugged in while it runs. */
+  readonly diskOnly?: true
+}
 
 /** Slot 0 of a bridge belongs to its own hot-plug controller. */
 const DEVICES_PER_BRIDGE = 31
 /** QEMU refuses more (`unsupported amount of memory slots`). */
 const MEMORY_SLOTS = 256
 
-/** The most devices of a q35, reserved slots included. */
+/** The most devices of a board, reserved slots included; the least of all boards. */
 export const MOST_QEMU_DEVICES = (BOARDS.q35.last - BOARDS.q35.first + 1) * FUNCTIONS
 
 /**
@@ -79,7 +91,13 @@ export function qemuAttachPlan(
 ): Result<QemuAttachPlan, AttachRefusal> {
   const { board = 'q35' } = options
   const { pmem, block = [], hotplugSlots, memoryBytes, view } = request
-  const { root, own, first, last } = BOARDS[board]
+  const { root, own, first, last, diskOnly }: BoardSlots = BOARDS[board]
+  if (diskOnly && pmem.length > 0)
+    return err(unsupported('pmem', `QEMU's ${board} has no persistent memory: attach disks`))
+  if (diskOnly && hotplugSlots > 0)
+    return err(
+      unsupported('hot-plug', `nothing can be plugged into QEMU's ${board} while it runs: use a view`),
+    )
   const slots = last - first + 1
   const cold = pmem.length + block.length
   const room = checkRoom(request, `QEMU's ${board}`, { ports: slots * FUNCTIONS, memorySlots: MEMORY_SLOTS })

@@ -6,8 +6,10 @@ import {
   qemuAttachPlan,
   qemuValue,
 } from '../attach/qemu.js'
+import type { AttachRefusal } from '../attach/request.js'
 import { checkDescription, type DescriptionLimits, type InvalidDescription, invalid } from '../description.js'
 import type { MachineDescription } from '../machine.js'
+import { BOARDS } from './boards.js'
 
 /** Unix stream sockets on which the host listens and to which QEMU connects. */
 export interface QemuSockets {
@@ -21,11 +23,11 @@ export interface QemuSockets {
 export interface QemuLaunch {
   readonly accelerator: 'kvm' | 'emulation'
   readonly sockets: QemuSockets
-  /** Value of `-cpu`; by default every feature the accelerator has. */
+  /** Value of `-cpu`; by default every feature the accelerator has, or what it emulates best. */
   readonly cpu?: string | undefined
   /** Address space, not memory, kept for hot-plugged devices together. Default 64 GiB. */
   readonly hotplugBytes?: number | undefined
-  /** Default `q35`. */
+  /** Default `q35`. It says the architecture of the guest, too. */
   readonly board?: QemuBoard | undefined
 }
 
@@ -50,17 +52,16 @@ export const QEMU_LIMITS: DescriptionLimits = {
  *
  * `panic=-1` with `-no-reboot` turns a panic into an exit. The console stays quiet because an emulated serial
  * port costs time per character; what is wrong enough (level 3 and worse) is printed, and from the first
- * instructions on (`earlyprintk`), so that a kernel that dies early still leaves its words in the error.
+ * instructions on where the board has an early console, so that a kernel that dies early still leaves its words in
+ * the error.
  */
-export function qemuKernelParameters(): readonly string[] {
-  return KERNEL_PARAMETERS
+export function qemuKernelParameters(board: QemuBoard = 'q35'): readonly string[] {
+  // In this order: the early console starts with the level that is set by then.
+  return ['quiet', 'loglevel=4', ...BOARDS[board].console, 'panic=-1']
 }
 
-/** In this order: the early console starts with the level that is set by then. */
-const KERNEL_PARAMETERS = ['quiet', 'loglevel=4', 'earlyprintk=ttyS0', 'console=ttyS0', 'panic=-1'] as const
-
 /**
- * The whole argument vector for `qemu-system-x86_64`, without the program itself. Pure and total on checked
+ * The whole argument vector for the QEMU of the board's architecture, without the program itself. Pure and total on checked
  * descriptions: what it cannot represent it refuses, with the field.
  *
  * Devices get explicit addresses. The order of the description is the order in which the guest finds its
@@ -80,27 +81,35 @@ export function qemuPlan(
 ): Result<QemuAttachPlan, InvalidDescription> {
   const checked = checkDescription(machine, QEMU_LIMITS)
   if (checked.isErr()) return err(checked.error)
-  return qemuAttachPlan(machine, launch).mapErr((refusal) => invalid('pmem', refusal.message))
+  const { memoryStep } = BOARDS[launch.board ?? 'q35']
+  if (machine.memoryBytes % memoryStep !== 0)
+    return err(
+      invalid(
+        'memoryBytes',
+        `QEMU's ${launch.board} has memory in steps of ${memoryStep / MIB} MiB: round it up`,
+      ),
+    )
+  return qemuAttachPlan(machine, launch).mapErr((refusal) => invalid(fieldOf(refusal), refusal.message))
 }
 
-/** The machine's own devices share a slot: the second on q35, the third on pc, where the second is taken. */
-const OWN_SLOT = { q35: '0x1', pc: '0x2' } as const
+const fieldOf = (refusal: AttachRefusal): string =>
+  refusal.kind === 'unsupported' && refusal.capability === 'hot-plug' ? 'hotplugSlots' : 'pmem'
 
 function print(machine: MachineDescription, launch: QemuLaunch, plan: QemuAttachPlan): readonly string[] {
   const { sockets } = launch
-  const own = OWN_SLOT[plan.board]
+  const { slot: own, machineOptions, cpu } = BOARDS[plan.board]
   return [
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     // What QEMU needs it has by the time the filter is installed; a machine spawns nothing, ever.
     ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
     ...['-name', options(`guest=${machine.name}`, 'debug-threads=on')],
-    ...['-machine', options(plan.board, ...MACHINE_OPTIONS, ...plan.machineOptions)],
+    ...['-machine', options(plan.board, ...machineOptions[launch.accelerator], ...plan.machineOptions)],
     ...['-accel', launch.accelerator === 'kvm' ? 'kvm' : 'tcg'],
-    ...['-cpu', launch.cpu ?? DEFAULT_CPU[launch.accelerator]],
+    ...['-cpu', launch.cpu ?? cpu[launch.accelerator]],
     ...['-smp', options(`cpus=${machine.vcpuCount}`)],
     ...['-m', plan.memory],
     ...['-kernel', machine.kernel, '-initrd', machine.initramfs],
-    ...['-append', [...qemuKernelParameters(), ...machine.kernelParameters].join(' ')],
+    ...['-append', [...qemuKernelParameters(plan.board), ...machine.kernelParameters].join(' ')],
     ...socketChardev('console', sockets.console),
     ...['-serial', 'chardev:console'],
     ...['-device', `virtio-serial-pci,id=ports,max_ports=2,addr=${own}.0x0,multifunction=on`],
@@ -126,22 +135,6 @@ export function bareQemuArguments(
   const { console, control } = launch.sockets
   return qemuArguments(machine, { ...launch, sockets: { console, control } })
 }
-
-/**
- * No memory of the guest in a core dump, no merging that tells one guest what another one holds, and none of
- * the board's own controllers. (`graphics=off` would make the firmware write to the serial port.)
- */
-const MACHINE_OPTIONS = [
-  'dump-guest-core=off',
-  'mem-merge=off',
-  'usb=off',
-  'sata=off',
-  'smbus=off',
-  'vmport=off',
-]
-
-/** Emulated, a fifth level of page tables costs at every miss and serves no guest below 64 TiB. */
-const DEFAULT_CPU = { kvm: 'host', emulation: 'max,la57=off' } as const
 
 function socketChardev(id: string, path: string): readonly string[] {
   return ['-chardev', options(`socket,id=${id}`, `path=${qemuValue(path)}`, 'server=off')]

@@ -6,40 +6,53 @@ import type { MonitorPowers, OneShotListener } from '../powers.js'
 import { Acquired, DiedAtStart, spawn, whyNotStarted } from '../starting.js'
 import { Patience } from '../waiting.js'
 import { QEMU_LIMITS, type QemuLaunch, qemuArguments, qemuPlan, SOCKET_NAMES } from './arguments.js'
+import { BOARDS, boardFor, type QemuArchitecture, qemuBinary } from './boards.js'
 import { QemuMachine } from './running.js'
 
 /** How the QEMU driver runs its machines. */
 export interface QemuOptions extends Omit<QemuLaunch, 'sockets'> {
-  /** Absolute path, or a name on the search path of the `Processes` power. Default `qemu-system-x86_64`. */
+  /** What its guests are. Default: what `board` runs, `x86_64` without one. */
+  readonly architecture?: QemuArchitecture | undefined
+  /**
+   * Absolute path, or a name on the search path of the `Processes` power. Default: QEMU's own name for the program of
+   * the architecture.
+   */
   readonly binary?: string | undefined
 }
 
 const START_DEADLINE_MS = 30_000
 
 /**
- * A driver for QEMU on x86-64, since 7.2.
+ * A driver for QEMU, since 7.2: `q35` for x86-64, `virt` for aarch64, `pseries` for POWER. On the latter two a store
+ * comes on disks, and injection by a view.
  *
  * For every channel (guest console, control, QMP) the driver listens and QEMU connects. So nobody polls for
  * a socket to appear, a socket disappears as soon as it is connected, and a QEMU whose host has died before
  * it could be tied to it finds nobody to connect to and ends by itself.
  */
 export function qemuMonitor(powers: MonitorPowers, options: QemuOptions): Monitor {
-  const binary = options.binary ?? 'qemu-system-x86_64'
+  const board = options.board ?? boardFor(options.architecture ?? 'x86_64')
+  const { architecture } = BOARDS[board]
+  if (options.architecture !== undefined && options.architecture !== architecture)
+    throw new TypeError(`the board ${board} runs ${architecture}, not ${options.architecture}`)
+  const isPc = architecture === 'x86_64'
+  const binary = options.binary ?? qemuBinary(architecture)
   return {
     kind: 'qemu',
     accelerator: options.accelerator,
     capabilities: {
-      architectures: ['x86_64'],
-      pmem: true,
-      pmemHotplug: true,
+      architectures: [architecture],
+      pmem: isPc,
+      pmemHotplug: isPc,
       block: true,
-      blockHotplug: true,
+      blockHotplug: isPc,
       maxPmemDevices: QEMU_LIMITS.maxPmemDevices,
       view: true,
       powerButton: false,
       pause: true,
     },
-    start: (machine, operation) => new ResultAsync(start(powers, { ...options, binary }, machine, operation)),
+    start: (machine, operation) =>
+      new ResultAsync(start(powers, { ...options, binary, board }, machine, operation)),
   }
 }
 

@@ -19,6 +19,7 @@ export interface ResourceGroups {
   root(controllers: readonly string[]): Promise<GroupsRoot>
   /** Makes a group; its parent is there. */
   make(path: string): Promise<void>
+  /** Writes one of the group's files, in one piece. */
   write(path: string, file: string, text: string): Promise<void>
   /** Undefined when there is no such group or file. */
   read(path: string, file: string): Promise<string | undefined>

@@ -7,6 +7,7 @@
 export {
   type ControlClient,
   type ControlExec,
+  type ControlledLog,
   type ControlWait,
   connectControlWith,
 } from './control/client.js'

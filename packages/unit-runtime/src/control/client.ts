@@ -50,6 +50,14 @@ export interface ControlExec extends ControlWait {
   readonly pty?: { readonly rows: number; readonly columns: number } | undefined
 }
 
+/** A log as it comes. */
+export interface ControlledLog {
+  /** One consumer. */
+  readonly lines: AsyncIterable<LogLine>
+  /** Whether it came to its end, or the host was lost. Never rejects. */
+  readonly ended: Promise<Result<void, ControlError>>
+}
+
 /** A connection to a host that serves control. Disposing it ends what was started through it. */
 export interface ControlClient extends AsyncDisposable {
   /** What the host said of itself. */
@@ -73,7 +81,7 @@ export interface ControlClient extends AsyncDisposable {
     readonly lines?: number | undefined
     readonly follow?: boolean | undefined
     readonly signal?: AbortSignal | undefined
-  }): ResultAsync<AsyncIterable<LogLine>, ControlError>
+  }): ResultAsync<ControlledLog, ControlError>
   /** Stops one unit, or the whole host. Goes on when it is aborted here; a second one with `graceMs: 0` ends the grace. */
   stop(
     options?: { readonly unit?: string | undefined; readonly graceMs?: number | undefined } & ControlWait,
@@ -215,7 +223,7 @@ class Connection implements ControlClient {
       readonly follow?: boolean | undefined
       readonly signal?: AbortSignal | undefined
     } = {},
-  ): ResultAsync<AsyncIterable<LogLine>, ControlError> {
+  ): ResultAsync<ControlledLog, ControlError> {
     const { unit, lines = 100, follow = false, signal } = options
     const begun = this.#begin({ ask: 'logs', unit, lines, follow }, readNothing)
     if (begun.isErr()) return errAsync(begun.error)
@@ -226,7 +234,8 @@ class Connection implements ControlClient {
         if (result.isErr()) return err(result.error)
         signal?.addEventListener('abort', cancel, { once: true })
         void answer.then(() => signal?.removeEventListener('abort', cancel))
-        return ok(linesOf(streams, answer, cancel, (what) => this.#end(violated(what))))
+        const lines = linesOf(streams, answer, cancel, (what) => this.#end(violated(what)))
+        return ok({ lines, ended: answer.then((end) => end.map(() => undefined)) })
       }),
     )
   }

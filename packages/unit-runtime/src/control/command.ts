@@ -38,6 +38,9 @@ export async function runCommand(
   const { argv, env, cwd, stdin, pty } = request
   if (pty !== undefined)
     return { failure: { kind: 'unsupported', message: 'units of this host have no terminals' } }
+  // A lazy unit is started by this, and one that starts is waited for.
+  const up = await unit.start({ signal })
+  if (up.isErr()) return { failure: { kind: up.error.kind, message: bounded(up.error.message, 8_000) } }
   const begun = await unit.spawn(argv, { env, cwd, stdin, signal })
   if (begun.isErr()) {
     const { kind, message } = begun.error

@@ -109,6 +109,8 @@ const readUnitStatus = object({
   /** Milliseconds since 1970. */
   since: integer(0, mostNumber),
   why: optional(message),
+  /** How often it came up again. */
+  restarts: optional(integer(0, mostNumber)),
   running: optional(
     object({
       bootId: optional(text(64)),
@@ -150,6 +152,7 @@ const lineOf = object({
   unit,
   /** `console`, `monitor` … */
   source: text(32, 1),
+  /** Escaped by the host. */
   text: text(16_384),
   at: integer(0, mostNumber),
 })

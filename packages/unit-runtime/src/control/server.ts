@@ -3,7 +3,6 @@ import type { Host } from '../host.js'
 import { openWait, orAborted } from '../wait.js'
 import type { Answered } from './command.js'
 import { CONTROL_VERSION, controlLimits } from './frames.js'
-import { LogBook } from './log-book.js'
 import type { ControlSocket, ServePowers } from './powers.js'
 import { bounded } from './requests.js'
 import { Session } from './session.js'
@@ -36,7 +35,6 @@ class Server implements ControlServer {
   readonly #host: Host
   readonly #powers: ServePowers
   readonly #units: UnitBook
-  readonly #logs = new LogBook()
   readonly #sessions = new Set<Session>()
   readonly #closing = new AbortController()
   readonly #accepting: Promise<void>
@@ -50,7 +48,6 @@ class Server implements ControlServer {
     this.stopped = new Promise((resolve) => {
       this.#settleStopped = resolve
     })
-    host.events.on('log', this.#onLog)
     host.events.on('unit-state', this.#onState)
     this.#accepting = this.#accept()
   }
@@ -60,24 +57,16 @@ class Server implements ControlServer {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#host.events.off('log', this.#onLog)
     this.#host.events.off('unit-state', this.#onState)
     this.#closing.abort()
     this.#powers.listener.close()
-    for (const name of this.#units.names) this.#logs.endOf(name)
     using farewell = openWait(this.#powers.clock, FAREWELL_MS)
     await orAborted(Promise.all([...this.#sessions].map((session) => session.finish())), farewell.signal)
     for (const session of this.#sessions) session.close()
     await this.#accepting
   }
 
-  readonly #onLog: HostEvents['log'] = ({ unit, source, text }) =>
-    this.#logs.add({ unit, source, text, at: Math.floor(this.#powers.epochMs()) })
-
-  readonly #onState: HostEvents['unit-state'] = ({ unit, state, why }) => {
-    this.#units.note(unit, state, why)
-    if (state === 'stopped' || state === 'failed') this.#logs.endOf(unit)
-  }
+  readonly #onState: HostEvents['unit-state'] = ({ unit, state, why }) => this.#units.note(unit, state, why)
 
   async #accept(): Promise<void> {
     const running = new Set<Promise<void>>()
@@ -105,7 +94,6 @@ class Server implements ControlServer {
       {
         host: this.#host,
         units: this.#units,
-        logs: this.#logs,
         welcome: {
           version: CONTROL_VERSION,
           host: { pid: this.#powers.pid, directory, monitor: kind, accelerator, why: bounded(why, 300) },

@@ -13,12 +13,10 @@ import {
   type FrameFrom,
   FrameReader,
 } from './frames.js'
-import type { LogBook } from './log-book.js'
 import { Pace } from './pace.js'
 import type { ControlPowers, ControlSocket } from './powers.js'
 import {
   bounded,
-  type LogLine,
   type Request,
   type RequestOf,
   readAct,
@@ -28,6 +26,7 @@ import {
 } from './requests.js'
 import { ShapeFault } from './shape.js'
 import { Streams } from './streams.js'
+import { tellLogs } from './tell-logs.js'
 import type { UnitBook } from './unit-book.js'
 
 const FAREWELL_MS = 1_000
@@ -37,7 +36,6 @@ const MOST_HEARD_OUT = 4 * controlLimits.requestBytes
 export interface Served {
   readonly host: Host
   readonly units: UnitBook
-  readonly logs: LogBook
   readonly welcome: Welcome
   /** Stops the whole host; `end` is to be called when the answer has been sent. */
   stopHost(graceMs: number | undefined): Promise<{ readonly answer: Answered; end(): void }>
@@ -63,6 +61,8 @@ export class Session {
   readonly #work = new Set<Promise<void>>()
   #highest = 0
   #greeted = false
+  /** Nothing is said after the refusal. */
+  #leaving = false
 
   constructor(socket: ControlSocket, served: Served, powers: ControlPowers) {
     this.#socket = socket
@@ -259,23 +259,18 @@ export class Session {
   }
 
   async #tellLogs(id: number, request: RequestOf<'logs'>, open: Open): Promise<Answered> {
-    const { logs, units } = this.#served
-    const { unit, lines, follow } = request
-    if (unit !== undefined && units.stateOf(unit) === undefined && !logs.has(unit)) return this.#noUnit(unit)
-    using follower = follow ? logs.follow(unit) : undefined
-    if (unit !== undefined && !this.#served.host.units.has(unit)) follower?.end()
-    const end = () => follower?.end()
-    open.abort.signal.addEventListener('abort', end, { once: true })
-    if (open.abort.signal.aborted) end()
+    const { host, units } = this.#served
+    const { unit } = request
+    if (unit !== undefined && units.stateOf(unit) === undefined) return this.#noUnit(unit)
     await this.#send({ kind: 'started', id })
     const encoder = new TextEncoder()
-    const tell = (line: LogLine) =>
-      sendWithCredit(encoder.encode(`${JSON.stringify(line)}\n`), open.streams.credit[0], (bytes) =>
-        this.#send({ kind: 'output', id, stream: 0, bytes }),
-      )
-    for (const line of logs.newest(unit, lines)) if (!(await tell(line))) break
-    for await (const line of follower ?? []) if (!(await tell(line))) break
-    open.abort.signal.removeEventListener('abort', end)
+    await tellLogs(host, unit === undefined ? units.names : [unit], request, {
+      signal: open.abort.signal,
+      tell: (line) =>
+        sendWithCredit(encoder.encode(`${JSON.stringify(line)}\n`), open.streams.credit[0], (bytes) =>
+          this.#send({ kind: 'output', id, stream: 0, bytes }),
+        ),
+    })
     await this.#send({ kind: 'output-end', id, stream: 0 })
     return {}
   }
@@ -295,6 +290,7 @@ export class Session {
 
   /** Says why, and hears out what is on its way: a socket that is closed over unread bytes loses what it has said. */
   async #sendAway(message: string): Promise<void> {
+    this.#leaving = true
     using patience = openWait(this.#powers.clock, FAREWELL_MS, this.#ending.signal)
     const { signal } = patience
     await this.#socket.send(
@@ -310,6 +306,7 @@ export class Session {
   }
 
   async #send(frame: Frame): Promise<void> {
+    if (this.#leaving) return
     await this.#socket.send(encoded(frame), this.#ending.signal)
   }
 }

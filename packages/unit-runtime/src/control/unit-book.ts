@@ -5,6 +5,9 @@ import { bounded, type UnitStatus } from './requests.js'
 /** Units that have ended and are still told about. */
 const MOST_ENDED = 256
 
+/** In which a unit has no machine that was met. */
+const downStates: ReadonlySet<UnitState> = new Set(['dormant', 'starting', 'backing-off'])
+
 interface Entry {
   readonly state: UnitState
   readonly since: number
@@ -40,14 +43,20 @@ export class UnitBook {
   }
 
   list(): readonly UnitStatus[] {
-    return [...this.#entries].map(([name, { state, since, why }]) => {
-      const unit = this.#host.units.get(name)
+    // Those that the host holds in its own order, then those that have ended.
+    const { units } = this.#host
+    const names = new Set([...units.keys(), ...this.#entries.keys()])
+    return [...names].flatMap((name) => {
+      const unit = units.get(name)
+      const entry = this.#entries.get(name)
+      if (entry === undefined) return []
+      const { state, since, why } = entry
       const running =
-        unit === undefined
+        unit === undefined || unit.boot === undefined || downStates.has(unit.state)
           ? undefined
           : {
-              bootId: unit.boot?.bootId,
-              kernel: unit.boot?.kernelRelease,
+              bootId: unit.boot.bootId,
+              kernel: unit.boot.kernelRelease,
               paths: unit.closure.paths.length,
               shared: unit.store.shared,
               injection: unit.injection,
@@ -55,7 +64,14 @@ export class UnitBook {
                 .slice(0, 64)
                 .map(({ pid, role }) => ({ pid, role: bounded(role, 20) })),
             }
-      return { name, state, since, why: why === undefined ? undefined : bounded(why), running }
+      return {
+        name,
+        state: unit?.state ?? state,
+        since,
+        why: why === undefined ? undefined : bounded(why),
+        restarts: unit?.restarts,
+        running,
+      }
     })
   }
 }

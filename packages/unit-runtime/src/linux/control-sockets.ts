@@ -1,9 +1,11 @@
 import { chmodSync } from 'node:fs'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { Listener, UnixFdError, UnixSocket } from '@spectrum/unix-fd'
 import { unixFd } from '@spectrum/unix-fd/linux'
 import { err, ok, type Result } from 'neverthrow'
 import type { ControlListener, ControlSocket } from '../control/powers.js'
+
+const RETRY_MS = 200
 
 /** A connected stream socket for the control protocol, which owns it from then on. */
 export function controlSocket(socket: UnixSocket): ControlSocket {
@@ -46,8 +48,13 @@ function controlListener(listener: Listener): ControlListener {
   return {
     path: listener.path,
     async accept(signal) {
-      const accepted = await listener.accept(signal)
-      return accepted.isOk() ? controlSocket(accepted.value) : undefined
+      for (;;) {
+        const accepted = await listener.accept(signal)
+        if (accepted.isOk()) return controlSocket(accepted.value)
+        if (['closed', 'aborted', 'timed-out'].includes(accepted.error.kind)) return undefined
+        // Whatever else it is may pass. Want of descriptors or memory the listener waits for by itself.
+        await sleep(RETRY_MS, undefined, { signal }).catch(() => {})
+      }
     },
     close: () => listener.close(),
     [Symbol.dispose]: () => listener.close(),

@@ -129,42 +129,26 @@ describe('a host that serves control', () => {
   it('gives the log: the newest lines, then those that come, until the unit ends', async () => {
     await using served = await openServed()
     await using client = await served.client()
-    served.host.events.emit('log', { unit: 'left', source: 'console', text: 'one' })
-    served.host.events.emit('log', { unit: 'right', source: 'console', text: 'another' })
-    served.host.events.emit('log', { unit: 'left', source: 'monitor', text: 'two' })
-    const lines = (await client.logs({ unit: 'left', lines: 1, follow: true }))._unsafeUnwrap()
+    served.print('left', 'one')
+    served.print('right', 'another')
+    served.print('left', 'two')
     const heard: string[] = []
+    const lines = (await client.logs({ unit: 'left', lines: 1, follow: true }))._unsafeUnwrap()
     const reading = (async () => {
-      for await (const line of lines) heard.push('text' in line ? line.text : 'lost')
+      for await (const line of lines.lines) heard.push('text' in line ? line.text : 'lost')
     })()
     await expect.poll(() => heard).toEqual(['two'])
-    served.host.events.emit('log', { unit: 'left', source: 'console', text: 'three' })
+    served.print('left', 'three')
+    served.print('right', 'not this')
     await expect.poll(() => heard).toEqual(['two', 'three'])
     ;(await client.stop({ unit: 'left', graceMs: 0 }))._unsafeUnwrap()
     await reading
-    expect(heard.slice(0, 2)).toEqual(['two', 'three'])
-    const after = (await client.logs({ unit: 'left' }))._unsafeUnwrap()
+    expect((await lines.ended).isOk()).toBe(true)
+    const after = (await client.logs())._unsafeUnwrap()
     const texts: string[] = []
-    for await (const line of after) texts.push('text' in line ? line.text : 'lost')
-    expect(texts).toEqual(expect.arrayContaining(['one', 'two', 'three']))
+    for await (const line of after.lines) if ('text' in line) texts.push(`${line.unit} ${line.text}`)
+    expect(texts).toEqual(expect.arrayContaining(['left one', 'left two', 'left three', 'right another']))
     expect((await client.logs({ unit: 'none' }))._unsafeUnwrapErr().kind).toBe('failed')
-  })
-
-  it('drops lines for a follower that does not read, says how many, and stalls nobody', async () => {
-    await using served = await openServed()
-    await using client = await served.client()
-    const lines = (await client.logs({ unit: 'left', lines: 0, follow: true }))._unsafeUnwrap()
-    const text = 'x'.repeat(4_000)
-    for (let n = 0; n < 2_000; n++) served.host.events.emit('log', { unit: 'left', source: 'console', text })
-    expect((await client.list())._unsafeUnwrap()).toHaveLength(2)
-    let heard = 0
-    let lost = 0
-    for await (const line of lines) {
-      if ('lost' in line) lost += line.lost
-      else heard += 1
-      if (heard + lost === 2_000) break
-    }
-    expect(lost).toBeGreaterThan(1_000)
   })
 
   it('stops one unit, tells of it afterwards, then stops all', async () => {
@@ -177,7 +161,7 @@ describe('a host that serves control', () => {
       ['right', 'running'],
       ['left', 'stopped'],
     ])
-    expect((await client.exec('left', ['/x']))._unsafeUnwrapErr().message).toBe('unit "left" is stopped')
+    expect((await client.exec('left', ['/x']))._unsafeUnwrapErr().message).toContain('unit "left" is stopped')
     expect((await client.stop())._unsafeUnwrap()).toEqual({ stopped: [{ unit: 'right', graceful: true }] })
     await served.server.stopped
     expect(served.host.units.size).toBe(0)

@@ -1,3 +1,4 @@
+import type { FakeGuest } from '@spectrum/unit-monitor/fake'
 import { closure, compose, defineUnit, type Host } from '@spectrum/unit-runtime'
 import {
   type ControlClient,
@@ -79,6 +80,8 @@ export const programs: NonNullable<FakeHostOptions['programs']> = {
 }
 
 export interface Served extends AsyncDisposable {
+  /** Lets the guest of a unit say a line on its console. */
+  print(unit: string, line: string): void
   readonly host: Host
   readonly server: ControlServer
   readonly pairs: Pairs
@@ -88,7 +91,11 @@ export interface Served extends AsyncDisposable {
 /** A fake host with the units `left` and `right`, served. */
 export async function openServed(options: Partial<FakeHostOptions> & { uid?: number } = {}): Promise<Served> {
   const { uid = process.getuid?.() ?? 0, ...more } = options
-  const host = (await openFakeHost({ store: { [hello]: {}, [gdb]: {} }, programs, ...more }))._unsafeUnwrap()
+  const guests = new Map<string, FakeGuest>()
+  const onGuest = (guest: FakeGuest) => guests.set(guest.machine.name, guest)
+  const host = (
+    await openFakeHost({ store: { [hello]: {}, [gdb]: {} }, programs, onGuest, ...more })
+  )._unsafeUnwrap()
   const pairs = new Pairs()
   const server = serveControlWith(host, {
     ...powers,
@@ -104,6 +111,7 @@ export async function openServed(options: Partial<FakeHostOptions> & { uid?: num
   })._unsafeUnwrap()
   ;(await host.start(graph))._unsafeUnwrap()
   return {
+    print: (unit, line) => guests.get(unit)!.print(`${line}\n`),
     host,
     server,
     pairs,

@@ -1,6 +1,20 @@
 import { parseArgs } from 'node:util'
-import { err, ok, type Result } from 'neverthrow'
+import { ok, type Result } from 'neverthrow'
+import { type CompletionCommand, parseComplete, parseCompletion } from './completion/arguments.js'
 import { type GraphCommand, graphForms, graphWords, isGraphVerb } from './graph/command.js'
+import { type HostCommand, isHostVerb, parseHostCommand } from './host/arguments.js'
+import {
+  commandFor,
+  environment,
+  read,
+  seconds,
+  splitAtSeparator,
+  type UsageError,
+  wholeNumber,
+  wrong,
+} from './words.js'
+
+export type { UsageError }
 
 /** What the person asked for, checked. */
 export type Command =
@@ -8,10 +22,13 @@ export type Command =
   | { readonly kind: 'version' }
   | { readonly kind: 'doctor'; readonly json: boolean }
   | GraphCommand
+  | HostCommand
+  | CompletionCommand
   | RunCommand
 
-export type Topic = 'spectrum' | 'doctor' | 'run' | GraphCommand['kind']
+export type Topic = 'spectrum' | 'doctor' | 'run' | 'completion' | GraphCommand['kind'] | HostCommand['kind']
 
+/** `spectrum run`: one unit, one command in it. */
 export interface RunCommand {
   readonly kind: 'run'
   /** Store paths whose closure the unit sees. */
@@ -27,17 +44,8 @@ export interface RunCommand {
   readonly raw: boolean
 }
 
-/** The command line says something that is not understood. Nothing was started. */
-export interface UsageError {
-  readonly kind: 'usage'
-  readonly message: string
-  readonly topic: Topic
-}
-
 const mebibyte = 1024 * 1024
 const memoryMiB = { least: 64, most: 1024 * 1024 }
-/** What a timer can hold. */
-const longestTimeoutS = 2_000_000
 
 /** Reads the arguments after the program's name. */
 export function parseCommandLine(words: readonly string[]): Result<Command, UsageError> {
@@ -54,7 +62,12 @@ export function parseCommandLine(words: readonly string[]): Result<Command, Usag
       return parseDoctor(rest)
     case 'run':
       return parseRun(rest)
+    case 'completion':
+      return parseCompletion(rest)
+    case 'complete':
+      return parseComplete(rest)
     default:
+      if (isHostVerb(first)) return parseHostCommand(first, rest)
       if (isGraphVerb(first)) return parseGraphCommand(first, rest)
       return wrong(
         'spectrum',
@@ -118,10 +131,7 @@ function parseGraphCommand(
 }
 
 function parseRun(words: readonly string[]): Result<Command, UsageError> {
-  // What follows `--` belongs to the unit, whatever it looks like.
-  const separator = words.indexOf('--')
-  const ours = separator < 0 ? words : words.slice(0, separator)
-  const argv = separator < 0 ? [] : words.slice(separator + 1)
+  const { ours, argv: rest } = splitAtSeparator(words)
   return read('run', () =>
     parseArgs({
       args: [...ours],
@@ -139,73 +149,24 @@ function parseRun(words: readonly string[]): Result<Command, UsageError> {
     if (values.help === true) return ok({ kind: 'help', topic: 'run' })
     const closure = values.closure ?? []
     if (closure.length === 0) return wrong('run', 'Name what the unit may see: --closure /nix/store/….')
-    const program = argv[0]
-    if (program === undefined || program === '')
-      return wrong(
-        'run',
-        'Name the command after "--": spectrum run --closure P -- /nix/store/…/bin/program.',
-      )
-    if (!program.startsWith('/'))
-      return wrong('run', `A unit has no search path: name the whole path of "${program}" in the unit.`)
-    return environment(values.env ?? []).andThen((env) =>
-      wholeNumber('--memory', values.memory, 'MiB', memoryMiB.least, memoryMiB.most).andThen((memory) =>
-        seconds(values.timeout).map(
-          (timeoutMs): RunCommand => ({
-            kind: 'run',
-            closure,
-            argv,
-            env,
-            memoryBytes: memory === undefined ? undefined : memory * mebibyte,
-            timeoutMs,
-            stdin: values.interactive === true ? 'open' : 'closed',
-            raw: values.raw === true,
-          }),
+    return commandFor('run', rest, 'spectrum run --closure P').andThen((argv) =>
+      environment('run', values.env ?? []).andThen((env) =>
+        wholeNumber('run', '--memory', values.memory, 'MiB', memoryMiB.least, memoryMiB.most).andThen(
+          (memory) =>
+            seconds('run', '--timeout', values.timeout).map(
+              (timeoutMs): RunCommand => ({
+                kind: 'run',
+                closure,
+                argv,
+                env,
+                memoryBytes: memory === undefined ? undefined : memory * mebibyte,
+                timeoutMs,
+                stdin: values.interactive === true ? 'open' : 'closed',
+                raw: values.raw === true,
+              }),
+            ),
         ),
       ),
     )
   })
 }
-
-function environment(assignments: readonly string[]): Result<Record<string, string>, UsageError> {
-  const entries: [string, string][] = []
-  for (const assignment of assignments) {
-    const at = assignment.indexOf('=')
-    if (at <= 0) return wrong('run', `--env takes NAME=VALUE, not "${assignment}".`)
-    entries.push([assignment.slice(0, at), assignment.slice(at + 1)])
-  }
-  // Not by assignment: a variable may be called __proto__.
-  return ok(Object.fromEntries(entries))
-}
-
-function wholeNumber(
-  option: string,
-  text: string | undefined,
-  unit: string,
-  least: number,
-  most: number,
-): Result<number | undefined, UsageError> {
-  if (text === undefined) return ok(undefined)
-  const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN
-  if (value >= least && value <= most) return ok(value)
-  return wrong('run', `${option} takes a whole number of ${unit} from ${least} to ${most}, not "${text}".`)
-}
-
-function seconds(text: string | undefined): Result<number | undefined, UsageError> {
-  if (text === undefined) return ok(undefined)
-  const value = /^[0-9]{1,9}(\.[0-9]{1,3})?$/.test(text) ? Number(text) : Number.NaN
-  if (value > 0 && value <= longestTimeoutS) return ok(value * 1000)
-  return wrong('run', `--timeout takes seconds, more than 0 and at most ${longestTimeoutS}, not "${text}".`)
-}
-
-function read<T>(topic: Topic, parse: () => T): Result<T, UsageError> {
-  try {
-    return ok(parse())
-  } catch (cause) {
-    if (!(cause instanceof TypeError)) throw cause
-    // Node's sentence names the option; what it advises about `--` is only half true here.
-    return wrong(topic, `${cause.message.split('. ')[0]?.replace(/\.$/, '')}.`)
-  }
-}
-
-const wrong = (topic: Topic, message: string): Result<never, UsageError> =>
-  err({ kind: 'usage', message, topic })

@@ -1,4 +1,5 @@
 export { type Command, parseCommandLine, type RunCommand, type UsageError } from './arguments.js'
+export type { CompletionCommand } from './completion/arguments.js'
 export {
   type BootReport,
   type DoctorPowers,
@@ -9,14 +10,21 @@ export {
   type Verdict,
 } from './doctor.js'
 export type { GraphCommand } from './graph/command.js'
+export type { ExecCommand, HostCommand, LogsCommand } from './host/command.js'
 export type {
   Clock,
+  Collected,
   CommandPowers,
   Failure,
   GraphFile,
+  GraphHost,
+  OpenGraphHost,
   OpenUnitHost,
+  OwnTerminal,
+  RunningHosts,
   Sink,
   StartedUnit,
+  UnitChange,
   UnitHost,
 } from './powers.js'
 export { spectrum } from './spectrum.js'

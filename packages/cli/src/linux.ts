@@ -22,10 +22,14 @@ import { defaultPlaces, findGuestKernel } from '@spectrum/unit-runtime/linux'
 import { ResultAsync } from 'neverthrow'
 import type { BootReport, DoctorPowers, KvmReport } from './doctor.js'
 import { readGraphFile } from './linux/graph-file.js'
+import { openGraphHost } from './linux/graph-host.js'
+import { collectCache, runningHosts } from './linux/hosts.js'
+import { interruptions } from './linux/interruptions.js'
+import { ownTerminal } from './linux/own-terminal.js'
 import { standardStream } from './linux/standard-stream.js'
 import type { Clock, CommandPowers, OpenUnitHost } from './powers.js'
 
-/** The real powers of the `spectrum` command. `interrupted` is aborted by SIGINT, SIGTERM and SIGHUP from now on. */
+/** The real powers of the `spectrum` command. SIGINT, SIGTERM and SIGHUP are listened to from now on. */
 export async function linuxCommandPowers(): Promise<CommandPowers> {
   return {
     stdout: standardStream(1),
@@ -33,10 +37,14 @@ export async function linuxCommandPowers(): Promise<CommandPowers> {
     openStdin: () => process.stdin,
     clock: linuxClock,
     openHost: openUnitHost,
+    openGraphHost,
+    hosts: runningHosts,
+    collect: collectCache,
+    terminal: ownTerminal(),
     doctor: await doctorPowers(),
     readGraph: readGraphFile,
     timeOfDay: () => Date.now(),
-    interrupted: interruption(),
+    ...interruptions(),
     version: ownVersion(),
   }
 }
@@ -48,13 +56,6 @@ const linuxClock: Clock = {
     const timer = setTimeout(() => controller.abort(), ms)
     return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) }
   },
-}
-
-/** The first signal asks for an orderly end; what comes after it changes nothing, because that end is bounded. */
-function interruption(): AbortSignal {
-  const controller = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => controller.abort(name))
-  return controller.signal
 }
 
 function ownVersion(): string {

@@ -1,5 +1,7 @@
-import type { GuestProcess } from '@spectrum/unit-runtime'
-import type { ResultAsync } from 'neverthrow'
+import type { Graph } from '@spectrum/unit-graph'
+import type { GuestProcess, HostService } from '@spectrum/unit-runtime'
+import type { ControlClient, ControlServer, ServedHost } from '@spectrum/unit-runtime/control'
+import type { Result, ResultAsync } from 'neverthrow'
 import type { DoctorPowers } from './doctor.js'
 
 /** Why something could not be done: `kind` for programs, `message` for people. May quote a guest. */
@@ -57,9 +59,65 @@ export type OpenUnitHost = (options: {
 /** What a file that should hold a graph holds. */
 export type GraphFile =
   | { readonly kind: 'text'; readonly text: string }
-  /** What a program that was loaded exports by default. */
-  | { readonly kind: 'value'; readonly value: unknown }
+  /** What a program that was loaded exports by default, and as `services`. */
+  | { readonly kind: 'value'; readonly value: unknown; readonly services?: unknown }
   | { readonly kind: 'unreadable'; readonly message: string }
+
+/** What has become of a unit. */
+export interface UnitChange {
+  readonly unit: string
+  readonly state: string
+  /** Why it failed, when it did. May quote a guest. */
+  readonly why?: string
+}
+
+/** What `up` wants of a host. */
+export interface GraphHost {
+  readonly pid: number
+  readonly directory: string
+  readonly monitor: { readonly kind: string; readonly accelerator: string; readonly why: string }
+  /** Lets other programs of this user find and use it. */
+  serve(): Result<Pick<ControlServer, 'stopped' | typeof Symbol.asyncDispose>, Failure>
+  /** Resolves with the names of the units that were started. */
+  start(graph: Graph, signal: AbortSignal): ResultAsync<readonly string[], Failure>
+  /** Stops the units in the reverse order of their starts, each with this long to end by itself, then the host. */
+  stop(options: { readonly graceMs: number | undefined }): ResultAsync<void, Failure>
+}
+
+/** Aborting the signal, now or later, ends the host at once. */
+export type OpenGraphHost = (options: {
+  readonly signal: AbortSignal
+  readonly services: Readonly<Record<string, HostService>>
+  readonly onUnit: (change: UnitChange) => void
+}) => ResultAsync<GraphHost, Failure>
+
+/** The hosts of this user that run. */
+export interface RunningHosts {
+  /** The hosts of this user that run and are served. Never rejects. */
+  find(): Promise<readonly ServedHost[]>
+  /** The control socket in the directory of a host; a path that is a socket is one. */
+  socketOf(path: string): Promise<string>
+  /** Connects to a host's control socket, by its path. */
+  connect(socket: string, signal: AbortSignal): ResultAsync<ControlClient, Failure>
+}
+
+/** What a collection of the cache has removed, or would. */
+export interface Collected {
+  readonly removed: readonly { readonly file: string; readonly freedBytes: number }[]
+  readonly freedBytes: number
+  /** How many files stay, by why. */
+  readonly kept: Readonly<Record<string, number>>
+}
+
+/** The terminal that standard input and output are. */
+export interface OwnTerminal {
+  /** Characters, as the terminal has them now. */
+  size(): { readonly rows: number; readonly columns: number }
+  /** Calls back when the size has changed, until it is disposed. */
+  onResize(changed: () => void): Disposable
+  /** What is typed is read as it comes; disposing it makes the terminal what it was, and so does the program's end. */
+  raw(): Disposable
+}
 
 /** Everything that the command touches. */
 export interface CommandPowers {
@@ -69,6 +127,15 @@ export interface CommandPowers {
   openStdin(): AsyncIterable<Uint8Array>
   readonly clock: Clock
   readonly openHost: OpenUnitHost
+  readonly openGraphHost: OpenGraphHost
+  readonly hosts: RunningHosts
+  /** Removes cached files that nobody uses. */
+  collect(options: {
+    readonly dryRun: boolean
+    readonly signal: AbortSignal
+  }): ResultAsync<Collected, Failure>
+  /** Absent when standard input or output is none. */
+  readonly terminal: OwnTerminal | undefined
   readonly doctor: DoctorPowers
   /** Reads a graph in JSON, or runs the module that makes one. */
   readonly readGraph: (file: string) => Promise<GraphFile>
@@ -76,5 +143,7 @@ export interface CommandPowers {
   readonly timeOfDay: () => number
   /** Aborted by Ctrl-C and its like; the reason is the name of the signal. */
   readonly interrupted: AbortSignal
+  /** Aborted by the second of them. */
+  readonly hurried: AbortSignal
   readonly version: string
 }

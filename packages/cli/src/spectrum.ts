@@ -1,9 +1,18 @@
 import { parseCommandLine } from './arguments.js'
+import { complete } from './completion/complete.js'
+import { completionScript } from './completion/scripts.js'
 import { doctor } from './doctor.js'
 import { escapeLines } from './escape.js'
+import { gc } from './gc.js'
 import { answer } from './graph/answer.js'
+import { exec } from './host/exec.js'
+import { inject } from './host/inject.js'
+import { logs } from './host/logs.js'
+import { ps } from './host/ps.js'
+import { stop } from './host/stop.js'
 import type { CommandPowers } from './powers.js'
 import { run } from './run.js'
+import { up } from './up.js'
 import { usage } from './usage.js'
 
 /** The `spectrum` command: reads the arguments after its name, does it, resolves with the exit status. */
@@ -27,6 +36,25 @@ export async function spectrum(words: readonly string[], powers: CommandPowers):
       return doctor(command, powers)
     case 'run':
       return run(command, powers)
+    case 'up':
+      return up(command, powers)
+    case 'ps':
+      return ps(command, powers)
+    case 'exec':
+      return exec(command, powers)
+    case 'inject':
+      return inject(command, powers)
+    case 'logs':
+      return logs(command, powers)
+    case 'stop':
+      return stop(command, powers)
+    case 'gc':
+      return gc(command, powers)
+    case 'completion':
+      await powers.stdout.write(completionScript(command.shell))
+      return 0
+    case 'complete':
+      return complete(command.words, powers)
     default:
       return answer(command, powers)
   }

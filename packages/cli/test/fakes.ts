@@ -125,6 +125,8 @@ export class ScriptedHost {
           stderr: iterate(command.stderr ?? []),
           outcome,
           signal: () => okAsync(undefined),
+          resize: () => okAsync(undefined),
+          hangUp: () => okAsync(undefined),
         })
       },
     }
@@ -169,6 +171,7 @@ export const soundMachine = (over: Partial<DoctorPowers> = {}): DoctorPowers => 
 export function powersWith(over: Partial<CommandPowers> & { host?: ScriptedHost } = {}) {
   const { host = new ScriptedHost(), ...rest } = over
   const interruption = new AbortController()
+  const hurry = new AbortController()
   const powers = {
     stdout: new KeptSink(),
     stderr: new KeptSink(),
@@ -178,9 +181,19 @@ export function powersWith(over: Partial<CommandPowers> & { host?: ScriptedHost 
     doctor: soundMachine(),
     readGraph: async () => ({ kind: 'unreadable', message: 'no file' }) as const,
     timeOfDay: () => 0,
+    openGraphHost: () => errAsync({ kind: 'none', message: 'this test opens no host' }),
+    hosts: {
+      find: async () => [],
+      socketOf: async (path: string) => path,
+      connect: () => errAsync({ kind: 'none', message: 'this test has no host' }),
+    },
+    collect: () => errAsync({ kind: 'none', message: 'this test has no cache' }),
+    terminal: undefined,
     interrupted: interruption.signal,
+    hurried: hurry.signal,
     version: '9.8.7',
     ...rest,
   }
-  return { powers, interrupt: (name: string) => interruption.abort(name), host }
+  const interrupt = (name: string) => (interruption.signal.aborted ? hurry : interruption).abort(name)
+  return { powers: powers as CommandPowers & typeof powers, interrupt, host }
 }

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { type GraphFile, spectrum } from '@spectrum/cli'
 import {
   absent,
@@ -188,6 +189,30 @@ describe('a file with a graph', async () => {
     expect(await readGraphFile(module)).toEqual({ kind: 'value', value: { kind: 'graph' } })
     const common = await written('graph.cjs', 'exports.__esModule = true; exports.default = 7')
     expect(await readGraphFile(common)).toEqual({ kind: 'value', value: 7 })
+  })
+
+  it('may be a TypeScript module, with all of the language, its neighbours and this command’s own packages', async () => {
+    await written('kinds.ts', 'export enum Kind { Left = "left" }\nexport type Name = string\n')
+    const file = await written(
+      'graph.ts',
+      `import { closure, compose, defineUnit, type Graph } from '@spectrum/unit-graph'
+import { Kind, type Name } from './kinds.js'
+const name: Name = await Promise.resolve(Kind.Left)
+export const services = { log: (): void => {} }
+export default compose({ left: defineUnit(name, { store: closure('/nix/store/x') }) }) satisfies unknown
+export type { Graph }
+`,
+    )
+    // The sources, which are never older than the test.
+    const own = fileURLToPath(new URL('../../unit-graph/src/index.ts', import.meta.url))
+    const found = await readGraphFile(file, { '@spectrum/unit-graph': own })
+    expect(found).toMatchObject({ kind: 'value', services: { log: expect.any(Function) } })
+    const value = (found as { value: ReturnType<typeof compose> }).value
+    expect(JSON.stringify(value)).toContain('"name":"left"')
+    const common = await written('graph.cts', 'const kind: string = "graph"\nexport = { kind }\n')
+    expect(await readGraphFile(common)).toMatchObject({ kind: 'value', value: { kind: 'graph' } })
+    const broken = await written('broken.ts', 'export default {')
+    expect(await readGraphFile(broken)).toMatchObject({ kind: 'unreadable' })
   })
 
   it('that is not there, or fails, is unreadable for a reason', async () => {

@@ -2,6 +2,7 @@ import { chmodSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type Programs, windowPrograms } from '../../../../examples/windows/src/programs.js'
 import { INSETS } from '../../../wayland-proxy/src/frame/picture.js'
 import { Desktop, type Rectangle } from '../../../wayland-proxy/test/hosts/desktop.js'
 import { Screen } from '../../../wayland-proxy/test/hosts/screen.js'
@@ -17,21 +18,20 @@ import {
   openHost,
   type Unit,
 } from '../../src/index.js'
-import { addMachinePrograms } from './display-closure.js'
 import { findRemains } from './remains.js'
 
 const frame = { label: 'letters', colour: '#2a6ad0' }
 const lines: string[] = []
 const calls: CallEvent[] = []
 let root: string
-let tools: Awaited<ReturnType<typeof addMachinePrograms>>
+let tools: Programs
 let sway: Desktop
 let host: Host
 let mail: Unit
 
 beforeAll(async () => {
   root = await mkdtemp(`${tmpdir()}/display-`)
-  tools = await addMachinePrograms('windows', ['/usr/bin/waypipe', '/usr/bin/weston-flower'])
+  tools = await windowPrograms(['/usr/bin/waypipe', '/usr/bin/weston-flower'])
   sway = await Desktop.sway()
   // sway runs as nobody, whose socket even root may not enter without capabilities.
   chmodSync(sway.runtime, 0o755)
@@ -67,9 +67,10 @@ afterAll(async () => {
 /** A program of the unit that finds a Wayland socket, whose other end is the host's. */
 const show = async (program: string) => {
   const socket = ['--socket', '/run/spectrum/services/display', '--display', 'wayland-0']
-  const argv = [...tools.argv('waypipe'), '--no-gpu', '--threads', '1', ...socket, 'server', '--']
+  const options = ['--no-gpu', '--threads', '1', ...socket]
+  const argv = tools.argv('waypipe', ...options, 'server', '--', ...tools.argv(program))
   const env = { ...tools.env, XDG_RUNTIME_DIR: '/tmp' }
-  return (await mail.spawn([...argv, ...tools.argv(program)], { env, deadlineMs: 600_000 }))._unsafeUnwrap()
+  return (await mail.spawn(argv, { env }))._unsafeUnwrap()
 }
 
 /** Processes of the host's displays. */

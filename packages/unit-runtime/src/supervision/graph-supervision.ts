@@ -17,6 +17,8 @@ export class GraphSupervision {
   readonly #lives: ReadonlyMap<string, UnitLife>
   readonly #before: ReadonlyMap<string, ReadonlySet<string>>
   readonly #stops = new Gate(STOPS_AT_ONCE)
+  /** Keys of the units that are being stopped, or have been: none of them comes back. */
+  readonly #going = new Set<string>()
 
   /** `lives`: by the keys of the graph, in their order. */
   constructor(graph: Graph, lives: ReadonlyMap<string, UnitLife>) {
@@ -74,9 +76,9 @@ export class GraphSupervision {
   }
 
   async #stopDependents(key: string): Promise<void> {
-    const dying = new Set(dyingWith(this.#graph, [key]))
-    dying.delete(key)
-    if (dying.size === 0) return
+    // Those that are being stopped in order already keep their turn.
+    const dying = [...dyingWith(this.#graph, [key])].filter((each) => each !== key && !this.#going.has(each))
+    if (dying.length === 0) return
     const why = `It dies with unit "${this.#lives.get(key)!.name}", which has ended.`
     await this.#stopInOrder(dying, why, GRACE_MS)
   }
@@ -89,6 +91,7 @@ export class GraphSupervision {
     hurry?: AbortSignal,
   ): Promise<ReadonlyMap<string, Result<UnitEnd, HostError>>> {
     const among = new Set(keys)
+    for (const key of among) this.#going.add(key)
     // None of them comes up again while it waits for its turn to go.
     for (const key of among) this.#lives.get(key)!.retire(why)
     const going = new Map<string, Promise<Result<UnitEnd, HostError>>>()

@@ -68,6 +68,24 @@ describe('the order of stops', () => {
     expect([...before.get('ping')!, ...before.get('pong')!]).toEqual(['pong'])
   })
 
+  it('is kept where a unit that sleeps is stopped at once, and others die with it', async () => {
+    const asleep = defineUnit('asleep', { store, start: 'lazy', provides: { pipe } })
+    const middle = defineUnit('middle', {
+      store,
+      diesWith: ['asleep'],
+      needs: { asleep: Pipe },
+      provides: { pipe },
+    })
+    const front = defineUnit('front', { store, needs: { middle: Pipe } })
+    const graph = compose({ asleep, middle, front })
+      .wire({ middle: { asleep: asleep.provides.pipe }, front: { middle: middle.provides.pipe } })
+      ._unsafeUnwrap()
+    await using watched = await watchedHost()
+    ;(await watched.host.start(graph))._unsafeUnwrap()
+    await watched.host.stop()
+    expect(stops(watched.history('front', 'middle'))).toEqual(['front stopped', 'middle stopped'])
+  })
+
   it('gives the units of a graph in its own order, whichever was up first', async () => {
     await using watched = await watchedHost()
     const started = (await watched.host.start(chain()))._unsafeUnwrap()

@@ -185,6 +185,7 @@ export class UnitDisplay implements AsyncDisposable {
   /** Ends the proxy and all that it serves. Idempotent; resolves when no process is left. */
   close(): Promise<void> {
     this.#closed ??= (async () => {
+      this.#gone.abort()
       const processes = [this.#proxy, ...this.#tunnels]
       for (const process of processes) process.kill()
       await Promise.all(processes.map(({ exit }) => exit))

@@ -151,7 +151,21 @@ export async function unpackKernel(deb, { release, image, building, signal }) {
       'name a kernel with SPECTRUM_KERNEL and SPECTRUM_KERNEL_MODULES',
     )
   renameSync(modules, join(kernel, 'lib', 'modules'))
+  await decompress(join(kernel, 'lib', 'modules'), signal)
   await must(findProgram('depmod') ?? 'depmod', ['-b', kernel, release], signal)
+}
+
+/** Where the modules are that a unit may need. */
+const unitModules = /\/kernel\/(arch|crypto|fs|lib|drivers\/(block|char|dax|nvdimm|virtio))\/.*\.ko\.xz$/
+
+/** Newer kernels of Debian bring their modules compressed, which an agent could not load. */
+async function decompress(modules, signal) {
+  const names = readdirSync(modules, { recursive: true }).filter((name) => unitModules.test(name))
+  // One command line holds so many names with ease.
+  for (let from = 0; from < names.length; from += 500) {
+    const some = names.slice(from, from + 500).map((name) => join(modules, name))
+    await must('xz', ['--decompress', '--', ...some], signal)
+  }
 }
 
 /** The package with the kernel itself: what the metapackage depends on. */

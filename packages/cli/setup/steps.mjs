@@ -1,5 +1,6 @@
 import { Interrupted, Problem } from './commands.mjs'
 import { debianPackages, debianTestPackages, nixStore } from './debian.mjs'
+import { foreignGuests } from './foreign-guests.mjs'
 import { guestKernel } from './guest-kernel.mjs'
 import { listenForInterruption } from './interruption.mjs'
 import { labs } from './labs.mjs'
@@ -12,7 +13,7 @@ import { typescriptBuild } from './typescript-build.mjs'
 /** Everything that running units from a checkout needs. */
 export const runtimeSteps = [debianPackages, nixStore, guestKernel, npmDependencies, nativeBuilds]
 /** … and everything that the tests need besides. */
-export const testSteps = [...runtimeSteps, debianTestPackages, labs]
+export const testSteps = [...runtimeSteps, debianTestPackages, labs, foreignGuests]
 export const allSteps = [...testSteps, typescriptBuild]
 
 /**

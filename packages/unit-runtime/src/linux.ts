@@ -15,6 +15,8 @@ import {
   crosvmMonitor,
   type MonitorCandidate,
   type MonitorPowers,
+  type QemuArchitecture,
+  qemuBinary,
   qemuMonitor,
   type RequiredCapability,
 } from '@spectrum/unit-monitor'
@@ -23,6 +25,7 @@ import { err, ok, type Result, ResultAsync } from 'neverthrow'
 import type { HostError } from './errors.js'
 import type { Host } from './host.js'
 import type { HostPlaces } from './host-directory.js'
+import { faultOfArchitecture, kernelOfAnother, noKvmFor, ownArchitecture } from './linux/architecture.js'
 import { findCrosvm } from './linux/find-crosvm.js'
 import { findGuestKernel, type GuestKernelFiles } from './linux/find-guest-kernel.js'
 import { linuxHostFiles } from './linux/host-files.js'
@@ -41,6 +44,11 @@ export { type NoTerminal, openTerminal } from './linux/terminal.js'
 
 /** As `HostOptions`, with what is particular to this machine. */
 export interface LinuxHostOptions extends HostOptions {
+  /**
+   * What the units' programs are compiled for. Default: this machine's own. Units of another run on QEMU with software
+   * emulation (`virt` for aarch64, `pseries` for powerpc64le) and read their store from disks, which share nothing.
+   */
+  readonly architecture?: QemuArchitecture | undefined
   /** Default: `SPECTRUM_KERNEL` with `SPECTRUM_KERNEL_MODULES`, else what the set-up keeps in the cache. */
   readonly kernel?: GuestKernelFiles | undefined
   /** Use this accelerator or fail. Default: `SPECTRUM_ACCELERATOR`, else whichever works, KVM first. */
@@ -62,12 +70,19 @@ async function open(options: LinuxHostOptions): Promise<Result<Host, HostError>>
     state: options.stateDirectory ?? defaults.state,
     cache: options.cacheDirectory ?? defaults.cache,
   }
+  const own = ownArchitecture(process.arch)
+  const architecture = options.architecture ?? own
+  const foreign = architecture === own ? undefined : architecture
+  const wrong = faultOfArchitecture(architecture)
+  if (wrong !== undefined) return err(wrong)
   const accelerator = readAccelerator(options.accelerator ?? process.env['SPECTRUM_ACCELERATOR'])
   if (accelerator.isErr()) return err(accelerator.error)
-  const kernel = await findGuestKernel(process.env, defaults.cache, options.kernel)
+  if (foreign !== undefined && accelerator.value === 'kvm') return err(noKvmFor(foreign, own))
+  const kernel = await findGuestKernel(process.env, defaults.cache, options.kernel, foreign)
   if (kernel.isErr()) return err(kernel.error)
   const requires = REQUIRED[String(options.injection ?? false) as keyof typeof REQUIRED]
-  return openHostWith(linuxHostPowers(places, kernel.value, accelerator.value, requires), places, options)
+  const powers = linuxHostPowers(places, kernel.value, accelerator.value, requires, architecture)
+  return openHostWith(powers, places, options)
 }
 
 /** Which monitors are passed over, by the option `injection`. */
@@ -84,6 +99,7 @@ export function linuxHostPowers(
   kernel: GuestKernelFiles,
   accelerator: 'kvm' | 'emulation' | undefined,
   requires: readonly RequiredCapability[] = [],
+  architecture: QemuArchitecture = ownArchitecture(process.arch),
 ): HostPowers {
   const monitorPowers = linuxPowers()
   return {
@@ -94,10 +110,10 @@ export function linuxHostPowers(
     resources: linuxResources,
     randomHex: (bytes) => randomBytes(bytes).toString('hex'),
     monitorPowers,
-    guest: guestBoot(kernel),
+    guest: guestBoot(kernel, architecture),
     connectAgent,
     chooseMonitor: (powers, place, signal) =>
-      ResultAsync.fromSafePromise(findMonitors(place)).andThen((found) =>
+      ResultAsync.fromSafePromise(findMonitors(place, architecture)).andThen((found) =>
         choose(powers, place, signal, places, found, accelerator, requires),
       ),
     storeFiles: linuxStoreFiles,
@@ -108,13 +124,17 @@ export function linuxHostPowers(
   }
 }
 
-function guestBoot(files: GuestKernelFiles): GuestBoot {
+function guestBoot(files: GuestKernelFiles, architecture: QemuArchitecture): GuestBoot {
   return {
     kernel: files.image,
     initramfs: (signal, needs) =>
-      readGuestKernel({ ...files, needs }, { signal })
-        .andThen((kernel) => initramfsFor(kernel))
-        .mapErr(kernelFailed),
+      readGuestKernel({ ...files, needs, architecture }, { signal })
+        .mapErr(kernelFailed)
+        .andThen((kernel) =>
+          kernel.architecture === architecture
+            ? initramfsFor(kernel).mapErr(kernelFailed)
+            : err(kernelOfAnother(files, kernel.architecture, architecture)),
+        ),
   }
 }
 
@@ -126,6 +146,13 @@ function kernelFailed(cause: GuestKernelError): HostError {
   return { kind: 'kernel-unusable', message, cause }
 }
 
+interface FoundMonitors {
+  readonly identity: string
+  /** Absent for the units of another architecture: it has KVM and nothing else. */
+  readonly crosvm: string | undefined
+  readonly architecture: QemuArchitecture
+}
+
 /**
  * crosvm where there is one, then QEMU, both with KVM where the guest kernel really boots on it; else QEMU with
  * software emulation.
@@ -135,13 +162,15 @@ function choose(
   place: TrialPlace,
   signal: AbortSignal,
   places: HostPlaces,
-  { identity, crosvm }: { readonly identity: string; readonly crosvm: string | undefined },
+  { identity, crosvm, architecture }: FoundMonitors,
   forced: 'kvm' | 'emulation' | undefined,
   requires: readonly RequiredCapability[],
 ): ReturnType<HostPowers['chooseMonitor']> {
-  const accelerators = forced === undefined ? (['kvm', 'emulation'] as const) : [forced]
+  const isForeign = architecture !== ownArchitecture(process.arch)
+  const possible = isForeign ? (['emulation'] as const) : (['kvm', 'emulation'] as const)
+  const accelerators = forced === undefined ? possible : [forced]
   const qemu = accelerators.map((accelerator) => ({
-    monitor: qemuMonitor(powers, { accelerator }),
+    monitor: qemuMonitor(powers, { accelerator, architecture }),
     identity,
   }))
   return chooseMonitor(
@@ -187,13 +216,18 @@ async function trialMachine(place: TrialPlace) {
   return { description, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() }
 }
 
-async function findMonitors(place: TrialPlace) {
-  const crosvm = await findCrosvm(process.env)
-  return { crosvm, identity: await identityOf(place, crosvm) }
+async function findMonitors(place: TrialPlace, architecture: QemuArchitecture): Promise<FoundMonitors> {
+  const isForeign = architecture !== ownArchitecture(process.arch)
+  const crosvm = isForeign ? undefined : await findCrosvm(process.env)
+  return { crosvm, architecture, identity: await identityOf(place, crosvm, architecture) }
 }
 
 /** What a verdict depends on: this boot of the machine, the monitors' binaries, and what the trial boots. */
-async function identityOf(place: TrialPlace, crosvm: string | undefined): Promise<string> {
+async function identityOf(
+  place: TrialPlace,
+  crosvm: string | undefined,
+  architecture: QemuArchitecture,
+): Promise<string> {
   const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => 'unknown')
   const directories = (process.env['PATH'] ?? '/usr/bin:/bin').split(':')
   const facts = [boot.trim()]
@@ -201,7 +235,7 @@ async function identityOf(place: TrialPlace, crosvm: string | undefined): Promis
     place.kernel,
     place.initramfs,
     ...(crosvm === undefined ? [] : [crosvm]),
-    ...directories.map((each) => `${each}/qemu-system-x86_64`),
+    ...directories.map((each) => `${each}/${qemuBinary(architecture)}`),
   ]) {
     const found = await stat(path).catch(() => undefined)
     if (found !== undefined) facts.push(`${path} ${found.size} ${found.mtimeMs}`)

@@ -81,7 +81,12 @@ export class StartPlan {
     image: GuestImage,
     signal: AbortSignal,
   ): Promise<Result<StartPlan, HostError>> {
-    const first = await startParts(parts, image.transport, signal, image)
+    const { pmem, block } = parts.monitor.capabilities
+    // A kernel may well have the drivers for persistent memory that this monitor cannot give it.
+    const disks = image.transport === 'pmem' && !pmem && block
+    const first = disks
+      ? await startParts(parts, 'block', signal)
+      : await startParts(parts, image.transport, signal, image)
     return first.map((start) => new StartPlan(parts, start))
   }
 

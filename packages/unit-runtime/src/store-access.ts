@@ -25,7 +25,7 @@ export const ACCESS: Readonly<Record<StoreTransport, StoreAccess>> = {
     transport: 'block',
     shared: false,
     message:
-      'nothing is shared: the guest kernel has no persistent memory or no DAX, so each unit reads its store ' +
+      'nothing is shared: the guest has no persistent memory, or its kernel no DAX, so each unit reads its store ' +
       'like a disk into memory of its own',
   },
 }

@@ -115,3 +115,24 @@ it('what nobody finishes making is given up in time, or with its host, which lea
   expect(asked.every((signal) => signal.aborted)).toBe(true)
   expect(files.paths().filter((each) => each.includes('/hosts/'))).toEqual([])
 })
+
+it('units start from disks at once where the monitor has no persistent memory, whatever the kernel has', async () => {
+  const asked: unknown[] = []
+  const capabilities = { pmem: false, pmemHotplug: false, blockHotplug: false }
+  const powers = fakeHostPowers({ store, capabilities })
+  const { initramfs } = powers.guest
+  const guest: HostPowers['guest'] = {
+    ...powers.guest,
+    initramfs: (signal, needs) => {
+      asked.push(needs.transport)
+      return initramfs(signal, needs)
+    },
+  }
+  const options = { store: memoryStore(store) }
+  const host = (await openHostWith({ ...powers, guest }, places, options))._unsafeUnwrap()
+  expect(asked).toEqual(['pmem', 'block'])
+  const unit = (await host.start(graphOf('far')))._unsafeUnwrap().unit
+  expect([unit.store.transport, unit.injection]).toEqual(['block', 'none'])
+  expect(asked).toEqual(['pmem', 'block'])
+  await host.stop()
+})

@@ -12,13 +12,18 @@ export interface GuestKernelFiles {
 /**
  * The kernel that units boot: the one named, or `SPECTRUM_KERNEL` with `SPECTRUM_KERNEL_MODULES`, or what the
  * set-up keeps in the cache. Whether it can carry a unit is found out by reading it, later.
+ *
+ * `foreign`: an architecture that is not this machine's own. The set-up keeps a kernel for each beside its own, and the
+ * environment names none for it.
  */
 export async function findGuestKernel(
   env: Environment,
   cache: string,
   named?: GuestKernelFiles,
+  foreign?: string,
 ): Promise<Result<GuestKernelFiles, HostError>> {
   if (named !== undefined) return present(named, 'the option kernel')
+  if (foreign !== undefined) return kept(`${cache}/guest-kernel/${foreign}`)
   const image = env['SPECTRUM_KERNEL']
   const modulesDirectory = env['SPECTRUM_KERNEL_MODULES']
   if (image && modulesDirectory) return present({ image, modulesDirectory }, 'SPECTRUM_KERNEL')
@@ -34,11 +39,12 @@ export async function findGuestKernel(
 async function kept(directory: string): Promise<Result<GuestKernelFiles, HostError>> {
   const releases = await readdir(`${directory}/lib/modules`).catch(() => [])
   for (const release of releases.sort().reverse()) {
-    const files = {
-      image: `${directory}/boot/vmlinuz-${release}`,
-      modulesDirectory: `${directory}/lib/modules/${release}`,
+    const modulesDirectory = `${directory}/lib/modules/${release}`
+    // POWER's kernels are not compressed, and named so.
+    for (const name of ['vmlinuz', 'vmlinux']) {
+      const image = `${directory}/boot/${name}-${release}`
+      if (await exists(image)) return ok({ image, modulesDirectory })
     }
-    if (await exists(files.image)) return ok(files)
   }
   return missing(
     `There is no guest kernel in ${directory}. In a clone of the repository run \`npm run setup\`; elsewhere ` +

@@ -25,12 +25,15 @@ export async function addToStore(name: string, write: (path: string) => Promise<
   }
 }
 
-/** Compiles a program of `programs/` statically, as a store path that references nothing. */
-export function addProgram(name: string, sources: readonly string[]): Promise<string> {
+/**
+ * Compiles a program of `programs/` statically, as a store path that references nothing. `compiler` may be that of
+ * another architecture.
+ */
+export function addProgram(name: string, sources: readonly string[], compiler = 'cc'): Promise<string> {
   return addToStore(name, async (path) => {
     await mkdir(join(path, 'bin'), { recursive: true })
     const files = sources.map((file) => fileURLToPath(new URL(`./programs/${file}`, import.meta.url)))
     const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-D_GNU_SOURCE', '-static', '-s']
-    await run('cc', [...flags, '-o', join(path, 'bin', name), ...files])
+    await run(compiler, [...flags, '-o', join(path, 'bin', name), ...files])
   })
 }

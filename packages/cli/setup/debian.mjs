@@ -23,6 +23,11 @@ export const pieces = [
     present: () => has('sqlite3'),
   },
   {
+    package: 'e2fsprogs',
+    why: 'makes and checks the file systems of volumes',
+    present: () => has('mkfs.ext4') && has('e2fsck'),
+  },
+  {
     package: 'erofs-utils',
     why: 'checks the store images that units mount',
     present: () => has('fsck.erofs') && has('mkfs.erofs') && has('dump.erofs'),

@@ -194,7 +194,7 @@ export interface GuestFile {
   readonly content: AsyncIterable<Uint8Array>
   /** Resolves once, when all of it was read, or with why it ended early. Never rejects. */
   readonly ended: Promise<Result<void, AgentError>>
-  /** Gives the file up; `ended` then says so. May be called again. */
+  /** Nobody wants the rest. */
   cancel(): void
 }
 
@@ -224,7 +224,7 @@ export interface Heartbeat extends Disposable {
 export interface ShutdownOptions extends AgentOptions {
   /** How long processes may take to end by themselves: 0 to 600 000 ms, 10 000 by default. */
   readonly graceMs?: number | undefined
-  /** Called with each step that the unit tells. Must not throw. */
+  /** Called with each step when it is done. Must not throw. */
   readonly onStep?: ((step: ShutdownStep) => void) | undefined
 }
 

@@ -19,6 +19,7 @@ import {
   linesOf,
   pattern,
   start,
+  withDeadline,
 } from './conformance/probe.js'
 import { offer, streamChecks } from './conformance/streams.js'
 import { terminalChecks } from './conformance/terminals.js'
@@ -46,7 +47,6 @@ export interface StoreSubject extends ConformanceSubject {
 const check = checkOf<ConformanceSubject>()
 const storeCheck = checkOf<StoreSubject>()
 
-const cancelMs = 300
 const floodBytes = 8 * 1024 * 1024
 
 /** What every agent promises, the fake as much as the real one. Each check opens a subject of its own. */
@@ -158,7 +158,8 @@ export const agentConformance: readonly ConformanceCheck[] = [
   }),
 
   check('ends a command at its deadline, even while its output is not read', async (subject) => {
-    const process = await start(subject, ['flood', String(floodBytes)], {}, { deadlineMs: cancelMs })
+    const argv = [...subject.probe, 'flood', String(floodBytes)]
+    const process = await withDeadline((deadlineMs) => subject.agent.exec({ argv }, { deadlineMs }))
     assert.deepEqual(await process.outcome, { kind: 'timed-out' })
   }),
 

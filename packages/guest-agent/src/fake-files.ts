@@ -26,7 +26,7 @@ export interface FakeVolume {
   readonly damaged?: boolean | undefined
 }
 
-/** What lies at a path of a fake unit. */
+/** What may be in a directory of a fake unit. */
 export type FakeEntry =
   | { readonly kind: 'file'; readonly bytes: Uint8Array; readonly mode: number }
   | { readonly kind: 'directory' }
@@ -72,7 +72,7 @@ export class FakeFiles {
     return undefined
   }
 
-  /** Unmounts all that was mounted; how many there were. */
+  /** Returns how many there were. */
   unmountAll(): number {
     const count = this.#mounted.size
     this.#mounted.clear()
@@ -131,7 +131,7 @@ export class FakeFiles {
       .sort()
   }
 
-  /** Whether a directory is at that path. */
+  /** Whether there is a directory at this path. */
   isDirectory(path: string): boolean {
     return this.#entries.get(path)?.kind === 'directory'
   }

@@ -28,7 +28,7 @@ export class FakeTerminal {
     this.#ends = ends
   }
 
-  /** Characters, as the host has last told. */
+  /** What the host gave it last. */
   get size(): TerminalSize {
     return this.#size
   }

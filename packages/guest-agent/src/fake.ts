@@ -121,13 +121,13 @@ export interface FakeAgentChannel {
   boundNames(): readonly string[]
   /** A disk is plugged in while the unit runs. */
   addVolume(serial: string, volume: FakeVolume): void
-  /** What the unit's clock says, and how many bytes of entropy it was given. */
+  /** What the unit's clock says. */
   epochMs(): number
-  /** How many bytes of entropy the host has given the unit. */
+  /** How many bytes of entropy it was given. */
   entropyBytes(): number
-  /** From now on it neither hears nor says anything, as a machine that is paused; `thaw` ends that. */
+  /** From now on it neither hears nor says anything, as a machine that is paused. */
   freeze(): void
-  /** The unit goes on after it stood still. */
+  /** It hears what was said meanwhile. */
   thaw(): void
   /** The unit vanishes without a word. */
   lose(): void

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
 import type { Agent, FileContent, FileGet, FilePut, GuestFilePlace } from '../agent.js'
 import { limits } from '../frames.js'
-import { type ConformanceSubject, checkOf, collect, finish, pattern, start } from './probe.js'
+import { type ConformanceSubject, checkOf, collect, finish, pattern, start, withDeadline } from './probe.js'
 
 const check = checkOf<ConformanceSubject>()
 /** More than a window of a stream. */
@@ -145,7 +145,7 @@ export const fileChecks = [
     const cancelled = (await agent.getFile(place))._unsafeUnwrap()
     cancelled.cancel()
     assert.equal((await cancelled.ended)._unsafeUnwrapErr().kind, 'aborted')
-    const unread = (await agent.getFile(place, { deadlineMs: 300 }))._unsafeUnwrap()
+    const unread = await withDeadline((deadlineMs) => agent.getFile(place, { deadlineMs }))
     assert.equal((await unread.ended)._unsafeUnwrapErr().kind, 'timed-out')
   }),
 

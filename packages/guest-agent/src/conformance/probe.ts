@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
+import type { Result } from 'neverthrow'
 import type { Agent, GuestCommand, GuestProcess } from '../agent.js'
+import type { AgentError } from '../errors.js'
 
 /** A connected agent, and a program inside its unit that does what the checks ask of it. */
 export interface ConformanceSubject extends AsyncDisposable {
@@ -40,6 +42,17 @@ export async function start(
   const result = await agent.exec({ argv: [...probe, ...verb], ...more }, options)
   if (result.isErr()) assert.fail(`exec failed: ${result.error.kind}: ${result.error.message}`)
   return result.value
+}
+
+/** Tries with more time until there is enough to begin with: a busy machine needs longer to start anything. */
+export async function withDeadline<T>(
+  begin: (deadlineMs: number) => PromiseLike<Result<T, AgentError>>,
+): Promise<T> {
+  for (let deadlineMs = 300; ; deadlineMs *= 4) {
+    const result = await begin(deadlineMs)
+    if (result.isOk()) return result.value
+    if (result.error.kind !== 'timed-out' || deadlineMs > 30_000) assert.fail(result.error.message)
+  }
 }
 
 export async function finish(process: GuestProcess) {

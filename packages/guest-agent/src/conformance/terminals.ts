@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
 import { limits } from '../frames.js'
-import { type ConformanceSubject, checkOf, collect, finish, linesOf, pattern, start } from './probe.js'
+import {
+  type ConformanceSubject,
+  checkOf,
+  collect,
+  finish,
+  linesOf,
+  pattern,
+  start,
+  withDeadline,
+} from './probe.js'
 
 const check = checkOf<ConformanceSubject>()
 const pty = { rows: 24, columns: 80 }
@@ -92,7 +101,8 @@ export const terminalChecks = [
   ),
 
   check('cancels a command on a terminal that nobody reads', async (subject) => {
-    const process = await start(subject, ['raw-flood', String(8 * rawBytes)], { pty }, { deadlineMs: 300 })
+    const argv = [...subject.probe, 'raw-flood', String(8 * rawBytes)]
+    const process = await withDeadline((deadlineMs) => subject.agent.exec({ argv, pty }, { deadlineMs }))
     assert.deepEqual(await process.outcome, { kind: 'timed-out' })
   }),
 

@@ -26,6 +26,21 @@ static void put_some_text(struct writer *w)
 	write_bytes(w, text, length);
 }
 
+static void put_some_path(struct writer *w)
+{
+	static const char *const paths[] = {"/data", "/home/x", "/", "/a/../b", "/proc/x", "/nix", "/run", "relative", "/a//b"};
+	const char *path = paths[next(sizeof paths / sizeof paths[0])];
+	write_u16(w, (uint16_t)strlen(path));
+	write_bytes(w, path, strlen(path));
+}
+
+static void put_some_user(struct writer *w)
+{
+	bool own = next(2) == 0;
+	write_u32(w, own ? USER_OWN : next(1000));
+	write_u32(w, own != (next(8) == 0) ? USER_OWN : next(1000));
+}
+
 /* A frame that is nearly right: valid shapes, sometimes with wrong counts. */
 static size_t make_frame(uint8_t *bytes, size_t room)
 {
@@ -33,7 +48,9 @@ static size_t make_frame(uint8_t *bytes, size_t room)
 	                                FRAME_SIGNAL,  FRAME_KILL,   FRAME_MOUNT,       FRAME_MOUNT_NAMES,  FRAME_MOUNT_CANCEL,
 	                                FRAME_POWER_OFF, FRAME_LIST_STORE, FRAME_MOUNT_VIEW, FRAME_UNBIND,
 	                                FRAME_OFFER_SERVICES, FRAME_CONNECT, FRAME_SEND, FRAME_SEND_END,
-	                                FRAME_RECEIVE_CREDIT, FRAME_RECEIVE_STOP, FRAME_RESET, 0, 255};
+	                                FRAME_RECEIVE_CREDIT, FRAME_RECEIVE_STOP, FRAME_RESET, FRAME_PING, FRAME_RESIZE,
+	                                FRAME_HANG_UP, FRAME_MOUNT_VOLUME, FRAME_SET_CLOCK, FRAME_ADD_ENTROPY,
+	                                FRAME_SHUT_DOWN, FRAME_PUT_FILE, FRAME_GET_FILE, 0, 255};
 	struct writer w = {.at = bytes, .left = room, .bad = false};
 	uint8_t type = types[next(sizeof types)];
 	write_u8(&w, type);
@@ -44,6 +61,9 @@ static size_t make_frame(uint8_t *bytes, size_t room)
 		write_u8(&w, (uint8_t)next(3));
 		write_u32(&w, next(2 * LIMIT_MAX_CREDIT));
 		write_u32(&w, next(LIMIT_MAX_CREDIT));
+		write_u16(&w, (uint16_t)next(3));
+		write_u16(&w, (uint16_t)next(3));
+		put_some_user(&w);
 		put_some_text(&w);
 		for (int list = 0; list < 2; list++) {
 			count = next(next(4) == 0 ? 1100 : 5);
@@ -71,6 +91,37 @@ static size_t make_frame(uint8_t *bytes, size_t room)
 		write_u32(&w, next(20000));
 		break;
 	case FRAME_CONNECT:
+		put_some_text(&w);
+		break;
+	case FRAME_RESIZE:
+		write_u32(&w, next(1000));
+		write_u16(&w, (uint16_t)next(3));
+		write_u16(&w, (uint16_t)next(70000));
+		break;
+	case FRAME_MOUNT_VOLUME:
+		write_u32(&w, next(100000));
+		write_u8(&w, (uint8_t)next(3));
+		put_some_text(&w);
+		write_u16(&w, 4);
+		write_bytes(&w, next(8) == 0 ? "ext3" : "ext4", 4);
+		put_some_path(&w);
+		break;
+	case FRAME_SET_CLOCK:
+		write_u64(&w, next(2) == 0 ? (uint64_t)LIMIT_CLOCK_FROM_MICROSECONDS + next(1000) : (uint64_t)next(~0U) << 22);
+		break;
+	case FRAME_ADD_ENTROPY:
+		for (uint32_t i = next(3) == 0 ? next(600) : 32 + next(3); i > 0; i--)
+			write_u8(&w, (uint8_t)next(256));
+		break;
+	case FRAME_PUT_FILE:
+		write_u64(&w, next(2) == 0 ? next(1000) : (uint64_t)next(~0U) << 9);
+		write_u16(&w, (uint16_t)next(8192));
+		put_some_user(&w);
+		put_some_path(&w);
+		put_some_text(&w);
+		break;
+	case FRAME_GET_FILE:
+		put_some_path(&w);
 		put_some_text(&w);
 		break;
 	case FRAME_OFFER_SERVICES:

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -363,6 +364,10 @@ int main(int argc, char **argv)
 	} else if (strcmp(verb, "who") == 0) {
 		char line[128];
 		snprintf(line, sizeof line, "uid=%u gid=%u groups=%d", getuid(), getgid(), getgroups(0, NULL));
+		put_line(line);
+	} else if (strcmp(verb, "clock") == 0) {
+		char line[64];
+		snprintf(line, sizeof line, "%lld", (long long)time(NULL));
 		put_line(line);
 	} else if (strcmp(verb, "terminal") == 0) {
 		print_terminal();

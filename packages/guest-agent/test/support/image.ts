@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 
 const deviceAlignment = 2 * 1024 * 1024
 const trailerBytes = 4096
@@ -35,4 +35,11 @@ export function makeSplitImage(tree: string, image: string, blob: string): { ima
   })
   if (statSync(blob).size === 0) throw new Error('mkfs.erofs wrote no data to its device')
   return { image: sealDevice(image), device: sealDevice(blob) }
+}
+
+/** An empty ext4 file system, for a volume. */
+export function makeExt4(file: string, bytes: number): void {
+  writeFileSync(file, '')
+  truncateSync(file, bytes)
+  execFileSync('mkfs.ext4', ['-q', '-F', file], { stdio: 'pipe', timeout: 60_000, killSignal: 'SIGKILL' })
 }

@@ -37,6 +37,8 @@ export interface MachineOptions {
   readonly hotplugSlots?: number
   /** Files for virtio-blk devices. */
   readonly disks?: readonly string[]
+  /** Files for virtio-blk devices that can be written, by serial number. */
+  readonly volumes?: Readonly<Record<string, string>>
   /** A virtio-fs device with this tag, whose server listens at the socket. */
   readonly view?: { readonly tag: string; readonly socket: string }
   readonly memoryMiB?: number
@@ -90,6 +92,10 @@ export class TestMachine implements AsyncDisposable {
       ...(options.disks ?? []).flatMap((file, index) => [
         ...['-blockdev', `driver=file,node-name=d${index},filename=${file},read-only=on,auto-read-only=off`],
         ...['-device', `virtio-blk-pci,drive=d${index}`],
+      ]),
+      ...Object.entries(options.volumes ?? {}).flatMap(([serial, file], index) => [
+        ...['-blockdev', `driver=file,node-name=v${index},filename=${file}`],
+        ...['-device', `virtio-blk-pci,drive=v${index},serial=${serial}`],
       ]),
       ...Array.from({ length: slots }, (_, index) => [
         '-device',

@@ -31,6 +31,8 @@ export interface Execution {
   readonly interruption: 'ends' | 'is-sent'
   /** Starts the command; the signal ends it. */
   spawn(signal: AbortSignal): ResultAsync<CommandProcess, Failure>
+  /** How the first Ctrl-C and its like reach it, by the name of the signal; as that signal where this is absent. */
+  interrupt?(process: CommandProcess, signal: string): void
   /** Called with the running command, before anything is read of it. What it returns is disposed of at the end. */
   attach?(process: CommandProcess): Disposable
 }
@@ -48,12 +50,13 @@ export async function execute(execution: Execution, powers: ExecutePowers): Prom
   const { interrupted, hurried, clock, stderr } = powers
   const cut = new AbortController()
   const cutFor = (why: Cut) => cut.abort(why)
+  const interrupt = execution.interrupt ?? ((process, signal) => void process.signal(signalNumber(signal)))
   let running: CommandProcess | undefined
   using timeout = execution.timeoutMs === undefined ? undefined : clock.deadline(execution.timeoutMs)
   const onTimeout = () => cutFor('timed-out')
   const onInterrupt = () => {
     if (execution.interruption === 'ends' || running === undefined) cutFor('interrupted')
-    else running.signal(signalNumber(String(interrupted.reason)))
+    else interrupt(running, String(interrupted.reason))
   }
   const onHurry = () => cutFor('interrupted')
   timeout?.signal.addEventListener('abort', onTimeout, { once: true })

@@ -111,6 +111,8 @@ export interface Collected {
 
 /** The terminal that standard input and output are. */
 export interface OwnTerminal {
+  /** Which kind it is, as programs know it: TERM. */
+  readonly type: string | undefined
   /** Characters, as the terminal has them now. */
   size(): { readonly rows: number; readonly columns: number }
   /** Calls back when the size has changed, until it is disposed. */

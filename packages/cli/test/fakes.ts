@@ -168,7 +168,11 @@ export const soundMachine = (over: Partial<DoctorPowers> = {}): DoctorPowers => 
   ...over,
 })
 
-export function powersWith(over: Partial<CommandPowers> & { host?: ScriptedHost } = {}) {
+export function powersWith(over: Partial<CommandPowers> & { host?: ScriptedHost } = {}): {
+  powers: CommandPowers
+  interrupt: (name: string) => void
+  host: ScriptedHost
+} {
   const { host = new ScriptedHost(), ...rest } = over
   const interruption = new AbortController()
   const hurry = new AbortController()
@@ -195,5 +199,5 @@ export function powersWith(over: Partial<CommandPowers> & { host?: ScriptedHost 
     ...rest,
   }
   const interrupt = (name: string) => (interruption.signal.aborted ? hurry : interruption).abort(name)
-  return { powers: powers as CommandPowers & typeof powers, interrupt, host }
+  return { powers: powers as CommandPowers, interrupt, host }
 }

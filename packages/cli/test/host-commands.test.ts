@@ -191,6 +191,114 @@ describe('spectrum exec', () => {
   })
 })
 
+describe('spectrum exec -t', () => {
+  /** A terminal of 100 by 30 characters, and what has become of it. */
+  function terminal() {
+    const seen = { raw: 0, listeners: new Set<() => void>(), size: { rows: 30, columns: 100 } }
+    const own: NonNullable<CommandPowers['terminal']> = {
+      type: 'vt100',
+      size: () => seen.size,
+      onResize(changed) {
+        seen.listeners.add(changed)
+        return { [Symbol.dispose]: () => void seen.listeners.delete(changed) }
+      },
+      raw() {
+        seen.raw += 1
+        return {
+          [Symbol.dispose]() {
+            seen.raw -= 1
+          },
+        }
+      },
+    }
+    return { seen, own }
+  }
+
+  /** What is typed until `end` is called. */
+  function keyboard() {
+    const keys: Buffer[] = []
+    let wake = () => {}
+    let ended = false
+    return {
+      type(text: string) {
+        keys.push(Buffer.from(text))
+        wake()
+      },
+      end() {
+        ended = true
+        wake()
+      },
+      async *read() {
+        for (;;) {
+          const key = keys.shift()
+          if (key !== undefined) yield key
+          else if (ended) return
+          else
+            await new Promise<void>((resolve) => {
+              wake = resolve
+            })
+        }
+      },
+    }
+  }
+
+  it('gives the program a terminal of this size, keys as they are, and gives this one back', async () => {
+    await using host = await runHost()
+    const { seen, own } = terminal()
+    const keys = keyboard()
+    const { powers } = host.powers({
+      terminal: own,
+      openStdin: () => keys.read(),
+      stdout: new KeptSink(true),
+    })
+    const running = typed(powers, 'exec', '-it', 'left', '--', `${hello}/bin/screen`)
+    const shown = () => (powers.stdout as KeptSink).text
+    await expect.poll(shown).toContain('vt100 100x30\r\n')
+    expect(seen.raw).toBe(1)
+    seen.size = { rows: 31, columns: 99 }
+    for (const changed of seen.listeners) changed()
+    await expect.poll(shown).toContain('99x31\r\n')
+    keys.type('hello\n')
+    await expect.poll(shown).toContain('<hello')
+    keys.type('\x04')
+    expect((await running).status).toBe(5)
+    expect([seen.raw, seen.listeners.size]).toEqual([0, 0])
+    keys.end()
+  })
+
+  it('takes Ctrl-C to the program, and hangs up when this terminal does', async () => {
+    await using host = await runHost()
+    const { seen, own } = terminal()
+    const keys = keyboard()
+    const typing = host.powers({ terminal: own, openStdin: () => keys.read() })
+    const running = typed(typing.powers, 'exec', '-it', 'left', '--', `${hello}/bin/screen`)
+    await expect.poll(() => (typing.powers.stdout as KeptSink).text).toContain('vt100')
+    keys.type('\x03')
+    expect((await running).status).toBe(130)
+    const gone = host.powers({ terminal: own, openStdin: () => keys.read() })
+    const hanging = typed(gone.powers, 'exec', '-it', 'left', '--', `${hello}/bin/screen`)
+    await expect.poll(() => (gone.powers.stdout as KeptSink).text).toContain('vt100')
+    gone.interrupt('SIGHUP')
+    await hanging
+    expect(host.seen.signals).toContain(1)
+    expect(seen.raw).toBe(0)
+    keys.end()
+  })
+
+  it('gives this terminal back when the host goes away', async () => {
+    await using host = await runHost()
+    const { seen, own } = terminal()
+    const keys = keyboard()
+    const { powers } = host.powers({ terminal: own, openStdin: () => keys.read() })
+    const running = typed(powers, 'exec', '-it', 'left', '--', `${hello}/bin/screen`)
+    await expect.poll(() => seen.raw).toBe(1)
+    await host.host.stop({ graceMs: 0 })
+    expect((await running).status).toBe(125)
+    expect(seen.raw).toBe(0)
+    keys.end()
+  })
+})
+
 describe('spectrum inject', () => {
   it('adds software, and says how much', async () => {
     await using host = await runHost()

@@ -49,6 +49,14 @@ export const programs = (seen: Seen): Programs => ({
       process.killed.addEventListener('abort', () => resolve(9))
     })
   },
+  [`${hello}/bin/screen`]: async (process) => {
+    const size = () => `${process.terminal?.size.columns}x${process.terminal?.size.rows}\n`
+    await process.stdout.write(`${process.env['TERM']} ${size()}`)
+    process.onSignal(28, () => void process.stdout.write(size()))
+    process.onSignal(1, () => seen.signals.push(1))
+    for await (const bytes of process.stdin) await process.stdout.write(`<${Buffer.from(bytes)}>`)
+    return 5
+  },
   [`${hello}/bin/deaf`]: async (process) => {
     await process.stdout.write('staying\n')
     return await new Promise((resolve) => {

@@ -1,6 +1,7 @@
 import type { ControlClient, ControlledCommand } from '@spectrum/unit-runtime/control'
 import { complain } from '../complain.js'
 import { type ExecutePowers, execute } from '../execute.js'
+import { signalNumber } from '../exit-status.js'
 import type { CommandPowers } from '../powers.js'
 import type { ExecCommand } from './command.js'
 import { type ReachPowers, withHost } from './reach.js'
@@ -17,8 +18,9 @@ export async function exec(command: ExecCommand, powers: ExecPowers): Promise<nu
 }
 
 function executeIn(client: ControlClient, command: ExecCommand, powers: ExecPowers): Promise<number> {
-  const { unit, argv, env, cwd, stdin, timeoutMs, raw } = command
+  const { unit, argv, cwd, stdin, timeoutMs, raw } = command
   const terminal = command.terminal ? powers.terminal : undefined
+  const env = terminal?.type === undefined ? command.env : { TERM: terminal.type, ...command.env }
   let running: ControlledCommand | undefined
   return execute(
     {
@@ -32,6 +34,11 @@ function executeIn(client: ControlClient, command: ExecCommand, powers: ExecPowe
           running = process
           return process
         }),
+      interrupt: (process, signal) => {
+        // The terminal is gone, the unit's as well as this one.
+        if (signal === 'SIGHUP' && terminal !== undefined) running?.hangUp()
+        else process.signal(signalNumber(signal))
+      },
       attach: () => {
         // From here on what is typed goes to the unit as it is, Ctrl-C included, until the command has ended.
         const typing = stdin === 'open' ? terminal?.raw() : undefined

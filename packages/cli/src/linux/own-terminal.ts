@@ -6,6 +6,7 @@ export function ownTerminal(): OwnTerminal | undefined {
   const { stdin, stdout } = process
   if (!(stdin instanceof ReadStream) || !(stdout instanceof WriteStream)) return undefined
   return {
+    type: process.env['TERM'],
     size: () => ({ rows: bounded(stdout.rows, 24), columns: bounded(stdout.columns, 80) }),
     onResize(changed) {
       stdout.on('resize', changed)

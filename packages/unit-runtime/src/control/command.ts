@@ -36,12 +36,10 @@ export async function runCommand(
 ): Promise<Answered> {
   const { signal, streams, send, clock } = powers
   const { argv, env, cwd, stdin, pty } = request
-  if (pty !== undefined)
-    return { failure: { kind: 'unsupported', message: 'units of this host have no terminals' } }
   // A lazy unit is started by this, and one that starts is waited for.
   const up = await unit.start({ signal })
   if (up.isErr()) return { failure: { kind: up.error.kind, message: bounded(up.error.message, 8_000) } }
-  const begun = await unit.spawn(argv, { env, cwd, stdin, signal })
+  const begun = await unit.spawn(argv, { env, cwd, stdin, pty, signal })
   if (begun.isErr()) {
     const { kind, message } = begun.error
     return { failure: { kind, message: bounded(message, 8_000) } }
@@ -67,9 +65,16 @@ export async function runCommand(
   return {}
 }
 
+/** Whoever does something to a command that has just ended is told by its outcome. */
 function perform(act: Act, process: GuestProcess): void {
-  // Whoever does something to a command that has just ended is told by its outcome.
-  if (act.act === 'signal') void process.signal(act.number)
+  switch (act.act) {
+    case 'signal':
+      return void process.signal(act.number)
+    case 'resize':
+      return void process.resize({ rows: act.rows, columns: act.columns })
+    case 'hang-up':
+      return void process.hangUp()
+  }
 }
 
 async function passInput(streams: Streams, to: NonNullable<GuestProcess['stdin']>): Promise<void> {

@@ -1,7 +1,9 @@
 /* A program that does one thing by name, so that what comes out of a unit can be compared with what went in. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -51,6 +53,25 @@ static int report(int status)
 	return status;
 }
 
+static void show_size(int signal)
+{
+	struct winsize size = { 0 };
+	char text[64];
+	(void)signal;
+	ioctl(1, TIOCGWINSZ, &size);
+	int length = snprintf(text, sizeof text, "%dx%d\n", size.ws_col, size.ws_row);
+	write_all(1, (const unsigned char *)text, (size_t)length);
+}
+
+/* The size of its terminal, now and whenever it changes. */
+static int screen(void)
+{
+	signal(SIGWINCH, show_size);
+	show_size(0);
+	for (;;)
+		pause();
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -61,6 +82,8 @@ int main(int argc, char **argv)
 		return copy();
 	if (strcmp(what, "report") == 0)
 		return report((int)number);
+	if (strcmp(what, "screen") == 0)
+		return screen();
 	if (strcmp(what, "stay") == 0) {
 		puts("here");
 		fflush(stdout);

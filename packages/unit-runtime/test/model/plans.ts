@@ -158,9 +158,7 @@ export function graphOf({ units }: Plan): Graph {
       needs: Object.fromEntries(plan.needs.map((_, need) => [needOf(need), Pipe.optional()])),
       ...(plan.life === 'restarts' ? { restart: { when: 'on-failure' } as const } : {}),
       ...(plan.life === 'lazy' && isCalled(units, index) ? { start: 'lazy' as const } : {}),
-      ...(plan.dies && first !== undefined && units[first.provider]!.life !== 'lazy'
-        ? { diesWith: [nameOf(first.provider)] }
-        : {}),
+      ...(plan.dies && first !== undefined ? { diesWith: [nameOf(first.provider)] } : {}),
     }
     const definition = defineUnit(name, options) as unknown as UnitDefinition
     built.push(definition)

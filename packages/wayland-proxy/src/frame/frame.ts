@@ -2,7 +2,7 @@ import type { ProtocolObject } from '../objects/protocol-object.js'
 import { type Outcome, PASS, SWALLOW } from '../relay/hooks.js'
 import type { Session } from '../relay/session.js'
 import { type Box, intersection, outset, reaching, sameBox, union } from './box.js'
-import { bandPlace, INSETS, MOST_PIXELS, solidPlace } from './picture.js'
+import { bandPlace, INSETS, MOST_PIXELS, MOST_SCALE, solidPlace } from './picture.js'
 import { begins, int, named, type StripBuffer, type Supply, uint } from './supply.js'
 import type { Size, SurfaceState } from './surface.js'
 
@@ -37,6 +37,7 @@ class Strip {
   readonly subsurface: ProtocolObject
   readonly #supply: Supply
   #place: Box | undefined
+  #scale = 1
   #buffer: StripBuffer | undefined
 
   constructor(side: Side, supply: Supply, window: SurfaceState) {
@@ -53,20 +54,24 @@ class Strip {
     ])
   }
 
-  /** From the parent's next commit on. */
-  moveTo(place: Box): void {
+  /** From the parent's next commit on. `dense`: how many pixels its picture should have for one of the window's. */
+  moveTo(place: Box, dense: number): void {
     const { session } = this.#supply
     const before = this.#place
     this.#place = place
     if (before?.x !== place.x || before.y !== place.y) {
       session.request(this.subsurface, 'set_position', [int(place.x), int(place.y)])
     }
-    if (before?.width === place.width && before.height === place.height) return
+    const { width, height } = place
+    const scale = this.#supply.scaleFor(dense)
+    if (before?.width === width && before.height === height && scale === this.#scale) return
     this.#buffer?.retire()
-    const look = this.side === 'top' ? bandPlace : solidPlace(place.width)
-    this.#buffer = this.#supply.buffer(look, place.width, place.height)
+    const look = this.side === 'top' ? bandPlace(scale) : solidPlace(width, scale)
+    this.#buffer = this.#supply.buffer(scale, look, width * scale, height * scale)
+    if (scale !== this.#scale) session.request(this.surface, 'set_buffer_scale', [int(scale)])
+    this.#scale = scale
     session.request(this.surface, 'attach', [named(this.#buffer.object), int(0), int(0)])
-    session.request(this.surface, 'damage', [0, 0, place.width, place.height].map(int))
+    session.request(this.surface, 'damage', [0, 0, width, height].map(int))
     session.request(this.surface, 'commit', [])
   }
 
@@ -113,6 +118,8 @@ export class Frame {
   #xdg: ProtocolObject
   /** What the frame goes round; undefined while nothing is shown. */
   #inside: Box | undefined
+  /** As dense as the window's own content was when it was last fitted. */
+  #scale = 1
   margins = LEAST_MARGINS
   /** What the compositor says of the window next: the size of the screen that it is to cover, if it is. */
   screen: Size | undefined
@@ -200,7 +207,7 @@ export class Frame {
       if (this.#inside !== undefined) this.#hide()
       return PASS
     }
-    if (!state.changed) {
+    if (!state.changed && this.#scale === this.#dense) {
       if (this.#inside !== undefined) this.#staysOnScreen(outset(this.#inside, INSETS))
       return PASS
     }
@@ -231,6 +238,10 @@ export class Frame {
     return PASS
   }
 
+  get #dense(): number {
+    return Math.min(this.#state.scale, MOST_SCALE)
+  }
+
   #impossible(): Outcome {
     return this.#session.forbid('W-FRAME', 'a window too large for a frame', IMPLEMENTATION)
   }
@@ -257,9 +268,13 @@ export class Frame {
       width: outside.width - window.width,
       height: outside.height - window.height,
     }
-    if (sameBox(this.#inside, inside)) return
+    const scale = this.#dense
+    const same = sameBox(this.#inside, inside)
+    if (same && scale === this.#scale) return
     this.#inside = inside
-    for (const strip of this.#strips) strip.moveTo(placeOf(strip.side, inside))
+    this.#scale = scale
+    for (const strip of this.#strips) strip.moveTo(placeOf(strip.side, inside), scale)
+    if (same) return
     const { x, y, width, height } = outside
     this.#session.request(this.#xdg, 'set_window_geometry', [x, y, width, height].map(int))
   }

@@ -5,12 +5,13 @@ import type { FramePolicy } from '../policy/policy.js'
 import type { Session } from '../relay/session.js'
 import type { UnitContext } from '../relay/unit-context.js'
 import type { Argument } from '../wire/signature.js'
-import { drawPicture, PICTURE_BYTES, type Place } from './picture.js'
+import { drawPicture, type Place, pictureBytes } from './picture.js'
 
 /** wl_shm.format */
 const XRGB8888 = 1
 /** All that frames need of them came with their first versions, but for the damage of buffers. */
 const VERSIONS = { wl_compositor: 4, wl_subcompositor: 1, wl_shm: 1 } as const
+const NAMES = Object.keys(VERSIONS) as (keyof typeof VERSIONS)[]
 
 const [LEAST, MOST] = [-0x8000_0000, 0x7fff_ffff]
 
@@ -23,16 +24,20 @@ export const uint = (value: number): Argument<Fd> => ({ kind: 'uint', value })
 export const named = (object: ProtocolObject): Argument<Fd> => ({ kind: 'object', id: object.serverId })
 export const begins = (object: ProtocolObject): Argument<Fd> => ({ kind: 'new-id', id: object.serverId })
 
-/** One picture for all clients of a unit, by what it shows. */
+/** One picture for all clients of a unit, by what it shows and how densely. */
 const pictures = new WeakMap<UnitContext, Map<string, Fd>>()
 
-function pictureOf(unit: UnitContext, { label, colour }: FramePolicy): Result<Fd, UnixFdError> {
+function pictureOf(
+  unit: UnitContext,
+  { label, colour }: FramePolicy,
+  scale: number,
+): Result<Fd, UnixFdError> {
   const known = pictures.get(unit) ?? new Map<string, Fd>()
   pictures.set(unit, known)
-  const key = `${colour} ${label}`
+  const key = `${scale} ${colour} ${label}`
   const found = known.get(key)
   if (found !== undefined) return ok(found)
-  return unit.powers.sharedMemory(drawPicture(label, colour)).map((fd) => {
+  return unit.powers.sharedMemory(drawPicture(label, colour, scale)).map((fd) => {
     known.set(key, fd)
     return fd
   })
@@ -49,35 +54,51 @@ export class Supply {
   readonly session: Session
   readonly subcompositor: ProtocolObject
   readonly #compositor: ProtocolObject
-  readonly #pool: ProtocolObject
+  readonly #shm: ProtocolObject
+  readonly #policy: FramePolicy
+  /** By how many pixels their pictures have for one of a window's. */
+  readonly #pools = new Map<number, ProtocolObject>()
 
-  private constructor(
-    session: Session,
-    compositor: ProtocolObject,
-    subcompositor: ProtocolObject,
-    pool: ProtocolObject,
-  ) {
+  private constructor(session: Session, policy: FramePolicy) {
+    const [compositor, subcompositor, shm] = NAMES.map((name) => bound(session, name))
     this.session = session
-    this.#compositor = compositor
-    this.subcompositor = subcompositor
-    this.#pool = pool
+    this.subcompositor = subcompositor!
+    this.#compositor = compositor!
+    this.#shm = shm!
+    this.#policy = policy
   }
 
   /** The error says what is lacking. */
   static open(session: Session, policy: FramePolicy): Result<Supply, string> {
-    const names = Object.keys(VERSIONS) as (keyof typeof VERSIONS)[]
-    const lacking = names.find((name) => session.globals.upstream(name).length === 0)
+    const lacking = NAMES.find((name) => session.globals.upstream(name).length === 0)
     if (lacking !== undefined) return err(`the compositor has no ${lacking}`)
-    const picture = pictureOf(session.unit, policy).andThen((fd) => fd.duplicate())
+    const picture = pictureOf(session.unit, policy, 1).andThen((fd) => fd.duplicate())
     if (picture.isErr()) return err(picture.error.message)
-    const [compositor, subcompositor, shm] = names.map((name) => bound(session, name))
+    const supply = new Supply(session, policy)
+    supply.#addPool(1, picture.value)
+    return ok(supply)
+  }
+
+  /** As dense a picture as is wanted where there can be one: without memory for it, the one that there is. */
+  scaleFor(wanted: number): number {
+    if (this.#pools.has(wanted)) return wanted
+    // Surfaces have known how dense they are since their third version.
+    if (this.#compositor.version < 3) return 1
+    const picture = pictureOf(this.session.unit, this.#policy, wanted).andThen((fd) => fd.duplicate())
+    if (picture.isErr()) return 1
+    this.#addPool(wanted, picture.value)
+    return wanted
+  }
+
+  #addPool(scale: number, descriptor: Fd): void {
+    const { session } = this
     const pool = session.createOwn(session.unit.interfaceNamed('wl_shm_pool'), 1)
-    session.request(shm!, 'create_pool', [
+    session.request(this.#shm, 'create_pool', [
       begins(pool),
-      { kind: 'fd', descriptor: picture.value },
-      int(PICTURE_BYTES),
+      { kind: 'fd', descriptor },
+      int(pictureBytes(scale)),
     ])
-    return ok(new Supply(session, compositor!, subcompositor!, pool))
+    this.#pools.set(scale, pool)
   }
 
   surface(): ProtocolObject {
@@ -89,9 +110,10 @@ export class Supply {
     return surface
   }
 
-  buffer({ offset, stride }: Place, width: number, height: number): StripBuffer {
+  /** `scale` as `scaleFor` gave it; the other numbers are of the picture's own pixels. */
+  buffer(scale: number, { offset, stride }: Place, width: number, height: number): StripBuffer {
     return new StripBuffer(this.session, (buffer) => {
-      this.session.request(this.#pool, 'create_buffer', [
+      this.session.request(this.#pools.get(scale)!, 'create_buffer', [
         begins(buffer),
         ...[offset, width, height, stride].map(int),
         uint(XRGB8888),

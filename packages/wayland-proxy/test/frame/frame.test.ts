@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { pictureBytes } from '../../src/frame/picture.js'
 import { USUAL_GLOBALS } from '../peers/compositor.js'
 import { liveAtRandom } from './random.js'
 import { AROUND, Framed } from './window.js'
@@ -427,6 +428,46 @@ describe('sizes', () => {
     const { xdg } = framed.toplevel()
     framed.client.send(xdg, 'set_window_geometry', 0, 0, 0, 10)
     expect(await framed.client.error()).toMatch('4: a window of 0 by 10')
+  })
+})
+
+describe('a frame on a dense screen', () => {
+  test('is drawn as densely as its window, and anew when that changes', async () => {
+    await using framed = await Framed.start()
+    const { client } = framed
+    const { surface } = framed.toplevel()
+    framed.show(surface, 300, 200)
+    await framed.settle()
+    const window = framed.windowSurface()
+    const ofStrips = (name: string) => framed.sent(name).filter(({ id }) => id !== window)
+    for (const scale of [2, 3, 1]) {
+      client.send(surface, 'set_buffer_scale', scale)
+      framed.show(surface, 300 * scale, 200 * scale)
+      await framed.settle()
+      expect(
+        ofStrips('wl_surface.set_buffer_scale')
+          .slice(-4)
+          .map(({ args }) => args),
+      ).toEqual(Array.from({ length: 4 }, () => [scale]))
+      const buffers = framed.sent('wl_shm_pool.create_buffer').slice(-5)
+      const sizes = buffers.map(({ args }) => [args[2], args[3]])
+      expect(sizes).toContainEqual([308 * scale, 20 * scale])
+      expect(sizes).toContainEqual([4 * scale, 200 * scale])
+    }
+    // The window is as large as it was.
+    expect(framed.sent('xdg_surface.set_window_geometry')).toHaveLength(1)
+  })
+
+  test('is as dense as there are pictures at most, whatever the window says', async () => {
+    await using framed = await Framed.start()
+    const { surface } = framed.toplevel()
+    framed.client.send(surface, 'set_buffer_scale', 8)
+    framed.show(surface, 300, 200)
+    await framed.settle()
+    expect(framed.sent('wl_surface.set_buffer_scale').map(({ args }) => args)).toContainEqual([3])
+    expect(framed.sent('wl_shm.create_pool').map(({ args }) => args[2])).toEqual(
+      expect.arrayContaining([pictureBytes(1), pictureBytes(3)]),
+    )
   })
 })
 

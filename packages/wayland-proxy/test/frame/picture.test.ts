@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { glyphPixel, spelt } from '../../src/frame/glyphs.js'
-import { bandPlace, drawPicture, INSETS, inkOn, PICTURE_BYTES, solidPlace } from '../../src/frame/picture.js'
+import { bandPlace, drawPicture, INSETS, inkOn, pictureBytes, solidPlace } from '../../src/frame/picture.js'
 import { readPolicy } from '../../src/index.js'
 
 const BLACK = 0xff000000
@@ -11,7 +11,7 @@ function band(label: string, colour: string, width: number): string[] {
   const paper = (0xff000000 | Number.parseInt(colour.slice(1), 16)) >>> 0
   return Array.from({ length: INSETS.top }, (_, row) =>
     Array.from({ length: width }, (_, x) => {
-      const pixel = pixels[(row * bandPlace.stride) / 4 + x]
+      const pixel = pixels[(row * bandPlace().stride) / 4 + x]
       return pixel === paper ? '.' : pixel === inkOn(paper) ? '#' : '?'
     }).join(''),
   )
@@ -27,6 +27,21 @@ describe('the picture of a frame', () => {
     ])
   })
 
+  test('is the same on denser screens, with more pixels', () => {
+    const plain = new Uint32Array(drawPicture('bank 7', '#336699').buffer)
+    for (const scale of [2, 3]) {
+      const dense = drawPicture('bank 7', '#336699', scale)
+      expect(dense.length).toBe(pictureBytes(scale))
+      const pixels = new Uint32Array(dense.buffer)
+      const { stride } = bandPlace(scale)
+      for (let y = 0; y < INSETS.top * scale; y++)
+        for (let x = 0; x < 500 * scale; x++) {
+          const there = plain[Math.floor(y / scale) * 16_640 + Math.floor(x / scale)]
+          if (pixels[(y * stride) / 4 + x] !== there) expect([scale, x, y]).toBe('the same')
+        }
+    }
+  })
+
   test('shows it again along the band', () => {
     const [line] = band('L', '#a51d2d', 400).slice(4)
     expect([...line!.matchAll(/##/g)].map(({ index }) => index)).toEqual([6, 114, 222, 330])
@@ -34,11 +49,11 @@ describe('the picture of a frame', () => {
 
   test('has strips of the colour alone, however wide', () => {
     const picture = drawPicture('x', '#336699')
-    expect(picture.length).toBe(PICTURE_BYTES)
+    expect(picture.length).toBe(pictureBytes())
     for (const width of [INSETS.left, 1_000, 16_640]) {
       const { offset, stride } = solidPlace(width)
       const rows = width === INSETS.left ? 16_640 : INSETS.bottom
-      expect(offset + stride * rows).toBeLessThanOrEqual(PICTURE_BYTES)
+      expect(offset + stride * rows).toBeLessThanOrEqual(pictureBytes())
     }
     const solid = new Uint32Array(picture.buffer, solidPlace(4).offset)
     expect(solid.every((pixel) => pixel === 0xff336699)).toBe(true)

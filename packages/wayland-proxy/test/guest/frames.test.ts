@@ -87,6 +87,20 @@ for (const [name, { argv, menu }] of Object.entries(WALKS)) {
   })
 }
 
+test('a frame is as sharp as its window on a dense screen, and has the same size', async () => {
+  await sway.swaymsg('output * scale 2')
+  await using unit = new RealUnit(sway, { identity })
+  sway.start(['foot', '--config=/dev/null'], sway.environment(unit.socket))
+  const isSharp = async () => {
+    const [window] = await windows()
+    return window !== undefined && (await Screen.of(sway)).hasBand(window.content, frame, 2)
+  }
+  await expect.poll(isSharp).toBe(true)
+  await sway.swaymsg('[title="mail"] kill')
+  await expect.poll(windows).toEqual([])
+  await sway.swaymsg('output * scale 1')
+})
+
 test('a window is moved by its band and resized at its edge', async () => {
   await using unit = new RealUnit(sway, { identity })
   sway.start(['foot', '--config=/dev/null'], sway.environment(unit.socket))

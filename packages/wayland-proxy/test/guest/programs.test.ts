@@ -6,6 +6,7 @@ import { liveFds } from '@spectrum/unix-fd'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { NEVER } from '../../src/policy/lists.js'
 import { Desktop, run } from '../hosts/desktop.js'
+import { Screen } from '../hosts/screen.js'
 import { RealUnit } from '../hosts/unit.js'
 
 const identity = { titlePrefix: '[mail] ', appIdPrefix: 'unit.mail.' }
@@ -14,7 +15,7 @@ let weston: Desktop
 const before = liveFds()
 
 beforeAll(async () => {
-  ;[sway, weston] = await Promise.all([Desktop.sway(), Desktop.weston()])
+  ;[sway, weston] = await Promise.all([Desktop.sway(), Desktop.weston(true)])
 })
 
 afterAll(async () => {
@@ -108,15 +109,19 @@ describe('at sway', () => {
 
 describe('at weston', () => {
   for (const argv of [['weston-simple-shm'], ['weston-terminal'], ['gtk3-demo']]) {
-    test(`${argv[0]} shows itself in a frame and goes on`, async () => {
-      await using unit = new RealUnit(weston, { identity: { frame: { label: 'mail' } } })
+    test(`${argv[0]} shows itself in a frame, by pixels, and goes on`, async () => {
+      const frame = { label: 'mail', colour: '#a51d2d' }
+      await using unit = new RealUnit(weston, { identity: { frame } })
       const child = weston.start(argv, weston.environment(unit.socket))
+      const frames = async () => (await Screen.ofWeston(weston)).frames(frame).length
+      await expect.poll(frames).toBe(1)
       await expect.poll(() => unit.proxy.counters.requests).toBeGreaterThan(30)
       expect(child.exitCode).toBeNull()
       expect(unit.accidents).toEqual([])
       child.kill()
       await once(child, 'exit')
       await expect.poll(() => unit.proxy.connections).toBe(0)
+      await expect.poll(frames).toBe(0)
     })
   }
 })

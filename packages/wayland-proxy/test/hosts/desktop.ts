@@ -23,10 +23,15 @@ export interface Outcome {
 }
 
 /** Runs a program to its end, or for `ms` milliseconds: then the code is null. */
-export function run(argv: readonly string[], environment: NodeJS.ProcessEnv, ms = 20_000): Promise<Outcome> {
+export function run(
+  argv: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  ms = 20_000,
+  cwd = '/',
+): Promise<Outcome> {
   return new Promise((resolve) => {
     const [file, ...rest] = argv
-    const options = { env: environment, timeout: ms, killSignal: 'SIGKILL', maxBuffer: 4 << 20 } as const
+    const options = { cwd, env: environment, timeout: ms, killSignal: 'SIGKILL', maxBuffer: 4 << 20 } as const
     const child = execFile(file!, rest, options, (_error, stdout, stderr) => {
       resolve({ code: child.exitCode, output: stdout + stderr })
     })
@@ -101,9 +106,14 @@ export class Desktop implements AsyncDisposable {
     return await desktop.#ready()
   }
 
-  static async weston(): Promise<Desktop> {
+  /** `drawn`: it draws, on the processor, and lets pictures be taken of it. */
+  static async weston(drawn = false): Promise<Desktop> {
     const argv = ['weston', '--backend=headless-backend.so', '--socket=wayland-1', '--idle-time=0']
-    return await new Desktop(argv, false, {}).#ready()
+    return await new Desktop(
+      drawn ? [...argv, '--use-pixman', '--debug', '--width=1600', '--height=1000'] : argv,
+      false,
+      {},
+    ).#ready()
   }
 
   get runtime(): string {

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { inflateSync } from 'node:zlib'
 import { bandPlace, colourOf, drawPicture, INSETS } from '../../src/frame/picture.js'
 import type { FramePolicy } from '../../src/index.js'
 import { type Desktop, type Rectangle, run } from './desktop.js'
@@ -11,38 +12,53 @@ export class Screen {
   readonly #bytes: Uint8Array
   readonly #start: number
 
-  private constructor(bytes: Uint8Array) {
-    const header = /^P6\s+(\d+)\s+(\d+)\s+255\s/.exec(
-      new TextDecoder('latin1').decode(bytes.subarray(0, 64)),
-    )!
-    this.width = Number(header[1])
-    this.height = Number(header[2])
+  private constructor(width: number, height: number, bytes: Uint8Array, start: number) {
+    this.width = width
+    this.height = height
     this.#bytes = bytes
-    this.#start = header[0].length
+    this.#start = start
   }
 
   static async of(desktop: Desktop): Promise<Screen> {
     const file = join(desktop.folder, 'screen.ppm')
     const { code, output } = await run(['grim', '-t', 'ppm', file], desktop.environment())
     if (code !== 0) throw new Error(`grim: ${output}`)
-    return new Screen(readFileSync(file))
+    const bytes = readFileSync(file)
+    const header = /^P6\s+(\d+)\s+(\d+)\s+255\s/.exec(bytes.toString('latin1', 0, 64))!
+    return new Screen(Number(header[1]), Number(header[2]), bytes, header[0].length)
+  }
+
+  /** At weston, which takes pictures of itself where it was started for that. */
+  static async ofWeston(desktop: Desktop): Promise<Screen> {
+    const shots = () => readdirSync(desktop.folder).filter((name) => name.startsWith('wayland-screenshot'))
+    const { code, output } = await run(
+      ['weston-screenshooter'],
+      desktop.environment(),
+      20_000,
+      desktop.folder,
+    )
+    const [name] = shots()
+    if (code !== 0 || name === undefined) throw new Error(`weston-screenshooter: ${output}`)
+    const { width, height, pixels } = decodePng(readFileSync(join(desktop.folder, name)))
+    rmSync(join(desktop.folder, name))
+    return new Screen(width, height, pixels, 0)
   }
 
   /** 0xffrrggbb, as the frame's picture has it; 0 outside. */
   pixel(x: number, y: number): number {
     if (x < 0 || y < 0 || x >= this.width || y >= this.height) return 0
     const at = this.#start + (y * this.width + x) * 3
-    const [red, green, blue] = this.#bytes.subarray(at, at + 3)
-    return (0xff000000 | (red! << 16) | (green! << 8) | blue!) >>> 0
+    const bytes = this.#bytes
+    return (0xff000000 | (bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!) >>> 0
   }
 
-  /** Whether the band with its label is at the top of this window, each pixel of it. */
-  hasBand(window: Rectangle, frame: FramePolicy): boolean {
-    const picture = new Uint32Array(drawPicture(frame.label, frame.colour).buffer)
-    for (let y = 0; y < INSETS.top; y++) {
-      const row = (y * bandPlace.stride) / 4
-      for (let x = 0; x < window.width; x++) {
-        if (this.pixel(window.x + x, window.y + y) !== picture[row + x]) return false
+  /** Whether the band with its label is at the top of this window, each pixel of it, on a screen that is so dense. */
+  hasBand(window: Rectangle, frame: FramePolicy, scale = 1): boolean {
+    const picture = new Uint32Array(drawPicture(frame.label, frame.colour, scale).buffer)
+    for (let y = 0; y < INSETS.top * scale; y++) {
+      const row = (y * bandPlace(scale).stride) / 4
+      for (let x = 0; x < window.width * scale; x++) {
+        if (this.pixel(window.x * scale + x, window.y * scale + y) !== picture[row + x]) return false
       }
     }
     return true
@@ -93,4 +109,46 @@ export class Screen {
     }
     return false
   }
+}
+
+/** Eight bits a channel, with or without alpha, not interlaced: as weston writes them. Three bytes a pixel. */
+function decodePng(file: Buffer): { width: number; height: number; pixels: Uint8Array } {
+  const [width, height, channels] = [file.readUInt32BE(16), file.readUInt32BE(20), file[25] === 6 ? 4 : 3]
+  const parts: Buffer[] = []
+  for (let at = 8; at < file.length; at += file.readUInt32BE(at) + 12) {
+    if (file.toString('latin1', at + 4, at + 8) === 'IDAT')
+      parts.push(file.subarray(at + 8, at + 8 + file.readUInt32BE(at)))
+  }
+  const raw = inflateSync(Buffer.concat(parts))
+  const stride = width * channels
+  const lines = new Uint8Array(height * stride)
+  for (let y = 0; y < height; y++) {
+    const filter = raw[y * (stride + 1)]!
+    const from = y * (stride + 1) + 1
+    const to = y * stride
+    for (let x = 0; x < stride; x++) {
+      const left = x < channels ? 0 : lines[to + x - channels]!
+      const up = y === 0 ? 0 : lines[to - stride + x]!
+      let guess = 0
+      if (filter === 1) guess = left
+      else if (filter === 2) guess = up
+      else if (filter === 3) guess = (left + up) >> 1
+      else if (filter === 4)
+        guess = nearest(left, up, x < channels || y === 0 ? 0 : lines[to - stride + x - channels]!)
+      lines[to + x] = raw[from + x]! + guess
+    }
+  }
+  const pixels = new Uint8Array(width * height * 3)
+  for (let at = 0; at < width * height * 3; at++)
+    pixels[at] = lines[Math.floor(at / 3) * channels + (at % 3)]!
+  return { width, height, pixels }
+}
+
+/** PNG's Paeth predictor. */
+function nearest(left: number, up: number, corner: number): number {
+  const guess = left + up - corner
+  const a = Math.abs(guess - left)
+  const b = Math.abs(guess - up)
+  const c = Math.abs(guess - corner)
+  return a <= b && a <= c ? left : b <= c ? up : corner
 }

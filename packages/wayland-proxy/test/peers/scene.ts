@@ -1,4 +1,4 @@
-import { INSETS, PICTURE_BYTES } from '../../src/frame/picture.js'
+import { INSETS, pictureBytes } from '../../src/frame/picture.js'
 import type { FakeCompositor } from './compositor.js'
 import type { Seen } from './peer.js'
 
@@ -75,7 +75,7 @@ export class Scene {
         this.#pools.set(number(0), number(2))
         return
       case 'wl_shm_pool.create_buffer': {
-        const ofProxy = this.#pools.get(id) === PICTURE_BYTES
+        const ofProxy = this.#pools.get(id) === pictureBytes()
         this.#buffers.set(number(0), { width: number(2), height: number(3), ofProxy })
         return
       }

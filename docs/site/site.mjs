@@ -107,6 +107,8 @@ export async function convert(modules = entries()) {
     disableGit: true,
     disableSources: true,
     hideGenerator: true,
+    favicon: join(root, 'docs', 'site', 'favicon.svg'),
+    customCss: join(root, 'docs', 'site', 'style.css'),
     githubPages: false,
     searchInComments: true,
     searchInDocuments: true,
@@ -128,18 +130,39 @@ export async function convert(modules = entries()) {
   const project = await app.convert()
   if (project === undefined)
     throw new Error(['the packages do not convert', ...complaints.messages].join('\n'))
-  for (const page of project.getReflectionsByKind(ReflectionKind.Document)) takeTitle(page)
+  arrange(project)
+  project.readme = withoutHeading(project.readme, 'the README')
   app.validate(project)
   return { app, project, complaints: complaints.messages }
 }
 
-/** A page is known by its heading, which then need not stand there twice. */
-function takeTitle(page) {
-  const [first] = page.content
-  const heading = /^# (.+)\n+/.exec(first.text)
-  if (heading === null) throw new Error(`the page ${page.name} has no heading`)
-  page.name = heading[1].replaceAll('`', '')
-  first.text = first.text.slice(heading[0].length)
+/** Pages are known by their headings, and the records of decisions lie below the page that lists them. */
+function arrange(project) {
+  const pages = project.getReflectionsByKind(ReflectionKind.Document)
+  for (const page of pages) page.name = headingOf(page.content, page.name).text
+  const list = pages.find(({ name }) => name === 'Decisions')
+  const records = pages.filter(({ name }) => /^\d+\. /.test(name))
+  const others = (all) => all?.filter((one) => !records.includes(one))
+  for (const holder of [project, ...(project.groups ?? [])]) {
+    for (const key of ['documents', 'childrenIncludingDocuments', 'children'])
+      if (holder[key] !== undefined) holder[key] = others(holder[key])
+  }
+  for (const record of records) {
+    record.parent = list
+    list.addChild(record)
+  }
+}
+
+function headingOf([first], what) {
+  const heading = /^# (.+)\n+/.exec(first?.text ?? '')
+  if (heading === null) throw new Error(`${what} has no heading`)
+  return { text: heading[1], length: heading[0].length }
+}
+
+/** What is shown below a heading that says the same. */
+function withoutHeading(content, what) {
+  const { length } = headingOf(content, what)
+  return [{ ...content[0], text: content[0].text.slice(length) }, ...content.slice(1)]
 }
 
 /** A module is known by what a program writes to import it, and a package's first one shows its README. */
@@ -157,7 +180,7 @@ function nameModules(app, modules) {
       new MinimalSourceFile(readFileSync(readme, 'utf8'), normalizePath(readme)),
       context.project.files,
     )
-    reflection.readme = content
+    reflection.readme = withoutHeading(content, readme)
     // Links to a package's README lead to its page.
     context.project.files.registerReflectionPath(normalizePath(readme), reflection)
     reflection.comment ??= new Comment([{ kind: 'text', text: `${module.description}.` }])

@@ -15,6 +15,7 @@ const notInputs = new Set([
   'dist',
   'docs',
   'README.md',
+  'LICENSE',
   'tsup.config.ts',
   ...outputs,
 ])

@@ -1,0 +1,166 @@
+// What a release would hold: the files that each package would publish, their size, and what they depend on.
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { root } from './blocks.js'
+
+/** Kilobytes of each package as it is downloaded. Raise one when what it gained is worth it. */
+const budgets: Readonly<Record<string, number>> = {
+  '@spectrum/cli': 250,
+  '@spectrum/crosvm-spec': 900,
+  '@spectrum/guest-agent': 1_100,
+  '@spectrum/kvm-ioctl': 1_500,
+  '@spectrum/store-share': 1_200,
+  '@spectrum/unit-graph': 180,
+  '@spectrum/unit-monitor': 350,
+  '@spectrum/unit-runtime': 1_000,
+  '@spectrum/unix-fd': 260,
+  '@spectrum/wayland-proxy': 600,
+}
+
+const everywhere =
+  /^(LICENSE|README\.md|package\.json|dist\/[\w./-]+\.(js|cjs|d\.ts|d\.cts|js\.map|cjs\.map))$/
+const native = /^(native\/[\w-]+\.(c|h|mjs)|prebuilds\/linux-(x64|arm64|ppc64|riscv64)\/node\.napi\.node)$/
+const agent =
+  /^(PROTOCOL\.md|build-agent\.mjs|agent\/(Makefile|[\w-]+\.(c|h))|prebuilds\/(x86_64|aarch64|powerpc64le|riscv64)\/agent)$/
+const besides: Readonly<Record<string, RegExp>> = {
+  '@spectrum/unix-fd': native,
+  '@spectrum/kvm-ioctl': native,
+  '@spectrum/guest-agent': agent,
+}
+
+interface Packed {
+  readonly name: string
+  readonly size: number
+  readonly files: readonly { readonly path: string }[]
+}
+
+const folders = readdirSync(join(root, 'packages')).sort()
+const manifest = (folder: string) =>
+  JSON.parse(readFileSync(join(root, 'packages', folder, 'package.json'), 'utf8'))
+const npm = (...argv: string[]) =>
+  execFileSync('npm', argv, {
+    cwd: root,
+    encoding: 'utf8',
+    timeout: 100_000,
+    killSignal: 'SIGKILL',
+    maxBuffer: 64 * 1024 * 1024,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+
+let packed: readonly { readonly folder: string; readonly pack: Packed }[]
+
+beforeAll(() => {
+  const unbuilt = folders.filter((folder) => !existsSync(join(root, 'packages', folder, 'dist')))
+  if (unbuilt.length > 0) throw new Error(`not built: ${unbuilt.join(', ')}: npm run build`)
+  const workspaces = folders.flatMap((folder) => ['--workspace', `packages/${folder}`])
+  const answer = JSON.parse(npm('pack', '--dry-run', '--json', ...workspaces))
+  // npm 11 answers by name, those before in a list.
+  const packs: Packed[] = Array.isArray(answer) ? answer : Object.values(answer)
+  packed = folders.map((folder) => ({
+    folder,
+    pack: packs.find(({ name }) => name === manifest(folder).name)!,
+  }))
+}, 120_000)
+
+describe('a package as it would be published', () => {
+  it('holds what was built, its licence and its README, and no test, bench or stray file', () => {
+    const strange = packed.flatMap(({ pack: { name, files } }) =>
+      files
+        .filter(({ path }) => !everywhere.test(path) && !besides[name]?.test(path))
+        .map(({ path }) => `${name}: ${path}`),
+    )
+    expect(strange).toEqual([])
+    for (const { pack } of packed)
+      expect(
+        pack.files.map(({ path }) => path),
+        pack.name,
+      ).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'package.json']))
+  })
+
+  it('has the licence of the project, word for word', () => {
+    const licence = readFileSync(join(root, 'LICENSE'), 'utf8')
+    for (const folder of folders)
+      expect(readFileSync(join(root, 'packages', folder, 'LICENSE'), 'utf8'), folder).toBe(licence)
+  })
+
+  it('names no place of the machine that built it', () => {
+    const own = Buffer.from(root)
+    const telling = packed.flatMap(({ folder, pack }) =>
+      pack.files
+        .filter(({ path }) => readFileSync(join(root, 'packages', folder, path)).includes(own))
+        .map(({ path }) => `${pack.name}: ${path}`),
+    )
+    expect(telling).toEqual([])
+  })
+
+  it('has every file that its package.json leads to', () => {
+    const leads = (value: unknown): string[] =>
+      typeof value === 'string' ? [value] : Object.values((value ?? {}) as object).flatMap(leads)
+    for (const { folder, pack } of packed) {
+      const { main, module, types, exports, bin } = manifest(folder)
+      const named = leads([main, module, types, exports, bin]).map((path) => path.replace(/^\.\//, ''))
+      expect(
+        named.filter((path) => !pack.files.some((file) => file.path === path)),
+        pack.name,
+      ).toEqual([])
+    }
+  })
+
+  it('stays below its budget', () => {
+    expect(Object.keys(budgets).sort()).toEqual(packed.map(({ pack }) => pack.name).sort())
+    const over = packed.filter(({ pack }) => pack.size > budgets[pack.name]! * 1_000)
+    expect(over.map(({ pack }) => `${pack.name}: ${pack.size}`)).toEqual([])
+  })
+
+  it('is published for everybody, with its provenance, and all in one version', () => {
+    const versions = new Set<string>()
+    for (const folder of folders) {
+      const { name, version, license, publishConfig, dependencies = {} } = manifest(folder)
+      versions.add(version)
+      expect({ name, license, publishConfig }).toEqual({
+        name,
+        license: 'Apache-2.0',
+        publishConfig: { access: 'public', provenance: true },
+      })
+      for (const [other, wanted] of Object.entries(dependencies))
+        if (other.startsWith('@spectrum/')) expect(wanted, `${name} needs ${other}`).toBe(version)
+    }
+    expect(versions.size).toBe(1)
+  })
+})
+
+describe('what the packages depend on', () => {
+  const lock: { packages: Record<string, { license?: string; dev?: boolean; link?: boolean }> } = JSON.parse(
+    readFileSync(join(root, 'package-lock.json'), 'utf8'),
+  )
+  const foreign = Object.entries(lock.packages).filter(
+    ([path, one]) => path.includes('node_modules/') && !one.link,
+  )
+
+  it('may be passed on with them', () => {
+    const free = ['MIT', 'ISC', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', '0BSD', 'BlueOak-1.0.0']
+    const others = foreign.filter(([, { dev, license = '' }]) => !dev && !free.includes(license))
+    expect(others).toEqual([])
+    expect(foreign.filter(([, { dev }]) => !dev).length).toBeGreaterThan(3)
+  })
+
+  it('may be used to make them', () => {
+    const free =
+      /^(MIT|ISC|Apache-2\.0|BSD-[23]-Clause|0BSD|BlueOak-1\.0\.0|MPL-2\.0|Python-2\.0|MIT OR Apache-2\.0)$/
+    const others = foreign.filter(([, { license = '' }]) => !free.test(license)).map(([path]) => path)
+    // Its file LICENSE is MIT's.
+    expect(others).toEqual(['node_modules/spawndamnit'])
+  })
+
+  it('is listed in a bill of materials', () => {
+    const bill = JSON.parse(npm('run', '--silent', 'sbom'))
+    expect(bill.bomFormat).toBe('CycloneDX')
+    const names = bill.components.map(({ name, group }: { name: string; group?: string }) =>
+      [group, name].join('/'),
+    )
+    expect(names.join()).toMatch(/neverthrow/)
+    expect(names.join()).not.toMatch(/vitest|typedoc/)
+  })
+})

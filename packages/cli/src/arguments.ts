@@ -4,6 +4,8 @@ import { type CompletionCommand, parseComplete, parseCompletion } from './comple
 import { type GraphCommand, graphForms, graphWords, isGraphVerb } from './graph/command.js'
 import { type HostCommand, isHostVerb, parseHostCommand } from './host/arguments.js'
 import {
+  type Architecture,
+  architecture,
   commandFor,
   environment,
   read,
@@ -37,6 +39,8 @@ export interface RunCommand {
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string>>
   readonly memoryBytes: number | undefined
+  /** Undefined: this machine's own. */
+  readonly architecture: Architecture | undefined
   /** For the command itself, once the unit runs. */
   readonly timeoutMs: number | undefined
   readonly stdin: 'closed' | 'open'
@@ -138,6 +142,7 @@ function parseRun(words: readonly string[]): Result<Command, UsageError> {
       options: {
         closure: { type: 'string', multiple: true },
         memory: { type: 'string' },
+        arch: { type: 'string' },
         env: { type: 'string', multiple: true },
         timeout: { type: 'string' },
         interactive: { type: 'boolean', short: 'i' },
@@ -153,17 +158,20 @@ function parseRun(words: readonly string[]): Result<Command, UsageError> {
       environment('run', values.env ?? []).andThen((env) =>
         wholeNumber('run', '--memory', values.memory, 'MiB', memoryMiB.least, memoryMiB.most).andThen(
           (memory) =>
-            seconds('run', '--timeout', values.timeout).map(
-              (timeoutMs): RunCommand => ({
-                kind: 'run',
-                closure,
-                argv,
-                env,
-                memoryBytes: memory === undefined ? undefined : memory * mebibyte,
-                timeoutMs,
-                stdin: values.interactive === true ? 'open' : 'closed',
-                raw: values.raw === true,
-              }),
+            seconds('run', '--timeout', values.timeout).andThen((timeoutMs) =>
+              architecture('run', values.arch).map(
+                (architecture): RunCommand => ({
+                  kind: 'run',
+                  closure,
+                  argv,
+                  env,
+                  memoryBytes: memory === undefined ? undefined : memory * mebibyte,
+                  architecture,
+                  timeoutMs,
+                  stdin: values.interactive === true ? 'open' : 'closed',
+                  raw: values.raw === true,
+                }),
+              ),
             ),
         ),
       ),

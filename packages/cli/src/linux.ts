@@ -70,14 +70,14 @@ const stepsInWords: Partial<Record<Step, string>> = {
   'agent-answered': 'mounting the store',
 }
 
-const openUnitHost: OpenUnitHost = ({ signal, onStep }) => {
+const openUnitHost: OpenUnitHost = ({ signal, architecture, onStep }) => {
   const events = newHostEmitter()
   events.on('step', ({ step }) => {
     const words = stepsInWords[step]
     if (words !== undefined) onStep(words)
   })
   onStep('choosing a monitor')
-  return openHost({ store: nixStore(), events, signal }).map((host) => ({
+  return openHost({ store: nixStore(), events, signal, architecture }).map((host) => ({
     monitor: host.monitor,
     startUnit: ({ closure: roots, memoryBytes }, startSignal) =>
       ResultAsync.fromSafePromise(

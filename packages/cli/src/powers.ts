@@ -3,6 +3,7 @@ import type { GuestProcess, HostService } from '@spectrum/unit-runtime'
 import type { ControlClient, ControlServer, ServedHost } from '@spectrum/unit-runtime/control'
 import type { Result, ResultAsync } from 'neverthrow'
 import type { DoctorPowers } from './doctor.js'
+import type { Architecture } from './words.js'
 
 /** Why something could not be done: `kind` for programs, `message` for people. May quote a guest. */
 export interface Failure {
@@ -53,6 +54,8 @@ export interface StartedUnit {
 /** Opening may boot a kernel to try a monitor; `onStep` is told how far it has come. */
 export type OpenUnitHost = (options: {
   readonly signal: AbortSignal
+  /** What the unit's programs are compiled for; undefined: this machine's own. */
+  readonly architecture: Architecture | undefined
   readonly onStep: (step: string) => void
 }) => ResultAsync<UnitHost, Failure>
 
@@ -87,6 +90,8 @@ export interface GraphHost {
 /** Aborting the signal, now or later, ends the host at once. */
 export type OpenGraphHost = (options: {
   readonly signal: AbortSignal
+  /** Of all units; undefined: this machine's own. */
+  readonly architecture: Architecture | undefined
   readonly services: Readonly<Record<string, HostService>>
   readonly onUnit: (change: UnitChange) => void
 }) => ResultAsync<GraphHost, Failure>

@@ -10,7 +10,12 @@ type RunPowers = ExecutePowers & Pick<CommandPowers, 'openHost'>
 export async function run(command: RunCommand, powers: RunPowers): Promise<number> {
   const { interrupted, stderr } = powers
   const progress = new Progress(stderr, powers.clock)
-  const opened = await powers.openHost({ signal: interrupted, onStep: (step) => progress.show(step) })
+  const { architecture } = command
+  const opened = await powers.openHost({
+    signal: interrupted,
+    architecture,
+    onStep: (step) => progress.show(step),
+  })
   if (opened.isErr()) return failed(opened.error, powers, progress)
   const host = opened.value
   let status: number

@@ -34,6 +34,7 @@ const final = new Set(['stopped', 'failed'])
  */
 export async function up(command: UpCommand, powers: UpPowers): Promise<number> {
   const { interrupted, hurried, stderr } = powers
+  const { architecture } = command
   const read = await readGraphProgram(command.file, powers)
   if (read.isErr()) {
     await complain(stderr, read.error)
@@ -53,7 +54,7 @@ export async function up(command: UpCommand, powers: UpPowers): Promise<number> 
   interrupted.addEventListener('abort', die, { once: true })
   if (interrupted.aborted) die()
   try {
-    const opened = await powers.openGraphHost({ signal: life.signal, services, onUnit })
+    const opened = await powers.openGraphHost({ signal: life.signal, architecture, services, onUnit })
     interrupted.removeEventListener('abort', die)
     if (opened.isErr()) return await notUp(opened.error, powers)
     const status = await run(graph, opened.value, ends, tell, command, powers)

@@ -114,6 +114,8 @@ Questions of "ask" are asked on the terminal, if it was started from one; withou
 ${aboutFiles}
 
 Options:
+  --arch ARCH       what the units' programs are compiled for: x86_64, aarch64 or ppc64le; this machine's own by
+                    default, another by software emulation
   --grace SECONDS   for each unit to end in order before it is ended; 10 by default
   --json            one JSON object a line
   -h, --help        this text
@@ -219,6 +221,8 @@ Options:
   --closure PATH    a store path, granted with everything it references; may be repeated
   --env NAME=VALUE  one variable of the program's environment, empty otherwise; may be repeated
   --memory MIB      memory of the unit
+  --arch ARCH       what its programs are compiled for: x86_64, aarch64 or ppc64le; this machine's own by default,
+                    another by software emulation
   --timeout SECONDS end the program after this long
   -i, --interactive pass standard input to the program
   --raw             let the program command the terminal that shows its output

@@ -25,6 +25,29 @@ export function read<T>(topic: Topic, parse: () => T): Result<T, UsageError> {
   }
 }
 
+/** What the programs of units are compiled for. */
+export type Architecture = 'x86_64' | 'aarch64' | 'powerpc64le'
+
+/** As `uname -m` says it in such a unit, and as compilers do. */
+const architectures: Readonly<Record<string, Architecture>> = {
+  x86_64: 'x86_64',
+  aarch64: 'aarch64',
+  ppc64le: 'powerpc64le',
+  powerpc64le: 'powerpc64le',
+}
+
+export const architectureNames = Object.keys(architectures)
+
+export function architecture(
+  topic: Topic,
+  text: string | undefined,
+): Result<Architecture | undefined, UsageError> {
+  if (text === undefined) return ok(undefined)
+  const known = Object.hasOwn(architectures, text) ? architectures[text] : undefined
+  if (known !== undefined) return ok(known)
+  return wrong(topic, `--arch takes one of ${architectureNames.join(', ')}, not "${text}".`)
+}
+
 /** What follows `--` belongs to the unit, whatever it looks like. */
 export function splitAtSeparator(words: readonly string[]): {
   readonly ours: string[]

@@ -1,5 +1,6 @@
 import type { Topic } from '../arguments.js'
 import { graphForms } from '../graph/command.js'
+import { architectureNames } from '../words.js'
 import { shells } from './scripts.js'
 
 /** What may stand in a place of the command line. */
@@ -29,7 +30,7 @@ const command = {
 export const grammar: Readonly<Record<Exclude<Topic, 'spectrum'>, Grammar>> = {
   up: {
     about: 'start the units of a graph and stay with them',
-    options: { ...help, ...json, '--grace': 'anything' },
+    options: { ...help, ...json, '--grace': 'anything', '--arch': architectureNames },
     places: ['file'],
   },
   ps: { about: 'units that run', options: { ...help, ...json, ...host }, places: [] },
@@ -69,7 +70,13 @@ export const grammar: Readonly<Record<Exclude<Topic, 'spectrum'>, Grammar>> = {
   },
   run: {
     about: 'start one unit, run one command in it, remove the unit',
-    options: { ...help, ...command, '--closure': 'file', '--memory': 'anything' },
+    options: {
+      ...help,
+      ...command,
+      '--closure': 'file',
+      '--memory': 'anything',
+      '--arch': architectureNames,
+    },
     places: [],
   },
   doctor: { about: 'what this machine can do', options: { ...help, ...json }, places: [] },

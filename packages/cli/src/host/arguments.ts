@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { ok, type Result } from 'neverthrow'
 import type { Command } from '../arguments.js'
 import {
+  architecture,
   commandFor,
   environment,
   read,
@@ -43,19 +44,24 @@ function parseUp(words: readonly string[]): Parsed {
     parseArgs({
       args: [...words],
       allowPositionals: true,
-      options: { json: flag, grace: text, help },
+      options: { json: flag, grace: text, arch: text, help },
     }),
   ).andThen(({ values, positionals }): Parsed => {
     if (values.help === true) return helpOn('up')
     const [file] = positionals
     if (file === undefined || file === '' || positionals.length > 1)
       return wrong('up', 'Write it as: spectrum up FILE.')
-    return seconds('up', '--grace', values.grace, 'zero').map((graceMs) => ({
-      kind: 'up',
-      file,
-      json: values.json === true,
-      graceMs,
-    }))
+    return seconds('up', '--grace', values.grace, 'zero').andThen((graceMs) =>
+      architecture('up', values.arch).map(
+        (architecture): Command => ({
+          kind: 'up',
+          file,
+          json: values.json === true,
+          architecture,
+          graceMs,
+        }),
+      ),
+    )
   })
 }
 

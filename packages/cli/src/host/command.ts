@@ -1,9 +1,13 @@
+import type { Architecture } from '../words.js'
+
 /** What is said to a host that runs, or makes one run. */
 export type HostCommand =
   | {
       readonly kind: 'up'
       readonly file: string
       readonly json: boolean
+      /** Of all units; undefined: this machine's own. */
+      readonly architecture: Architecture | undefined
       readonly graceMs: number | undefined
     }
   | { readonly kind: 'ps'; readonly host: string | undefined; readonly json: boolean }

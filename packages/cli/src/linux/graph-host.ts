@@ -12,7 +12,7 @@ import { openTerminal } from '@spectrum/unit-runtime/linux'
 import type { OpenGraphHost } from '../powers.js'
 
 /** A host as `up` has it: injection works, and questions go to the terminal that it was started from. */
-export const openGraphHost: OpenGraphHost = ({ signal, services, onUnit }) => {
+export const openGraphHost: OpenGraphHost = ({ signal, architecture, services, onUnit }) => {
   const events = newHostEmitter()
   events.on('unit-state', ({ unit, state, why }) =>
     onUnit(why === undefined ? { unit, state } : { unit, state, why }),
@@ -22,6 +22,7 @@ export const openGraphHost: OpenGraphHost = ({ signal, services, onUnit }) => {
     store: nixStore(),
     events,
     signal,
+    architecture,
     injection: true,
     services,
     prompter: terminal?.prompter,

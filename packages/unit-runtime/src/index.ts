@@ -1,4 +1,16 @@
-export type { AgentHello, ExecOutcome, GuestProcess, GuestStdin } from '@spectrum/guest-agent'
+export type {
+  AgentHello,
+  ExecOutcome,
+  FileContent,
+  FileGet,
+  FilePut,
+  GuestFile,
+  GuestFilePlace,
+  GuestProcess,
+  GuestStdin,
+  GuestUser,
+  TerminalSize,
+} from '@spectrum/guest-agent'
 export type {
   Attachment,
   Blob,
@@ -119,3 +131,4 @@ export type {
   UnitState,
   WaitOptions,
 } from './unit.js'
+export type { UnitFiles } from './unit-files.js'

@@ -3,8 +3,6 @@ import type { ResultAsync } from 'neverthrow'
 import type { HostError } from './errors.js'
 import type { WaitOptions } from './unit.js'
 
-export type { FileContent, FileGet, FilePut, GuestFile }
-
 /**
  * Regular files of a unit, as its agent sees them. What the unit says of a file is its claim. A failure that it told is
  * `agent-failed`, whose cause is `file-failed` with a reason.

@@ -129,6 +129,7 @@ export interface Unit<Name extends string = string> extends AsyncDisposable {
   readonly command: UnitCommand | undefined
   /** How often it came, or was to come, up again. */
   readonly restarts: number
+  /** Regular files of the unit: what is put and got goes by the agent. */
   readonly files: UnitFiles
   readonly events: TypedEmitter<UnitEvents>
   /** Resolves once, when the unit has ended for good, for whatever reason, and holds nothing any more. Never rejects. */

@@ -184,6 +184,7 @@ export class OpenHost implements Host {
             (units) => Object.values(units)[0] as SupervisedUnit,
           ),
         definitionOf: (unit) => this.#calls.definitionOf(unit),
+        forget: (unit) => this.#logs.forget(unit),
         isTaken: (unit) => this.#units.isTaken(unit),
         memoryOf: ({ memoryBytes = DEFAULT_MEMORY }) => memoryBytes,
         awaken: awakenWith(powers),

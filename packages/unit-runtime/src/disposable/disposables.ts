@@ -57,6 +57,8 @@ const REFILL_AFTER_MS = 500
 export class Disposables implements DisposableUnits {
   readonly #powers: DisposablePowers
   readonly #pool: Pool
+  /** Resolves when nothing is kept of a unit any more. */
+  readonly #gone = new WeakMap<PausableUnit, Promise<void>>()
   #count = 0
 
   constructor(powers: DisposablePowers, limits: Partial<PoolLimits> = {}) {
@@ -114,11 +116,11 @@ export class Disposables implements DisposableUnits {
     if (unit.isErr()) return err(inTime(unit.error, wait))
     using soon = clock.deadline(REFILL_AFTER_MS)
     soon.signal.addEventListener('abort', () => this.#pool.refill(), { once: true })
-    try {
-      return await lend(unit.value, fn, { clock, limitMs: options.limitMs, signals: [signal, closing] })
-    } finally {
-      this.#pool.refill()
-    }
+    const lease = { clock, limitMs: options.limitMs, signals: [signal, closing] }
+    const done = await lend(unit.value, fn, lease)
+    if (hasEnded(unit.value)) await this.#gone.get(unit.value)
+    this.#pool.refill()
+    return done
   }
 
   /** One that waited, if any goes on; else a new one. */
@@ -139,9 +141,17 @@ export class Disposables implements DisposableUnits {
     let name: string
     do name = freshName(recipe.template.name, ++this.#count)
     while (this.#powers.isTaken(name))
-    return graphsOf(recipe, name).asyncAndThen(({ start, wired }) =>
-      this.#powers.start(start, wired, options),
-    )
+    return new ResultAsync(this.#start(recipe, name, options))
+  }
+
+  async #start(recipe: Recipe, name: string, options: WaitOptions): Promise<Result<PausableUnit, HostError>> {
+    const forget = () => this.#powers.forget(name)
+    const graphs = graphsOf(recipe, name)
+    if (graphs.isErr()) return err(graphs.error)
+    const started = await this.#powers.start(graphs.value.start, graphs.value.wired, options)
+    if (started.isErr()) await forget()
+    else this.#gone.set(started.value, started.value.ended.then(forget))
+    return started
   }
 
   async #prepare(recipe: Recipe, count: number, options: WaitOptions): Promise<Result<number, HostError>> {
@@ -150,6 +160,10 @@ export class Disposables implements DisposableUnits {
     const prepared = await orAborted(this.#pool.prepare(recipe, count), wait.signal)
     return (prepared ?? err(unprepared(recipe))).mapErr((error) => inTime(error, wait))
   }
+}
+
+function hasEnded({ state }: PausableUnit): boolean {
+  return state === 'stopped' || state === 'failed'
 }
 
 /** Whoever hears the wait's signal can only say that it was aborted; the wait knows that it was the deadline. */

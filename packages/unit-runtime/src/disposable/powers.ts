@@ -22,6 +22,8 @@ export interface DisposablePowers {
   start(graph: Graph, wired: Graph, options: WaitOptions): ResultAsync<PausableUnit, HostError>
   /** Of a unit that runs now. */
   definitionOf(unit: string): UnitDefinition | undefined
+  /** Removes what is kept of a unit that has ended: no other one has its name. Never rejects. */
+  forget(unit: string): Promise<void>
   /** Whether a unit of this name exists, or is being started. */
   isTaken(unit: string): boolean
   /** Guest memory of this unit, in bytes. */

@@ -2,7 +2,7 @@ import type { HostDirectory } from '../host-directory.js'
 import type { LogLine, LogOptions, LogSource } from './log-line.js'
 import { UnitLog } from './unit-log.js'
 
-/** The logs of a host's units, by name, until the host stops: also of units that have ended. */
+/** The logs of a host's units, by name, until the host stops: also of units that have ended, but for disposables. */
 export class HostLogs {
   readonly #logs = new Map<string, UnitLog>()
 
@@ -15,7 +15,7 @@ export class HostLogs {
   of(unit: string): UnitLog {
     const found = this.#logs.get(unit)
     if (found !== undefined) return found
-    const path = `${this.directory.path}/logs/${unit}`
+    const path = this.#pathOf(unit)
     const log = new UnitLog(
       {
         files: this.directory.files,
@@ -36,6 +36,19 @@ export class HostLogs {
   async *read(unit: string, options?: LogOptions): AsyncGenerator<LogLine, void, undefined> {
     const log = this.#logs.get(unit)
     if (log !== undefined) yield* log.read(options)
+  }
+
+  /** Removes what a unit has said that has ended and whose name does not come again. Never rejects. */
+  async forget(unit: string): Promise<void> {
+    const log = this.#logs.get(unit)
+    if (log === undefined) return
+    await log.close().catch(() => {})
+    this.#logs.delete(unit)
+    await this.directory.remove(this.#pathOf(unit)).catch(() => {})
+  }
+
+  #pathOf(unit: string): string {
+    return `${this.directory.path}/logs/${unit}`
   }
 
   async close(): Promise<void> {

@@ -16,6 +16,7 @@ import {
   type FakeHostOptions,
   type FakePrograms,
   fakeHostPowers,
+  memoryFiles,
   memoryStore,
   openFakeHost,
   scriptedPrompter,
@@ -196,6 +197,15 @@ describe('a host lends disposables', () => {
     expect((await host.leftovers())._unsafeUnwrap()).toEqual(nothing)
     const late = await host.disposable(plain, run('name'))
     expect(late._unsafeUnwrapErr().kind).toMatch(/host-closed|aborted/)
+  })
+
+  it('and keeps nothing of those that are gone, however many there were', async () => {
+    const files = memoryFiles()
+    await using host = await open({ files })
+    await host.disposable(plain, run('name'))
+    const paths = files.paths()
+    for (let times = 0; times < 5; times++) await host.disposable(plain, run('name'))
+    expect(files.paths()).toEqual(paths)
   })
 
   it('and refuses limits that mean nothing', async () => {

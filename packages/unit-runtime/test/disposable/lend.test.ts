@@ -23,6 +23,7 @@ describe('a disposable', () => {
     })
     expect(done._unsafeUnwrap()).toBe(7)
     expect(seen).toEqual(['viewer-1 running false'])
+    expect(host.forgotten).toEqual(['viewer-1'])
     expect(host.alive).toEqual([])
   })
 

@@ -71,6 +71,7 @@ export class StubHost {
   readonly closing = new AbortController()
   readonly units: StubUnit[] = []
   readonly disposables: Disposables
+  readonly forgotten: string[] = []
   readonly #script: Script
   #gates: (() => void)[] = []
 
@@ -96,6 +97,7 @@ export class StubHost {
     const { refuses = () => false, definitions = {}, taken = [] } = this.#script
     return {
       clock: this.clock,
+      forget: async (name) => void this.forgotten.push(name),
       awaken: () => okAsync(undefined),
       canPause: this.#script.canPause ?? true,
       closing: this.closing.signal,

@@ -61,6 +61,8 @@ const testPieces = [
     why: 'finds memory errors of the native code, for the tests',
     present: () => has('valgrind'),
   },
+  { package: 'zsh', why: "reads the command's completion for it", present: () => has('zsh') },
+  { package: 'fish', why: 'the same', present: () => has('fish') },
   { package: 'openssl', why: 'makes certificates, for the tests of https', present: () => has('openssl') },
   {
     package: 'gnupg1',

@@ -67,5 +67,6 @@ export {
   type RestartPolicy,
   type UnitDefinition,
   type UnitOptions,
+  type VolumeDefinition,
 } from './unit.js'
 export type { Wire, WireEnd } from './wire.js'

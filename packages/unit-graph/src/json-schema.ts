@@ -2,7 +2,9 @@ import { PERIOD_MS } from './attenuator/attenuator.js'
 import { PREDICATE_LIMITS } from './attenuator/predicate.js'
 import { LOCAL_NAME, MAX_INTERFACES, MAX_SOCKET_PATH } from './check/interfaces.js'
 import { FIELD_NAME, SERVICE_NAME, SERVICE_NAME_BYTES } from './check/service.js'
-import { MAX_UNITS, MEBIBYTE, UNIT_NAME } from './check/units.js'
+import { MAX_UNITS, UNIT_NAME } from './check/units.js'
+import { MAX_VOLUME_PATH, MAX_VOLUMES, VOLUME_NAME } from './check/volumes.js'
+import { MEBIBYTE } from './check/whole.js'
 import { SCHEMA_LIMITS } from './service/schema.js'
 
 type Json = boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
@@ -81,6 +83,17 @@ export const graphJsonSchema = {
             ioWeight: whole(1, 10_000),
             pids: whole(1, 4_194_304),
           },
+        ),
+        volumes: named(
+          VOLUME_NAME,
+          exactly(
+            {
+              path: text({ pattern: '^/', maxLength: MAX_VOLUME_PATH }),
+              sizeBytes: whole(16 * MEBIBYTE, 2 ** 44, { multipleOf: MEBIBYTE }),
+            },
+            { readOnly: { type: 'boolean' } },
+          ),
+          MAX_VOLUMES,
         ),
         command: argv,
         start: { enum: ['eager', 'lazy'] },

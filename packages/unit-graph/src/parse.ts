@@ -67,8 +67,8 @@ const foreignField = (path: readonly string[]): GraphError => ({
 // What follows runs on checked data only: it makes the frozen values that the constructors make.
 
 function revived(unit: UnitDefinition): UnitDefinition {
-  const { name, store, needs, provides, memoryBytes, vcpuCount, hotplugSlots, limits, command, start } = unit
-  const { restart, diesWith } = unit
+  const { name, store, needs, provides, memoryBytes, vcpuCount, hotplugSlots, limits, volumes } = unit
+  const { command, start, restart, diesWith } = unit
   return Object.freeze({
     kind: 'unit',
     name,
@@ -93,6 +93,13 @@ function revived(unit: UnitDefinition): UnitDefinition {
     ...(vcpuCount === undefined ? {} : { vcpuCount }),
     ...(hotplugSlots === undefined ? {} : { hotplugSlots }),
     ...(limits === undefined ? {} : { limits: Object.freeze(picked(limits, RESOURCES)) }),
+    ...(volumes === undefined
+      ? {}
+      : {
+          volumes: mapped(volumes, (volume) =>
+            Object.freeze(picked(volume, ['path', 'sizeBytes', 'readOnly'])),
+          ),
+        }),
     ...(command === undefined ? {} : { command: Object.freeze([...command]) }),
     ...(start === undefined ? {} : { start }),
     ...(restart === undefined

@@ -31,6 +31,15 @@ export interface ResourceLimits {
   readonly pids?: number | undefined
 }
 
+/** A disk of a unit that outlives its machines, and its host program: an ext4 file system, mounted in the unit. */
+export interface VolumeDefinition {
+  /** Where: absolute and canonical, not `/` or `/run`, nor below `/proc`, `/sys`, `/dev`, `/nix` and `/run/spectrum`. */
+  readonly path: string
+  /** Bytes, a multiple of 1 MiB from 16 MiB on. Taken on the host as they are written. A volume grows to it and never shrinks. */
+  readonly sizeBytes: number
+  readonly readOnly?: boolean | undefined
+}
+
 /** What a unit is made of. Whatever is absent is not granted, or left to the host's default. */
 export interface UnitOptions<N extends Needs = Needs, O extends Offers = Offers> {
   /** The only store paths that the unit will see. */
@@ -41,6 +50,8 @@ export interface UnitOptions<N extends Needs = Needs, O extends Offers = Offers>
   /** Devices that may be added while the unit runs; each injection takes one for its image and one per new blob. */
   readonly hotplugSlots?: number | undefined
   readonly limits?: ResourceLimits | undefined
+  /** Its own disks, by name (`[a-z][a-z0-9-]{0,14}`); at most 16. */
+  readonly volumes?: Readonly<Record<string, VolumeDefinition>> | undefined
   /** Services it calls, under its own names for them. */
   readonly needs?: N | undefined
   /** Services it provides, under its own names for them. */
@@ -85,6 +96,7 @@ export interface UnitDefinition<
   readonly vcpuCount?: number
   readonly hotplugSlots?: number
   readonly limits?: ResourceLimits
+  readonly volumes?: Readonly<Record<string, VolumeDefinition>>
   readonly needs: N
   readonly provides: P
   readonly command?: readonly string[]
@@ -128,6 +140,7 @@ function mapped<Value, To>(
 }
 
 function frozen(value: unknown): unknown {
-  if (Array.isArray(value)) return Object.freeze([...value])
-  return typeof value === 'object' && value !== null ? Object.freeze({ ...value }) : value
+  if (Array.isArray(value)) return Object.freeze(value.map(frozen))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.freeze(Object.fromEntries(Object.entries(value).map(([key, one]) => [key, frozen(one)])))
 }

@@ -109,6 +109,51 @@ describe('the limits of a unit', () => {
   })
 })
 
+describe('the volumes of a unit', () => {
+  const faultOf = (volumes: object) =>
+    compose({ a: defineUnit('a', { store, volumes: volumes as never }) }).map(() => 'fine')
+  const data = { path: '/data', sizeBytes: 16 * 2 ** 20 }
+
+  it('take names, places and sizes within bounds', () => {
+    for (const fine of [
+      {},
+      { data },
+      { data: { ...data, sizeBytes: 2 ** 44, readOnly: true } },
+      { [`a${'0'.repeat(14)}`]: { ...data, path: '/run/own' } },
+      { data, more: { ...data, path: '/data/more' } },
+    ]) {
+      expect(faultOf(fine)._unsafeUnwrap()).toBe('fine')
+    }
+  })
+
+  it.each<[string, object, readonly string[]]>([
+    ['a name that is too long', { [`a${'0'.repeat(15)}`]: data }, [`a${'0'.repeat(15)}`]],
+    ['a name with a slash', { 'a/b': data }, ['a/b']],
+    ['the root', { data: { ...data, path: '/' } }, ['data', 'path']],
+    ['a path that is not absolute', { data: { ...data, path: 'data' } }, ['data', 'path']],
+    ['a path that climbs', { data: { ...data, path: '/data/../nix' } }, ['data', 'path']],
+    ['a place in the store', { data: { ...data, path: '/nix/store/x' } }, ['data', 'path']],
+    ['the sockets of services', { data: { ...data, path: '/run/spectrum' } }, ['data', 'path']],
+    ['a place that is taken', { data, more: data }, ['more', 'path']],
+    ['less than 16 MiB', { data: { ...data, sizeBytes: 15 * 2 ** 20 } }, ['data', 'sizeBytes']],
+    ['half a MiB', { data: { ...data, sizeBytes: 16.5 * 2 ** 20 } }, ['data', 'sizeBytes']],
+    ['another field', { data: { ...data, mode: 7 } }, ['data', 'mode']],
+    ['a word for readOnly', { data: { ...data, readOnly: 'yes' } }, ['data', 'readOnly']],
+  ])('refuse %s', (_, volumes, path) => {
+    expect(faultOf(volumes)._unsafeUnwrapErr()).toMatchObject({
+      kind: 'invalid-value',
+      path: ['a', 'volumes', ...path],
+    })
+  })
+
+  it('are at most sixteen', () => {
+    const many = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, at) => [`v${at}`, { ...data, path: `/v${at}` }]))
+    expect(faultOf(many(16)).isOk()).toBe(true)
+    expect(faultOf(many(17))._unsafeUnwrapErr()).toMatchObject({ path: ['a', 'volumes'] })
+  })
+})
+
 describe('a unit name', () => {
   const isName = (name: string) => compose({ key: defineUnit(name, { store }) }).isOk()
 

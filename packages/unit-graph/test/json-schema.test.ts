@@ -53,6 +53,10 @@ function everything() {
     memoryBytes: 64 << 20,
     vcpuCount: 2,
     hotplugSlots: 4,
+    volumes: {
+      data: { path: '/data', sizeBytes: 16 << 20 },
+      old: { path: '/old', sizeBytes: 32 << 20, readOnly: true },
+    },
     limits: { memoryBytes: 128 << 20, cpuWeight: 50, ioWeight: 50, pids: 100 },
     diesWith: ['provider'],
   })

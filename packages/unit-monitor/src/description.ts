@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { err, ok, type Result } from 'neverthrow'
 import type { MonitorError } from './errors.js'
-import type { BlockDevice, MachineDescription, MachineView, PmemDevice } from './machine.js'
+import type { BlockDevice, MachineDescription, MachineView, PmemDevice, VolumeDevice } from './machine.js'
 import type { Files } from './powers.js'
 import { escapeAndCut } from './printable.js'
 
@@ -42,6 +42,7 @@ export function checkDescription(
     memoryProblem(machine.memoryBytes, limits) ??
     countProblem('hotplugSlots', machine.hotplugSlots, 0, limits.maxPmemDevices) ??
     deviceListProblem(machine, limits) ??
+    volumesProblem(machine.volumes ?? []) ??
     viewProblem(machine.view) ??
     directoryProblem(machine.directory, limits)
   return problem === undefined ? ok(undefined) : err(problem)
@@ -98,6 +99,10 @@ export async function inspectDescription(
       const problem = await inspectDevice(device, files, `${list}[${index}].`)
       if (problem !== undefined) return err(problem)
     }
+  }
+  for (const [index, volume] of (machine.volumes ?? []).entries()) {
+    const problem = await inspectDevice({ ...volume, id: volume.serial }, files, `volumes[${index}].`)
+    if (problem !== undefined) return err(problem)
   }
   const socket = machine.view === undefined ? undefined : await files.inspect(machine.view.socket)
   if (machine.view !== undefined && socket?.kind !== 'other')
@@ -168,8 +173,8 @@ function deviceListProblem(
   machine: MachineDescription,
   limits: DescriptionLimits,
 ): InvalidDescription | undefined {
-  const { pmem, block = [], hotplugSlots } = machine
-  const total = pmem.length + block.length + hotplugSlots
+  const { pmem, block = [], volumes = [], hotplugSlots } = machine
+  const total = pmem.length + block.length + volumes.length + hotplugSlots
   if (total > limits.maxPmemDevices)
     return invalid('pmem', `${total} devices and reserved slots, but at most ${limits.maxPmemDevices} fit`)
   const seen = new Set<string>()
@@ -182,6 +187,24 @@ function deviceListProblem(
     if (problem !== undefined) return problem
     if (seen.has(device.id)) return invalid(`${prefix}id`, `${shown(device.id)} is there twice`)
     seen.add(device.id)
+  }
+  return undefined
+}
+
+function volumesProblem(volumes: readonly VolumeDevice[]): InvalidDescription | undefined {
+  const serials = new Set<string>()
+  for (const [index, volume] of volumes.entries()) {
+    const prefix = `volumes[${index}].`
+    if (!/^[A-Za-z0-9._-]{1,20}$/.test(volume.serial))
+      return invalid(
+        `${prefix}serial`,
+        `${shown(volume.serial)} must be 1 to 20 characters of A-Z, a-z, 0-9, ".", "_", "-"`,
+      )
+    if (serials.has(volume.serial))
+      return invalid(`${prefix}serial`, `${shown(volume.serial)} is there twice`)
+    serials.add(volume.serial)
+    const problem = deviceProblem({ ...volume, id: volume.serial }, SECTOR_BYTES, prefix)
+    if (problem !== undefined) return problem
   }
   return undefined
 }

@@ -87,6 +87,7 @@ export function fakeMonitor(powers: { readonly clock: Clock }, script: FakeScrip
     pmemHotplug: true,
     block: true,
     blockHotplug: true,
+    volumes: true,
     maxPmemDevices: 256,
     view: true,
     powerButton: false,

@@ -34,6 +34,20 @@ export interface BlockDevice {
 }
 
 /**
+ * A disk of the machine's own (virtio-blk), which the guest finds by its serial number. No two machines may have the
+ * same file at a time.
+ */
+export interface VolumeDevice {
+  /** 1 to 20 characters of `A-Za-z0-9._-`. */
+  readonly serial: string
+  /** Absolute path of the file on the host, which the machine writes into. */
+  readonly path: string
+  /** Bytes; a multiple of 512, equal to the size of the file. */
+  readonly sizeBytes: number
+  readonly readOnly: boolean
+}
+
+/**
  * A virtio-fs device: what its server shows can grow and shrink while the machine runs. Its server sees the whole
  * memory of the machine.
  */
@@ -60,6 +74,8 @@ export interface MachineDescription {
   readonly pmem: readonly PmemDevice[]
   /** Disks beside them; none by default. */
   readonly block?: readonly BlockDevice[] | undefined
+  /** Disks that it may write; there where `capabilities.volumes` says so. None by default. */
+  readonly volumes?: readonly VolumeDevice[] | undefined
   /** Absent: the machine has no virtio-fs device. */
   readonly view?: MachineView | undefined
   /** How many pmem devices and disks may be added while the machine runs; their ports are reserved at start. */
@@ -171,6 +187,8 @@ export interface MonitorCapabilities {
   /** Disks for kernels without persistent memory; nothing is shared by them. */
   readonly block: boolean
   readonly blockHotplug: boolean
+  /** Whether a machine can have disks that it may write. */
+  readonly volumes: boolean
   /** The most pmem devices and disks one machine can hold, hot-plugged ones included. */
   readonly maxPmemDevices: number
   /** Whether a machine can have a view, so that software can be added to it without a new device. */

@@ -51,6 +51,44 @@ const anyPath = fc
 const device = (index: number, path = `/blobs/${index}`) => ({ id: `b${index}`, path, sizeBytes: 2 * MIB })
 
 describe('the arguments for QEMU', () => {
+  it('have a locked disk with its serial number for each volume, behind the read-only ones', () => {
+    const volume = (serial: string, path: string, readOnly = false) => ({
+      serial,
+      path,
+      readOnly,
+      sizeBytes: 16 * MIB,
+    })
+    const volumes = [volume('data', '/v/a,b'), volume('old', '/v/old', true)]
+    const argv = print({ block: [device(0)], volumes })._unsafeUnwrap()
+    const [, data, old] = valuesOf(argv, '-blockdev').map(parseOptions)
+    expect(Object.fromEntries(data!)).toEqual({
+      driver: 'file',
+      'node-name': 'volume0',
+      filename: '/v/a,b',
+      locking: 'on',
+      'read-only': 'off',
+      discard: 'unmap',
+    })
+    expect([old!.get('read-only'), old!.get('auto-read-only')]).toEqual(['on', 'off'])
+    const disks = valuesOf(argv, '-device').filter((value) => value.startsWith('virtio-blk-pci'))
+    expect(disks.map((value) => parseOptions(value).get('serial'))).toEqual([undefined, 'data', 'old'])
+    expect(new Set(disks.map((value) => parseOptions(value).get('addr'))).size).toBe(3)
+  })
+
+  it.each([
+    ['', 'serial'],
+    ['x'.repeat(21), 'serial'],
+    ['a,b', 'serial'],
+  ])('refuse a volume with the serial number "%s"', (serial, field) => {
+    const volumes = [{ serial, path: '/v', sizeBytes: MIB, readOnly: false }]
+    expect(print({ volumes })._unsafeUnwrapErr()).toMatchObject({ field: `volumes[0].${field}` })
+  })
+
+  it('refuse two volumes with one serial number', () => {
+    const volumes = ['/v', '/w'].map((path) => ({ serial: 'a', path, sizeBytes: MIB, readOnly: false }))
+    expect(print({ volumes })._unsafeUnwrapErr()).toMatchObject({ field: 'volumes[1].serial' })
+  })
+
   it('start from nothing and give the machine only what it was described with', () => {
     const argv = print()._unsafeUnwrap()
     expect(argv).toContain('-nodefaults')

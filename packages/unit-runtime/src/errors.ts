@@ -2,6 +2,7 @@ import type { AgentError, GuestKernelError, NotStartedReason } from '@spectrum/g
 import type { StoreError } from '@spectrum/store-share'
 import type { MachineExit, MonitorError } from '@spectrum/unit-monitor'
 import type { ViewFailure } from './powers.js'
+import type { VolumeFailure } from './volumes/volume-power.js'
 
 /**
  * Everything that can go wrong between a graph and its running units. `message` says what to do next and is
@@ -49,6 +50,14 @@ export type HostError =
       readonly unit: string
       readonly exit: MachineExit
       readonly lastLines: readonly string[]
+    }
+  /** A volume of the unit cannot be used; `reason` is that of a {@link VolumeFailure}. */
+  | {
+      readonly kind: 'volume-failed'
+      readonly message: string
+      readonly unit: string
+      readonly volume: string
+      readonly reason: VolumeFailure['reason']
     }
   /** The unit came up, but its command could not be started there. */
   | {

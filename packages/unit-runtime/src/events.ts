@@ -15,6 +15,8 @@ export type Step =
   | 'machine-started'
   | 'agent-answered'
   | 'store-mounted'
+  | 'volumes-taken'
+  | 'volumes-mounted'
   | 'inject-begun'
   | 'inject-plugged'
   | 'inject-granted'

@@ -16,6 +16,7 @@ import { type ManualClock, manualClock } from './fake/manual-clock.js'
 import { type MemoryFiles, memoryFiles } from './fake/memory-files.js'
 import { memoryGroups } from './fake/memory-groups.js'
 import { type FakeStorePaths, memoryBlobCache, memoryStore, memoryStoreFiles } from './fake/memory-store.js'
+import { type MemoryVolumes, memoryVolumes } from './fake/memory-volumes.js'
 import type { Host } from './host.js'
 import type { ResourcePowers } from './limits/resource-powers.js'
 import { type HostOptions, openHostWith } from './open-host.js'
@@ -43,6 +44,7 @@ export { type ManualClock, manualClock } from './fake/manual-clock.js'
 export { type MemoryFiles, memoryFiles } from './fake/memory-files.js'
 export { type MemoryGroups, memoryGroups } from './fake/memory-groups.js'
 export { type FakeStorePaths, memoryBlobCache, memoryStore } from './fake/memory-store.js'
+export { type MemoryVolumes, memoryVolumes } from './fake/memory-volumes.js'
 export { type ScriptedPrompter, scriptedPrompter } from './fake/scripted-prompter.js'
 
 /** Programs by absolute path. */
@@ -79,6 +81,8 @@ export interface FakeHostOptions extends Omit<HostOptions, 'store'> {
   readonly kernelLacks?: string | undefined
   /** By default control groups in memory, which take everything. */
   readonly resources?: ResourcePowers | undefined
+  /** By default new ones, in memory. Pass one to several hosts to share them. */
+  readonly volumes?: MemoryVolumes | undefined
   /** By default a clock that stands still, so that no deadline passes by accident. */
   readonly clock?: Clock | undefined
   /** By default a new one. Pass one to look at what the host writes, or to let writing fail. */
@@ -102,6 +106,7 @@ export function fakeHostPowers(options: FakeHostOptions): HostPowers {
   const clock: Clock | ManualClock = options.clock ?? manualClock()
   const cache = memoryBlobCache(options.blobBytes)
   const { startup, hotplug, capabilities, programs = {} } = options
+  const volumes = options.volumes ?? memoryVolumes()
   const guests = new FakeGuests(
     clock,
     cache,
@@ -109,6 +114,7 @@ export function fakeHostPowers(options: FakeHostOptions): HostPowers {
     options.silent ?? (() => false),
     options.onStoreRequest,
     options.kernelLacks,
+    (path) => volumes.contents(path),
   )
   const monitor = fakeMonitor(
     { clock },
@@ -140,6 +146,7 @@ export function fakeHostPowers(options: FakeHostOptions): HostPowers {
       kill: async () => 'gone',
     },
     resources: options.resources ?? memoryGroups(),
+    openVolume: volumes.open,
     randomHex(bytes) {
       random += 1
       return random.toString(16).padStart(bytes * 2, '0')

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import type { SharingReport, StoreSource } from '@spectrum/store-share'
 import type { Graph, UnitDefinition, UnitMap } from '@spectrum/unit-graph'
-import type { Accelerator, ChosenMonitor, Considered } from '@spectrum/unit-monitor'
+import type { Accelerator, ChosenMonitor, Considered, Processes } from '@spectrum/unit-monitor'
 import { err, ok, type Result, ResultAsync } from 'neverthrow'
 import { HostCalls } from './broker/host-calls.js'
 import type { CallLimits } from './broker/limits.js'
@@ -33,6 +33,7 @@ import type { SupervisedUnit } from './supervision/supervised-unit.js'
 import type { StopOptions, Unit, WaitOptions } from './unit.js'
 import { measure, type UnitContext } from './unit-context.js'
 import { DEFAULT_MEMORY } from './unit-start.js'
+import { HostVolumes } from './volumes/host-volumes.js'
 import { openWait, orAborted, type Wait } from './wait.js'
 
 /** The units of a graph, by the keys that were given to `compose`. */
@@ -93,6 +94,10 @@ export interface HostParts {
   readonly directory: HostDirectory
   readonly choice: ChosenMonitor
   readonly start: StartPlan
+  /** With the journal around them. */
+  readonly processes: Processes
+  /** Absolute path of the state directory. */
+  readonly state: string
   readonly store: StoreSource
   readonly cache: HostBlobCache
   readonly reconciled: readonly ReconciledHost[]
@@ -151,6 +156,7 @@ export class OpenHost implements Host {
       },
       directory,
       groups: new HostGroups(powers.resources, directory),
+      volumes: new HostVolumes(powers.openVolume, parts.processes, parts.state),
       step: (unit, step) => emit(events, 'step', { unit, step }),
       log: (unit, line) => this.#log(unit, line),
     }

@@ -57,6 +57,7 @@ export {
   type UnitMap,
   type UnitOptions,
   until,
+  type VolumeDefinition,
 } from '@spectrum/unit-graph'
 export type { Accelerator, Considered, MachineExit, MonitorError } from '@spectrum/unit-monitor'
 export { escapeAndCut, escapeText } from '@spectrum/unit-monitor'
@@ -132,3 +133,4 @@ export type {
   WaitOptions,
 } from './unit.js'
 export type { UnitFiles } from './unit-files.js'
+export type { OpenVolume, VolumeFailure, VolumePower, VolumeRequest } from './volumes/volume-power.js'

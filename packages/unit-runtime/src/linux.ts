@@ -34,6 +34,7 @@ import { linuxProcessTable } from './linux/process-table.js'
 import { linuxResources } from './linux/resource-groups.js'
 import { linuxStoreFiles } from './linux/store-files.js'
 import { verdictFiles } from './linux/verdict-files.js'
+import { linuxVolumes } from './linux/volumes.js'
 import { type HostOptions, openHostWith } from './open-host.js'
 import type { GuestBoot, HostPowers, TrialPlace } from './powers.js'
 
@@ -108,6 +109,7 @@ export function linuxHostPowers(
     files: linuxHostFiles,
     processTable: linuxProcessTable(),
     resources: linuxResources,
+    openVolume: linuxVolumes,
     randomHex: (bytes) => randomBytes(bytes).toString('hex'),
     monitorPowers,
     guest: guestBoot(kernel, architecture),

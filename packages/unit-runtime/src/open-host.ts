@@ -168,6 +168,8 @@ async function choose(
     directory,
     choice: choice.value,
     start: plan.value,
+    processes,
+    state: places.state,
     store: options.store,
     cache,
     concurrentStarts: options.concurrentStarts ?? CONCURRENT_STARTS,

@@ -12,6 +12,7 @@ import type { ResultAsync } from 'neverthrow'
 import type { RandomAccess } from './debug/elf-build-id.js'
 import type { HostError } from './errors.js'
 import type { ResourcePowers } from './limits/resource-powers.js'
+import type { VolumePower } from './volumes/volume-power.js'
 
 /** The directories of the host itself. Nothing here follows a symbolic link out of them. */
 export interface HostFiles {
@@ -165,6 +166,7 @@ export interface HostPowers {
   readonly files: HostFiles
   readonly processTable: ProcessTable
   readonly resources: ResourcePowers
+  readonly openVolume: VolumePower
   /** Random lower-case hexadecimal digits. */
   randomHex(bytes: number): string
   /** The powers of the monitors; the host puts its journal around `processes` and `sockets`. */

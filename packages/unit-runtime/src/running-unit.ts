@@ -16,6 +16,7 @@ import type { ExecOptions, SpawnOptions, StopOptions, WaitOptions } from './unit
 import { measure, type UnitContext } from './unit-context.js'
 import type { UnitFiles } from './unit-files.js'
 import type { UnitView } from './unit-view.js'
+import type { MachineVolumes } from './volumes/host-volumes.js'
 import { openWait, orAborted, type Wait } from './wait.js'
 
 const EXEC_MS = 300_000
@@ -40,6 +41,7 @@ export interface UnitParts {
   readonly view: UnitView | undefined
   readonly dax: boolean
   readonly limits: MachineLimits
+  readonly volumes: MachineVolumes
 }
 
 /** Where one machine's life is. `failed`: it ended, or is being ended, although nobody asked it to. */
@@ -356,12 +358,14 @@ export class RunningUnit {
 
   /** Gives back everything a machine leaves when it has ended, however it ended. */
   async #release(exit: MachineExit): Promise<Result<MachineEnd, HostError>> {
-    const { machine, agent, directory, view, limits } = this.#parts
+    const { machine, agent, directory, view, limits, volumes } = this.#parts
     const end: MachineEnd = { exit, graceful: exit.kind === 'powered-off' }
     this.#context.step(this.name, 'machine-ended')
     await this.#giveUpChanges()
     await agent[Symbol.asyncDispose]()
     await machine[Symbol.asyncDispose]()
+    // The next machine may have them, whatever else goes wrong here.
+    await volumes[Symbol.asyncDispose]()
     let failure: HostError | undefined
     try {
       await view?.[Symbol.asyncDispose]()

@@ -115,6 +115,13 @@ export class StartPlan {
     }))
   }
 
+  /** The same with a kernel's worth of modules more, for a unit that has volumes. */
+  async withVolumes(parts: StartParts, signal: AbortSignal): Promise<Result<StartParts, HostError>> {
+    const needs = { transport: parts.transport, view: parts.way === 'view', volumes: true }
+    const made = await makeImage(this.parts, needs, signal)
+    return made.map(({ initramfs }) => ({ ...parts, initramfs }))
+  }
+
   /** Resolves when nothing is written any more. */
   async close(): Promise<void> {
     this.#closing.abort()

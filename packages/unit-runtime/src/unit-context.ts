@@ -8,6 +8,7 @@ import type { HostGroups } from './limits/host-groups.js'
 import type { HostBlobCache, HostPowers } from './powers.js'
 import type { LogSource } from './supervision/log-line.js'
 import type { WaitOptions } from './unit.js'
+import type { HostVolumes } from './volumes/host-volumes.js'
 import { openWait } from './wait.js'
 
 /** What a unit may use of its host. */
@@ -15,6 +16,7 @@ export interface UnitContext {
   readonly powers: UnitPowers
   readonly directory: HostDirectory
   readonly groups: HostGroups
+  readonly volumes: HostVolumes
   step(unit: string, step: Step): void
   log(unit: string, line: { readonly source: LogSource; readonly text: string }): void
 }

@@ -12,6 +12,7 @@ import { type HearState, RunningUnit } from './running-unit.js'
 import { ACCESS, type InjectionWay, type StoreTransport } from './store-access.js'
 import type { UnitContext } from './unit-context.js'
 import { UnitView } from './unit-view.js'
+import { type MachineVolumes, mountVolumes } from './volumes/host-volumes.js'
 import { openWait, orAborted, type Wait } from './wait.js'
 
 /** Bytes of a guest whose unit does not say. */
@@ -75,19 +76,28 @@ export async function startUnit(
     const error = stateFailed(context.directory.path, 'make a directory for a view in', cause)
     return err(await undo(context, directory, { error }))
   }
-  const description = describe(definition, parts, devices, slots.value, directory, view)
+  const taken = await context.volumes.take(definition, directory, wait)
+  if (taken.isErr()) {
+    const error = whyNot(taken.error, name, wait, [])
+    return err(await undo(context, directory, { error }, view))
+  }
+  const volumes = taken.value
+  if (volumes.devices.length > 0) context.step(name, 'volumes-taken')
+  const description = describe(definition, parts, devices, slots.value, directory, view, volumes)
   const booted = await boot(context, parts, definition, description, view, wait)
-  if (booted.isErr()) return err(await undo(context, directory, booted.error, view))
+  if (booted.isErr()) return err(await undo(context, directory, { ...booted.error, volumes }, view))
   const { machine, agent, limits } = booted.value
   const mounted = await mount(context, name, machine, agent, attachment, wait)
-  if (mounted.isErr())
-    return err(await undo(context, directory, { error: mounted.error, machine, agent, limits }, view))
+  const begun = { machine, agent, limits, volumes }
+  if (mounted.isErr()) return err(await undo(context, directory, { error: mounted.error, ...begun }, view))
+  const placed = await placeVolumes(context, definition, machine, agent, wait)
+  if (placed.isErr()) return err(await undo(context, directory, { error: placed.error, ...begun }, view))
   const joined = await join(agent, { signal: wait.signal, deadlineMs: wait.leftMs() })
   if (joined.isErr()) {
     const lines = machine.lastLines()
     const dead = await postMortem(context, machine, joined.error.kind === 'unit-lost')
     const error = dead ?? whyNot(agentFailed(name, joined.error, lines), name, wait, lines)
-    return err(await undo(context, directory, { error, machine, agent, limits }, view))
+    return err(await undo(context, directory, { error, ...begun }, view))
   }
   return ok(
     new RunningUnit(
@@ -104,6 +114,7 @@ export async function startUnit(
         view,
         dax: mounted.value,
         limits,
+        volumes,
       },
       hear,
     ),
@@ -148,6 +159,7 @@ function describe(
   hotplugSlots: number,
   directory: string,
   view: UnitView | undefined,
+  volumes: MachineVolumes,
 ): MachineDescription {
   const store = devices.map(machineDevice)
   return {
@@ -159,6 +171,7 @@ function describe(
     vcpuCount: definition.vcpuCount ?? 1,
     pmem: parts.transport === 'pmem' ? store : [],
     block: parts.transport === 'block' ? store : [],
+    volumes: volumes.devices,
     view: view === undefined ? undefined : { tag: view.tag, socket: view.socket },
     hotplugSlots,
     directory,
@@ -235,6 +248,24 @@ async function mount(
   return ok(mounted.value.dax)
 }
 
+async function placeVolumes(
+  context: UnitContext,
+  { name, volumes = {} }: UnitDefinition,
+  machine: Machine,
+  agent: Agent,
+  wait: Wait,
+): Promise<Result<void, HostError>> {
+  if (Object.keys(volumes).length === 0) return ok(undefined)
+  const placed = await mountVolumes(name, agent, volumes, () => machine.lastLines(), wait)
+  if (placed.isErr()) {
+    const { error } = placed
+    const lost = error.kind === 'agent-failed' && error.cause.kind === 'unit-lost'
+    return err((await postMortem(context, machine, lost)) ?? whyNot(error, name, wait, machine.lastLines()))
+  }
+  context.step(name, 'volumes-mounted')
+  return ok(undefined)
+}
+
 /** What the machine died of, when `suspect` and it did: a lost channel alone does not say. */
 async function postMortem(
   context: UnitContext,
@@ -253,13 +284,14 @@ interface Begun {
   readonly machine?: Machine
   readonly agent?: Agent
   readonly limits?: MachineLimits
+  readonly volumes?: MachineVolumes
 }
 
 /** Takes back what a start has begun. Its error is the start's own, unless its machine cannot be ended. */
 async function undo(
   context: UnitContext,
   directory: string,
-  { error, machine, agent, limits }: Begun,
+  { error, machine, agent, limits, volumes }: Begun,
   view?: UnitView,
 ): Promise<FailedStart> {
   await agent?.[Symbol.asyncDispose]()
@@ -269,6 +301,7 @@ async function undo(
     return { error: monitorFailed(machine.name, killed.error), machineLives: true }
   await view?.[Symbol.asyncDispose]().catch(() => {})
   await Promise.resolve(limits?.[Symbol.asyncDispose]()).catch(() => {})
+  await volumes?.[Symbol.asyncDispose]()
   await context.directory.remove(directory).catch(() => {})
   return { error, machineLives: false }
 }

@@ -4,9 +4,9 @@ import type { ResourceLimits, UnitDefinition } from '../unit.js'
 import { isArgv } from './argv.js'
 import { isRecord } from './fault.js'
 import { faultOfInterfaces } from './interfaces.js'
-import { isWhole } from './whole.js'
+import { faultOfVolumes } from './volumes.js'
+import { isWhole, MEBIBYTE } from './whole.js'
 
-export const MEBIBYTE = 1024 * 1024
 export const UNIT_NAME = /^[a-z][a-z0-9-]{0,31}$/
 export const MAX_UNITS = 4096
 
@@ -46,6 +46,7 @@ function faultOf(key: string, unit: unknown, holders: ReadonlyMap<string, string
     faultOfStore(key, unit) ??
     faultOfSize(key, unit) ??
     faultOfLimits(key, unit) ??
+    faultOfVolumes(key, unit) ??
     faultOfLife(key, unit) ??
     faultOfInterfaces(key, unit)
   )

@@ -1,3 +1,5 @@
+export const MEBIBYTE = 1024 * 1024
+
 export function isWhole(value: unknown, least: number, most: number, step = 1): boolean {
   return (
     Number.isSafeInteger(value) &&

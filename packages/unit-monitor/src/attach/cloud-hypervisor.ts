@@ -1,7 +1,7 @@
 import { err, ok, type Result } from 'neverthrow'
 import type { BlockDevice, PmemDevice } from '../machine.js'
 import { escapeAndCut } from '../printable.js'
-import { type AttachRefusal, type AttachRequest, checkRoom } from './request.js'
+import { type AttachRefusal, type AttachRequest, checkRoom, refuseVolumes } from './request.js'
 
 /** A request to the API socket of cloud-hypervisor or Firecracker. */
 export interface ApiRequest {
@@ -35,6 +35,8 @@ export function cloudHypervisorAttachPlan(
   request: AttachRequest,
 ): Result<CloudHypervisorAttachPlan, AttachRefusal> {
   const { pmem, block = [], hotplugSlots, memoryBytes, view } = request
+  const volumes = refuseVolumes(request, 'cloud-hypervisor')
+  if (volumes !== undefined) return err(volumes)
   const room = checkRoom(request, 'cloud-hypervisor', { ports: DEVICES_PER_SEGMENT * MOST_SEGMENTS })
   if (room.isErr()) return err(room.error)
   const paths = [...pmem, ...block].map(({ path }) => path)

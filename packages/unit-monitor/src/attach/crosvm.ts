@@ -1,7 +1,7 @@
 import { type CrosvmMachine, crosvmSpec, printArgv } from '@spectrum/crosvm-spec'
 import { err, ok, type Result } from 'neverthrow'
 import { escapeAndCut } from '../printable.js'
-import { type AttachRefusal, type AttachRequest, checkRoom, unsupported } from './request.js'
+import { type AttachRefusal, type AttachRequest, checkRoom, refuseVolumes, unsupported } from './request.js'
 
 /** How a machine of crosvm gets its store. */
 export interface CrosvmAttachPlan {
@@ -31,6 +31,8 @@ export function crosvmAttachPlan(request: AttachRequest): Result<CrosvmAttachPla
         'crosvm adds no device to a running machine: reserve no slots, and give the machine a view',
       ),
     )
+  const volumes = refuseVolumes(request, 'crosvm')
+  if (volumes !== undefined) return err(volumes)
   const room = checkRoom(request, 'crosvm', { ports: MOST_CROSVM_DEVICES })
   if (room.isErr()) return err(room.error)
   const machine: CrosvmAttachPlan['machine'] = {

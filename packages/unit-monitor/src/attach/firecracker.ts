@@ -1,6 +1,6 @@
 import { err, ok, type Result } from 'neverthrow'
 import type { ApiRequest } from './cloud-hypervisor.js'
-import { type AttachRefusal, type AttachRequest, checkRoom, unsupported } from './request.js'
+import { type AttachRefusal, type AttachRequest, checkRoom, refuseVolumes, unsupported } from './request.js'
 
 /** How a machine of Firecracker (since 1.14) gets its store: requests before it is started. */
 export interface FirecrackerAttachPlan {
@@ -32,6 +32,8 @@ export function firecrackerAttachPlan(
     return err(unsupported('hotplug', 'Firecracker adds no device to a running machine: reserve no slots'))
   if (view !== undefined)
     return err(unsupported('view', 'Firecracker has no virtio-fs: grant everything at the start'))
+  const volumes = refuseVolumes(request, 'Firecracker')
+  if (volumes !== undefined) return err(volumes)
   const room = checkRoom(request, 'Firecracker', { ports: pci ? MOST_DEVICES.pci : MOST_DEVICES.lines })
   if (room.isErr()) return err(room.error)
   return ok({

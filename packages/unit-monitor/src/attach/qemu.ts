@@ -1,5 +1,5 @@
 import { err, ok, type Result } from 'neverthrow'
-import type { BlockDevice, PmemDevice } from '../machine.js'
+import type { BlockDevice, PmemDevice, VolumeDevice } from '../machine.js'
 import { type AttachRefusal, type AttachRequest, bytesOf, checkRoom, noRoom, unsupported } from './request.js'
 
 /** Machine types of QEMU that a plan can be made for: two for x86-64, `virt` for aarch64, `pseries` for POWER. */
@@ -90,7 +90,7 @@ export function qemuAttachPlan(
   options: QemuAttachOptions = {},
 ): Result<QemuAttachPlan, AttachRefusal> {
   const { board = 'q35' } = options
-  const { pmem, block = [], hotplugSlots, memoryBytes, view } = request
+  const { pmem, block = [], volumes = [], hotplugSlots, memoryBytes, view } = request
   const { root, own, first, last, diskOnly }: BoardSlots = BOARDS[board]
   if (diskOnly && pmem.length > 0)
     return err(unsupported('pmem', `QEMU's ${board} has no persistent memory: attach disks`))
@@ -99,7 +99,8 @@ export function qemuAttachPlan(
       unsupported('hot-plug', `nothing can be plugged into QEMU's ${board} while it runs: use a view`),
     )
   const slots = last - first + 1
-  const cold = pmem.length + block.length
+  const disks = pmem.length + block.length
+  const cold = disks + volumes.length
   const room = checkRoom(request, `QEMU's ${board}`, { ports: slots * FUNCTIONS, memorySlots: MEMORY_SLOTS })
   if (room.isErr()) return err(room.error)
   const coldSlots = Math.ceil(cold / FUNCTIONS)
@@ -124,6 +125,13 @@ export function qemuAttachPlan(
       ...block.flatMap((device, index) => [
         ...['-blockdev', `driver=file,node-name=disk${index},${diskBackend(device)}`],
         ...['-device', `virtio-blk-pci,id=block${index},drive=disk${index},${place(pmem.length + index)}`],
+      ]),
+      ...volumes.flatMap((volume, index) => [
+        ...['-blockdev', `driver=file,node-name=volume${index},${volumeBackend(volume)}`],
+        ...[
+          '-device',
+          `virtio-blk-pci,id=volume${index},drive=volume${index},serial=${volume.serial},${place(disks + index)}`,
+        ],
       ]),
       ...Array.from({ length: bridges }, (_, bridge) => [
         ...['-device', `pcie-pci-bridge,id=hotplug${bridge},${place(cold + bridge)}`],
@@ -201,6 +209,12 @@ function pmemBackend({ path, sizeBytes }: PmemDevice): string {
 
 function diskBackend({ path }: BlockDevice): string {
   return `filename=${qemuValue(path)},read-only=on,auto-read-only=off`
+}
+
+/** Locked by QEMU itself, too, as long as it runs. What the guest discards is given back to the host. */
+function volumeBackend({ path, readOnly }: VolumeDevice): string {
+  const access = readOnly ? 'read-only=on,auto-read-only=off' : 'read-only=off,discard=unmap'
+  return `filename=${qemuValue(path)},locking=on,${access}`
 }
 
 /**

@@ -4,7 +4,7 @@ import type { MachineDescription } from '../machine.js'
 /** What a plan is made of; every description of a machine fits. */
 export type AttachRequest = Pick<
   MachineDescription,
-  'memoryBytes' | 'pmem' | 'block' | 'view' | 'hotplugSlots'
+  'memoryBytes' | 'pmem' | 'block' | 'volumes' | 'view' | 'hotplugSlots'
 >
 
 /** Why devices cannot be attached, found before anything is touched. */
@@ -44,8 +44,8 @@ export function checkRoom(
   monitor: string,
   limits: { readonly ports: number; readonly memorySlots?: number | undefined },
 ): Result<void, AttachRefusal> {
-  const { pmem, block = [], hotplugSlots, memoryBytes } = request
-  const devices = pmem.length + block.length + hotplugSlots
+  const { pmem, block = [], volumes = [], hotplugSlots, memoryBytes } = request
+  const devices = pmem.length + block.length + volumes.length + hotplugSlots
   if (devices > limits.ports) return err(noRoom(monitor, 'ports', devices, limits.ports))
   const slots = pmem.length + hotplugSlots
   if (limits.memorySlots !== undefined && slots > limits.memorySlots)
@@ -79,6 +79,12 @@ const UNITS = {
   'address-space': 'bytes of address space',
   'guest-memory': 'bytes that the guest can manage',
 } as const
+
+/** For monitors whose plans have no disks that a machine may write. */
+export function refuseVolumes(request: AttachRequest, monitor: string): AttachRefusal | undefined {
+  if ((request.volumes ?? []).length === 0) return undefined
+  return unsupported('volumes', `${monitor} is given no disks to write: use QEMU for units with volumes`)
+}
 
 export function unsupported(capability: string, message: string): AttachRefusal {
   return { kind: 'unsupported', capability, message }

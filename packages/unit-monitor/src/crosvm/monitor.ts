@@ -55,6 +55,7 @@ export function crosvmMonitor(powers: CrosvmPowers, options: CrosvmOptions = {})
       pmemHotplug: false,
       block: true,
       blockHotplug: false,
+      volumes: false,
       maxPmemDevices: CROSVM_LIMITS.maxPmemDevices,
       view: true,
       powerButton: true,

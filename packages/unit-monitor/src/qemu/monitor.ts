@@ -46,6 +46,7 @@ export function qemuMonitor(powers: MonitorPowers, options: QemuOptions): Monito
       pmemHotplug: isPc,
       block: true,
       blockHotplug: isPc,
+      volumes: true,
       maxPmemDevices: QEMU_LIMITS.maxPmemDevices,
       view: true,
       powerButton: false,

@@ -2,6 +2,7 @@ import {
   type FakeAgentChannel,
   type FakeProgram,
   type FakeUnit,
+  type FakeVolume,
   fakeAgentChannel,
 } from '@spectrum/guest-agent/fake'
 import type { BlockDevice, Clock, PmemDevice } from '@spectrum/unit-monitor'
@@ -21,6 +22,8 @@ export class FakeGuests {
     readonly storeRequests: FakeUnit['onStoreRequest'],
     /** What the guest's kernel has not. */
     readonly lacks: string | undefined,
+    /** What is on the volume of this path. */
+    readonly contents: (path: string) => FakeVolume,
   ) {}
 
   /** What the server at this socket shows from now on, or no longer. */
@@ -48,6 +51,7 @@ export class FakeGuests {
         onStoreRequest: this.storeRequests,
         lacks: disks ? undefined : this.lacks,
         silent: this.silent(guest.machine.name),
+        volumes: this.#volumesOf(guest),
       },
     )
     const { view } = guest.machine
@@ -59,6 +63,12 @@ export class FakeGuests {
     const why = await agent.ended
     this.#agents.delete(agent)
     if (why === 'powered-off') guest.powerOff()
+  }
+
+  /** What was written to a volume is there again for the next machine that has its file. */
+  #volumesOf(guest: FakeGuest): Readonly<Record<string, FakeVolume>> {
+    const volumes = guest.machine.volumes ?? []
+    return Object.fromEntries(volumes.map(({ serial, path }) => [serial, this.contents(path)]))
   }
 
   /** A device appears in the guests. All see it, which is more than a machine would show; ids are unguessable. */

@@ -12,7 +12,7 @@ import type { StartPlan } from '../start-plan.js'
 import { ACCESS } from '../store-access.js'
 import type { WaitOptions } from '../unit.js'
 import type { UnitContext } from '../unit-context.js'
-import { type FailedStart, startUnit } from '../unit-start.js'
+import { type FailedStart, type StartParts, startUnit } from '../unit-start.js'
 import { openWait, type Wait } from '../wait.js'
 import { Gate } from './gate.js'
 import { GraphSupervision } from './graph-supervision.js'
@@ -188,6 +188,14 @@ export class HostUnits implements CallProviders {
     if (handle !== undefined) emit(handle.events, 'state', state)
   }
 
+  async #partsFor(
+    { volumes = {} }: UnitDefinition,
+    parts: StartParts,
+    wait: Wait,
+  ): Promise<Result<StartParts, HostError>> {
+    return Object.keys(volumes).length === 0 ? ok(parts) : this.#parts.plan.withVolumes(parts, wait.signal)
+  }
+
   /** With disks in the place of persistent memory, where the kernel of the unit turns out to have none. */
   async #launch(
     definition: UnitDefinition,
@@ -197,13 +205,15 @@ export class HostUnits implements CallProviders {
     wait: Wait,
   ): Promise<Result<RunningUnit, FailedStart>> {
     const { context, plan } = this.#parts
-    const parts = plan.current
+    const parts = await this.#partsFor(definition, plan.current, wait)
+    if (parts.isErr()) return err({ error: parts.error, machineLives: false })
     const join = calls.join(definition.name)
-    const unit = await startUnit(context, parts, definition, attachment, join, hear, wait)
+    const unit = await startUnit(context, parts.value, definition, attachment, join, hear, wait)
     if (unit.isOk() || unit.error.machineLives) return unit
-    const other = await plan.afterFailure(unit.error.error, parts, definition.name, wait)
-    if (other.isErr()) return err({ error: other.error, machineLives: false })
-    return startUnit(context, other.value, definition, attachment, join, hear, wait)
+    const other = await plan.afterFailure(unit.error.error, parts.value, definition.name, wait)
+    const onDisks = other.isOk() ? await this.#partsFor(definition, other.value, wait) : other
+    if (onDisks.isErr()) return err({ error: onDisks.error, machineLives: false })
+    return startUnit(context, onDisks.value, definition, attachment, join, hear, wait)
   }
 }
 

@@ -37,6 +37,7 @@ beforeAll(async () => {
     store,
     start: 'lazy',
     restart: { when: 'on-failure', backoffMs: 50 },
+    volumes: { data: { path: '/data', sizeBytes: 16 << 20 } },
     provides: { cat: Pipe.command([probe, 'cat']), wait: Pipe.command([probe, 'wait']) },
   })
   const client = defineUnit('mail', {
@@ -86,6 +87,7 @@ it('has what a unit’s command says in its log, and in bounded files of the hos
 
 it('ends the open call of a unit whose monitor was killed, and answers the next one by a fresh machine', async () => {
   const before = vault.boot?.bootId
+  ;(await vault.files.put({ path: '/data/note' }, Buffer.from('kept')))._unsafeUnwrap()
   const waiting = call('wait', '')
   await expect
     .poll(() => calls.filter(({ kind }) => kind === 'allowed').map(({ need }) => need))
@@ -99,6 +101,22 @@ it('ends the open call of a unit whose monitor was killed, and answers the next 
   expect(await call('cat', 'and now')).toBe('and now')
   expect(vault.restarts).toBe(1)
   expect(vault.boot?.bootId).not.toBe(before)
+  // Its volume has what was written before.
+  const { content } = (await vault.files.get({ path: '/data/note' }))._unsafeUnwrap()
+  const chunks: Uint8Array[] = []
+  for await (const chunk of content) chunks.push(chunk)
+  expect(Buffer.concat(chunks).toString()).toBe('kept')
+})
+
+it('does not let another host have the volume of a unit that runs', async () => {
+  const directories = { stateDirectory: `${root}/state`, cacheDirectory: `${root}/cache` }
+  await using other = (await openHost({ store: nixStore(), ...directories }))._unsafeUnwrap()
+  const same = defineUnit('vault', {
+    store: closure(probe.slice(0, probe.indexOf('/bin/'))),
+    volumes: { data: { path: '/data', sizeBytes: 16 << 20 } },
+  })
+  const refused = await other.start(compose({ same })._unsafeUnwrap())
+  expect(refused._unsafeUnwrapErr()).toMatchObject({ kind: 'volume-failed', reason: 'in-use' })
 })
 
 it('leaves nothing', async () => {

@@ -1,0 +1,43 @@
+import type { Processes } from '@spectrum/unit-monitor'
+import type { ResultAsync } from 'neverthrow'
+
+/** Why a volume cannot be used. */
+export interface VolumeFailure {
+  readonly reason: /** Another machine has it, of this host or of another one. */
+    | 'in-use'
+    /** It is larger than its definition: volumes never shrink. */
+    | 'would-shrink'
+    /** Its file system is damaged beyond what can be mended without asking. */
+    | 'damaged'
+    /** The programs that make and grow file systems are not there. */
+    | 'no-tools'
+    | 'aborted'
+    | 'timed-out'
+    | 'system'
+  readonly message: string
+}
+
+/** What a volume is to be. */
+export interface VolumeRequest {
+  /** Absolute path of its file. */
+  readonly path: string
+  /** Bytes. */
+  readonly sizeBytes: number
+  /** Absolute path, on the same file system and journalled: what is not finished yet is there and goes with the host. */
+  readonly unfinished: string
+  /** Absolute path, short enough for a socket: whoever holds it has the volume. Gone, or free, when its holder dies. */
+  readonly lock: string
+  /** With the journal around them. */
+  readonly processes: Processes
+  readonly signal: AbortSignal
+}
+
+/** A volume that nobody else has. Disposing it gives it back. */
+export interface OpenVolume extends AsyncDisposable {
+  readonly path: string
+  /** Bytes of its file. */
+  readonly sizeBytes: number
+}
+
+/** Makes the volume when there is none, lets it grow to its size, and holds it. */
+export type VolumePower = (request: VolumeRequest) => ResultAsync<OpenVolume, VolumeFailure>

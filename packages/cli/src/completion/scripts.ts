@@ -40,7 +40,12 @@ _spectrum() {
   (( $#described )) && _describe 'spectrum' described
   [[ -n $files ]] && _files
 }
-compdef _spectrum spectrum
+# Read as a file of $fpath, it is the function itself for the first time.
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+  _spectrum "$@"
+else
+  compdef _spectrum spectrum
+fi
 `,
   fish: `# Completion of the spectrum command for fish: spectrum completion fish | source
 function __spectrum_complete

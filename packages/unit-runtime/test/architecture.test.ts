@@ -65,6 +65,10 @@ describe('a host for another architecture', () => {
     const none = await findGuestKernel({}, cache, undefined, 'powerpc64le')
     expect(none._unsafeUnwrapErr()).toMatchObject({ kind: 'kernel-missing' })
     expect(none._unsafeUnwrapErr().message).toContain(`${cache}/guest-kernel/powerpc64le`)
+    // The environment names a kernel for this machine's own units only.
+    expect(none._unsafeUnwrapErr().message).not.toContain('SPECTRUM_KERNEL')
+    const ownNone = await findGuestKernel({}, cache)
+    expect(ownNone._unsafeUnwrapErr().message).toContain('SPECTRUM_KERNEL')
     await rename(`${root}/2.0`, `${cache}/guest-kernel/powerpc64le`)
     const found = (
       await findGuestKernel({ SPECTRUM_KERNEL: '/no' }, cache, undefined, 'powerpc64le')

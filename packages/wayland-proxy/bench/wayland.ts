@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,7 +9,8 @@ import { Flooder } from './flood/flooder.js'
 
 // What the way through the proxy costs, with its full default policy on: against no proxy, and against waypipe 0.8,
 // both ends on this machine and without compression. One compositor (headless weston), one client, three ways,
-// interleaved; medians. The policy draws frames. What a slow reader costs is measured at a compositor that floods.
+// interleaved; medians. The policy draws frames. A round trip is also compared with one through a C program that does
+// nothing but pass bytes on: what a second pair of wake-ups costs on this machine, whoever causes them. What a slow reader costs is measured at a compositor that floods.
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 7)
 const SYNCS = Number(process.env['BENCH_SYNCS'] ?? 1_000)
 const COMMITS = Number(process.env['BENCH_COMMITS'] ?? 50_000)
@@ -65,6 +66,36 @@ async function startWaypipe(name: string, display: string): Promise<{ path: stri
   const options = ['--no-gpu', '--compress', 'none', '--socket', tunnel, '--display', name, 'server']
   start('waypipe', [...options, '--', 'sleep', '3600'])
   return { path: await appears(join(runtime, name)), child }
+}
+
+async function startForward(direct: string): Promise<string> {
+  const program = join(folder, 'forward')
+  const source = fileURLToPath(new URL('./flood/forward.c', import.meta.url))
+  execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', program, source], { timeout: 60_000 })
+  const path = join(folder, 'forwarded')
+  start(program, [path, direct])
+  return appears(path)
+}
+
+/** Microseconds of round trips of one client that has nothing else to do. */
+async function roundTrips(client: Client): Promise<number[]> {
+  const times: number[] = []
+  for (let count = 0; count < SYNCS; count++) {
+    const before = performance.now()
+    await client.sync()
+    times.push((performance.now() - before) * 1_000)
+  }
+  return times
+}
+
+async function forwarded(path: string): Promise<number> {
+  const client = new Client(path)
+  try {
+    await client.start()
+    return quantile(await roundTrips(client), 0.5)
+  } finally {
+    client.close()
+  }
 }
 
 async function startWays(): Promise<readonly Way[]> {
@@ -197,12 +228,7 @@ async function measure(path: string): Promise<Sample> {
     const surface = client.id()
     await client.send(words(...header(compositor, 0, 12), surface))
     await client.sync()
-    const times: number[] = []
-    for (let count = 0; count < SYNCS; count++) {
-      const before = performance.now()
-      await client.sync()
-      times.push((performance.now() - before) * 1_000)
-    }
+    const times = await roundTrips(client)
     const damage = [...header(surface, 2, 24), 0, 0, 10, 10]
     const round = [...damage, ...damage, ...damage, ...header(surface, 6, 8)]
     const block = words(...Array.from({ length: 50 }, () => round).flat())
@@ -269,11 +295,14 @@ function print(name: string, own: number, other: number, unit: string): void {
 try {
   const ways = await startWays()
   const samples = new Map(ways.map(({ name }) => [name, [] as Sample[]]))
+  const forward = await startForward(ways[0]!.path)
+  const floor: number[] = []
   for (const { path } of ways) await measure(path)
   for (let round = 0; round < ROUNDS; round++) {
     // Who goes first changes, so that none always finds the machine as another left it.
     const order = [...ways.slice(round % 3), ...ways.slice(0, round % 3)]
     for (const { name, path } of order) samples.get(name)!.push(await measure(path))
+    floor.push(await forwarded(forward))
   }
   for (const [title, key, unit] of FIGURES) {
     const of = (name: Way['name']) =>
@@ -285,6 +314,16 @@ try {
       print(`${title}, against ${peer}`, of('ours'), of(peer), unit)
     }
   }
+  const own = quantile(
+    samples.get('ours')!.map(({ syncP50 }) => syncP50),
+    0.5,
+  )
+  print(
+    'sync round trip, p50, against a C program that only passes bytes on',
+    own,
+    quantile(floor, 0.5),
+    'us',
+  )
   using _flooder = new Flooder(join(runtime, 'flood'))
   const ours = await startOurs('slow', 'flood')
   const waypipe = await startWaypipe('wayland-3', 'flood')

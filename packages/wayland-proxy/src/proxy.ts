@@ -70,7 +70,7 @@ export class WaylandProxy implements Disposable {
       census,
       sessions,
       recorder: new Recorder(),
-      pace: new Pace(),
+      pace: new Pace(sessions),
       carry: options.carry ?? carryAnything,
       trace: options.trace,
       capture: options.capture && new Capture(options.capture, options.policy, (fd) => powers.inspect(fd)),

@@ -354,6 +354,12 @@ describe('turns', () => {
     rests.length = 0
     await flood()
     expect(rests).toEqual([])
+    // Whoever has left does not count.
+    await quiet.client.sync()
+    quiet.client.close()
+    await expect.poll(() => unit.endings.length).toBe(1)
+    await flood()
+    expect(rests).toEqual([])
   })
 
   test('a rate holds a client back without losing anything', async () => {

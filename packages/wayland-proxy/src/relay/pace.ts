@@ -3,8 +3,14 @@ const QUIET_AFTER_MS = 250
 
 /** Knows whether one client alone is served at the moment: then nobody waits for the end of its turn. */
 export class Pace {
+  readonly #sessions: ReadonlySet<object>
   #last: object | undefined
   #othersAt = Number.NEGATIVE_INFINITY
+
+  /** `sessions`: all that there are now. */
+  constructor(sessions: ReadonlySet<object>) {
+    this.#sessions = sessions
+  }
 
   /** A turn of `session` begins. `now` in milliseconds. */
   alone(session: object, now: number): boolean {
@@ -13,6 +19,6 @@ export class Pace {
       if (this.#last !== undefined) this.#othersAt = now
       this.#last = session
     }
-    return now - this.#othersAt > QUIET_AFTER_MS
+    return this.#sessions.size === 1 || now - this.#othersAt > QUIET_AFTER_MS
   }
 }

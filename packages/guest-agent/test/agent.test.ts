@@ -180,6 +180,18 @@ describe('the agent in C', () => {
     expect((await agentProcess.end).code).toBe(0)
   })
 
+  it('leaves a command none of its own groups when it becomes another user', async (context) => {
+    if (process.getuid?.() !== 0) context.skip('only root can become somebody who is not')
+    const inGroups = ['setpriv', '--groups=4,5', '--']
+    await using subject = await agentProcessSubject(built.agentPlain, built.probe, inGroups)
+    const say = async (user?: { uid: number; gid: number }) => {
+      const command = (await subject.agent.exec({ argv: [built.probe, 'who'], user }))._unsafeUnwrap()
+      return String(await collect(command.stdout))
+    }
+    expect(await say()).toBe('uid=0 gid=0 groups=2\n')
+    expect(await say({ uid: 0, gid: 7 })).toBe('uid=0 gid=7 groups=0\n')
+  })
+
   it('waits for no grace that nobody needs', async () => {
     await using subject = await agentProcessSubject(built.agentAsan, built.probe)
     const command = (await subject.agent.exec({ argv: [built.probe, 'wait'] }))._unsafeUnwrap()
@@ -472,6 +484,22 @@ describe('a host that breaks the protocol', () => {
     const { code, said } = await agent.end
     expect(said).toContain('the host broke the protocol')
     expect(code).toBe(3)
+  })
+
+  it('may take back a file that it has sent to the last byte, and it was never there', async () => {
+    await using agent = startAgentProcess(built.agentAsan)
+    const seen = frameTypes(agent)
+    const place = { below: directory, path: 'taken-back' }
+    for (const frame of [welcome, { ...put, ...place }, send(0, 1)]) agent.socket.write(encodeFrame(frame))
+    await expect
+      .poll(() => readdirSync(directory).some((name) => name.startsWith('.spectrum-put-')))
+      .toBe(true)
+    agent.socket.write(encodeFrame({ type: 'reset', stream: 2 }))
+    await expect.poll(() => seen.list).toContain('closed')
+    await expect.poll(() => readdirSync(directory).filter((name) => name.includes('put-'))).toEqual([])
+    expect(existsSync(join(directory, place.path))).toBe(false)
+    agent.socket.write(encodeFrame({ type: 'power-off', request: 7 }))
+    expect((await agent.end).code).toBe(0)
   })
 
   it('may send frames for a command that has just ended', async () => {

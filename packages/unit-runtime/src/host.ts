@@ -297,6 +297,7 @@ export class OpenHost implements Host {
   async #stop(graceMs: number): Promise<Result<void, HostError>> {
     this.#closing.abort()
     await Promise.allSettled(this.#starts)
+    await this.#disposables.settled()
     await this.#parts.start.close()
     this.#calls.close()
     const failures = await this.#units.stop(graceMs, this.#hurry.signal)

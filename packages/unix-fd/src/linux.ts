@@ -35,13 +35,29 @@ export function openPidfd(
 
 function loadUnixFd(): Result<UnixFd, UnixFdError> {
   try {
-    const load = createRequire(import.meta.url)('node-gyp-build') as (directory: string) => unknown
-    const calls = load(fileURLToPath(new URL('..', import.meta.url))) as SystemCalls
+    const calls = native() as SystemCalls
     return ok(createUnixFd(calls, readStartTime, pause))
   } catch (cause) {
     const message =
       "unix-fd's native part is not built for this machine: run `node native/build.mjs` in the package"
     return err({ kind: 'native-missing', message, cause })
+  }
+}
+
+/** What was built in this package's own folder, else the package for this platform, which npm installs with it. */
+function native(): unknown {
+  const require = createRequire(import.meta.url)
+  const load = require('node-gyp-build') as (directory: string) => unknown
+  try {
+    return load(fileURLToPath(new URL('..', import.meta.url)))
+  } catch (cause) {
+    const installed = `@spectrum/unix-fd-linux-${process.arch}`
+    try {
+      require.resolve(installed)
+    } catch {
+      throw cause
+    }
+    return require(installed)
   }
 }
 

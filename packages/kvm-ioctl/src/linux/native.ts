@@ -12,9 +12,25 @@ function packageFolder(): string {
   throw new Error('kvm-ioctl is not where its package.json is: install it whole')
 }
 
+/** What was built in this package's own folder, else the package for this platform, which npm installs with it. */
+function loadNative(): unknown {
+  const require = createRequire(import.meta.url)
+  const load = require('node-gyp-build') as (folder: string) => unknown
+  try {
+    return load(packageFolder())
+  } catch (cause) {
+    const installed = `@spectrum/kvm-ioctl-linux-${process.arch}`
+    try {
+      require.resolve(installed)
+    } catch {
+      throw cause
+    }
+    return require(installed)
+  }
+}
+
 /** Throws when the native part is not built: `node native/build.mjs` in the package. */
 export function loadKvmCalls(): KvmCalls {
-  const load = createRequire(import.meta.url)('node-gyp-build') as (folder: string) => unknown
-  const native = load(packageFolder()) as Omit<KvmCalls, keyof EventLoop>
+  const native = loadNative() as Omit<KvmCalls, keyof EventLoop>
   return { ...native, nextTurn: (go) => void setImmediate(go) }
 }

@@ -17,6 +17,8 @@ export class Side {
 
   constructor(socket: UnixSocket, inboxBytes: number, onReadable: () => void, onWritable: () => void) {
     this.socket = socket
+    // What is passed on to one side is often answered at once.
+    socket.fd.patient = true
     this.input = new Input(inboxBytes)
     this.#onReadable = onReadable
     this.#onWritable = onWritable

@@ -1,4 +1,5 @@
 import { type ControlSocket, connectControlWith, controlLimits } from '@spectrum/unit-runtime/control'
+import { manualClock } from '@spectrum/unit-runtime/fake'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
@@ -8,6 +9,7 @@ import {
   type FrameFrom,
   FrameReader,
 } from '../../src/control/frames.js'
+import { Pace } from '../../src/control/pace.js'
 import { hello, openServed, Pairs, powers } from './served.js'
 
 const signal = new AbortController().signal
@@ -156,13 +158,37 @@ describe('a client that breaks the protocol is sent away, alone, when it', () =>
     socket.close()
   })
 
-  it('says nothing at all within its time', async () => {
-    await using served = await openServed()
+  it('is sent away when it does not greet in its time; one that has greeted may be silent', async () => {
+    const clock = manualClock()
+    await using served = await openServed({ serverClock: clock })
+    await using greeted = await served.client()
     const silent = served.pairs.connect()
-    await expect.poll(() => served.server.clients).toBe(1)
-    // The real time is ten seconds: what is checked here is that a greeted client may be silent, and go.
+    await expect.poll(() => served.server.clients).toBe(2)
+    clock.advance(controlLimits.helloMs)
+    expect(await silent.receive(signal)).toBeUndefined()
     silent.close()
+    expect((await greeted.list()).isOk()).toBe(true)
+    expect(served.server.clients).toBe(1)
+    // Whoever waits for a farewell waits by the same clock.
+    await greeted[Symbol.asyncDispose]()
     await expect.poll(() => served.server.clients).toBe(0)
+  })
+
+  it('is heard no faster than its pace', async () => {
+    const clock = manualClock()
+    const pace = new Pace(clock, 3)
+    await pace.one(signal)
+    await pace.one(signal)
+    let passed = false
+    const third = pace.one(signal).then(() => {
+      passed = true
+    })
+    clock.advance(999)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(passed).toBe(false)
+    clock.advance(1)
+    await third
+    await pace.one(signal)
   })
 })
 

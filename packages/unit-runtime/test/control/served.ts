@@ -89,8 +89,10 @@ export interface Served extends AsyncDisposable {
 }
 
 /** A fake host with the units `left` and `right`, served. */
-export async function openServed(options: Partial<FakeHostOptions> & { uid?: number } = {}): Promise<Served> {
-  const { uid = process.getuid?.() ?? 0, ...more } = options
+export async function openServed(
+  options: Partial<FakeHostOptions> & { uid?: number; serverClock?: ControlPowers['clock'] } = {},
+): Promise<Served> {
+  const { uid = process.getuid?.() ?? 0, serverClock = realClock, ...more } = options
   const guests = new Map<string, FakeGuest>()
   const onGuest = (guest: FakeGuest) => guests.set(guest.machine.name, guest)
   const host = (
@@ -99,6 +101,7 @@ export async function openServed(options: Partial<FakeHostOptions> & { uid?: num
   const pairs = new Pairs()
   const server = serveControlWith(host, {
     ...powers,
+    clock: serverClock,
     listener: pairs,
     epochMs: () => 1_000_000,
     uid,

@@ -8,6 +8,7 @@ import type { HearState, MachineEnd, MachineState, RunningUnit } from '../runnin
 import type { UnitCommand, UnitEnd, UnitState, WaitOptions } from '../unit.js'
 import type { FailedStart } from '../unit-start.js'
 import { openWait, orAborted, type Wait } from '../wait.js'
+import { Arrivals } from './arrivals.js'
 import type { Gate } from './gate.js'
 import { type Next, RestartCount } from './restart-policy.js'
 import { type CommandStream, endingOf, startCommand } from './unit-command.js'
@@ -60,8 +61,7 @@ export class UnitLife {
   readonly #parts: LifeParts
   readonly #count: RestartCount
   readonly #lazy: boolean
-  /** Those who wait for the unit to run. */
-  readonly #arrivals = new Set<(arrived: Result<void, HostError>) => void>()
+  readonly #arrivals = new Arrivals()
   /** Aborted when no machine may be started any more. */
   readonly #retiring = new AbortController()
   #wake = () => {}
@@ -142,7 +142,7 @@ export class UnitLife {
    * Begins the life: a lazy unit falls asleep; any other comes up on these terms, or ends for good. Called once.
    */
   begin(terms: StartTerms): Promise<Result<void, HostError>> {
-    const up = this.#lazy ? Promise.resolve(ok<void, HostError>(undefined)) : this.#arrival()
+    const up = this.#lazy ? Promise.resolve(ok<void, HostError>(undefined)) : this.#arrivals.wait()
     this.#living = this.#live(terms)
     return up
   }
@@ -152,19 +152,17 @@ export class UnitLife {
     if (this.#state === 'running') return ok(undefined)
     if (!this.mayCome) return err(this.notRunning())
     using wait = openWait(this.#parts.clock, deadlineMs, signal)
-    let settle: (arrived: Result<void, HostError>) => void = () => {}
-    const arrival = this.#arrival((add) => {
-      settle = add
-    })
+    const arrival = this.#arrivals.waitWithin(wait, (reason) => this.#notYet(reason))
     this.#wake()
-    const arrived = await orAborted(arrival, wait.signal)
-    if (arrived !== undefined) return arrived
-    this.#arrivals.delete(settle)
+    return await arrival
+  }
+
+  #notYet(reason: 'timed-out' | 'aborted'): HostError {
     const unit = this.name
-    if (wait.reason() === 'aborted')
-      return err({ kind: 'aborted', message: `The wait for unit "${unit}" was aborted.`, unit })
+    if (reason === 'aborted')
+      return { kind: 'aborted', message: `The wait for unit "${unit}" was aborted.`, unit }
     const message = `Unit "${unit}" is ${this.#state} still; wait longer (deadlineMs).`
-    return err({ kind: 'timed-out', message, unit, step: 'start', lastLines: this.lastLines() })
+    return { kind: 'timed-out', message, unit, step: 'start', lastLines: this.lastLines() }
   }
 
   /** No machine is started from now on; what runs goes on. A start that is under way is given up. */
@@ -197,18 +195,6 @@ export class UnitLife {
     return { kind: 'unit-not-running', message, unit, state }
   }
 
-  #arrival(added: (settle: (arrived: Result<void, HostError>) => void) => void = () => {}) {
-    return new Promise<Result<void, HostError>>((resolve) => {
-      this.#arrivals.add(resolve)
-      added(resolve)
-    })
-  }
-
-  #arrive(result: Result<void, HostError>): void {
-    for (const settle of this.#arrivals) settle(result)
-    this.#arrivals.clear()
-  }
-
   async #live(terms: StartTerms): Promise<void> {
     if (this.#lazy) await this.#sleep()
     while (this.#retired === undefined) {
@@ -226,7 +212,7 @@ export class UnitLife {
   async #sleep(): Promise<void> {
     if (this.#retired !== undefined) return
     // Somebody may have called while it backed off.
-    if (this.#arrivals.size > 0) return
+    if (this.#arrivals.any) return
     this.#become('dormant')
     await new Promise<void>((resolve) => {
       this.#wake = resolve
@@ -252,12 +238,12 @@ export class UnitLife {
       this.#next = first ? { kind: 'stays-down' } : this.#count.after('failure', 0)
       if (!machineLives) {
         // A unit that ends with it tells them when it holds nothing any more.
-        if (this.#next.kind === 'again') this.#arrive(err(error))
+        if (this.#next.kind === 'again') this.#arrivals.settle(err(error))
         return 'ended'
       }
       this.#stuck = error
       this.#become('failed', error.message)
-      this.#arrive(err(error))
+      this.#arrivals.settle(err(error))
       this.#settleOver()
       return 'for-ever'
     }
@@ -299,7 +285,7 @@ export class UnitLife {
     this.#current = unit
     this.#upAt = this.#parts.clock.now()
     this.#become('running')
-    this.#arrive(ok(undefined))
+    this.#arrivals.settle(ok(undefined))
     void outcome?.then((how) => this.#commandEnded(unit, how))
   }
 
@@ -405,7 +391,7 @@ export class UnitLife {
     await this.#parts.release()
     if (this.#state !== state) this.#become(state, why)
     this.#parts.forget()
-    this.#arrive(err(ending?.error ?? this.notRunning()))
+    this.#arrivals.settle(err(ending?.error ?? this.notRunning()))
     this.#settleEnded({
       state,
       exit: this.#lastEnd?.exit ?? { kind: 'never-started' },

@@ -6,6 +6,7 @@ import {
   compose,
   defineService,
   defineUnit,
+  fromHost,
   type Host,
   newHostEmitter,
   once,
@@ -26,6 +27,7 @@ import { describe, expect, it } from 'vitest'
 const tool = '/nix/store/00000000000000000000000000000000-tool'
 const store = closure(tool)
 const Sign = defineService('test.sign', { request: bytes(), response: bytes() })
+const Other = defineService('test.other')
 const vault = defineUnit('vault', { store, provides: { sign: Sign.command([`${tool}/bin/sign`]) } })
 const plain = defineUnit('plain', { store })
 const signer = defineUnit('signer', { store, needs: { sign: Sign } })
@@ -135,6 +137,16 @@ describe('a host lends disposables', () => {
       'ended signer-1',
       'refused signer-2',
     ])
+  })
+
+  it('and none whose needs are not wired, which does not compile either', async () => {
+    await using host = await open()
+    // @ts-expect-error: a template with needs is lent with wires
+    const unwired = await host.disposable(signer, run('call'))
+    expect(unwired._unsafeUnwrapErr()).toMatchObject({ kind: 'invalid-request' })
+    // @ts-expect-error: of the service that it needs
+    const wrong = await host.disposable(signer, run('call'), { wires: { sign: fromHost(Other, 'other') } })
+    expect(wrong._unsafeUnwrapErr()).toMatchObject({ kind: 'invalid-request' })
   })
 
   it('each with a count of its own, and none beyond it', async () => {

@@ -19,12 +19,14 @@ export interface OwningService {
 }
 
 /** A function that units call, with what it owns. */
+/** A service of one host. */
 export interface OpenService {
   readonly serve: HostService
   /** Every call of it has ended or is ending: resolves when nothing of it is left. Idempotent, never rejects. */
   close(): Promise<void>
 }
 
+/** All services of one host. */
 export interface OpenServices {
   readonly functions: Readonly<Record<string, HostService>>
   close(): Promise<void>

@@ -4,6 +4,7 @@ import type { Result } from 'neverthrow'
 import type { DisplayMachine } from '../display/display-service.js'
 
 /** Why windows cannot be displayed here at all. */
+/** The native part of unix-fd is not built for this machine. */
 export interface NoDisplay {
   readonly kind: 'native-missing'
   readonly message: string

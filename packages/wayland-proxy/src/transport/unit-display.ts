@@ -18,6 +18,7 @@ export interface DisplayProcesses {
 }
 
 /** A program that serves a unit's display. */
+/** A program that runs. `kill` is final and idempotent, and `exit` resolves when it is gone. */
 export interface DisplayProcess {
   readonly output: AsyncIterable<Uint8Array>
   readonly exit: Promise<unknown>
@@ -26,6 +27,7 @@ export interface DisplayProcess {
 }
 
 /** What a unit's display needs of the world. */
+/** What a display does in the world, and nothing else. */
 export interface DisplayPowers {
   readonly processes: DisplayProcesses
   readonly clock: {
@@ -45,6 +47,7 @@ export interface DisplayPowers {
 }
 
 /** Which unit is displayed, and how. */
+/** One unit's display. */
 export interface DisplayRequest {
   /** Whose display it is, for the journal and for lines of the log. */
   readonly unit: string
@@ -65,6 +68,7 @@ export interface DisplayStream {
 }
 
 /** Why a unit has no display, told apart by `kind`. */
+/** `lost`: the proxy has ended. A message tells what to do next where there is something to be done. */
 export type DisplayError =
   | { readonly kind: 'not-started'; readonly message: string }
   | { readonly kind: 'timed-out'; readonly message: string }

@@ -69,6 +69,11 @@ const testPieces = [
     why: 'signs in the vault of the example split-gpg, for its test',
     present: () => has('gpg1'),
   },
+  {
+    package: 'poppler-utils',
+    why: 'opens documents in the example disposable-viewer, for its test',
+    present: () => has('pdftoppm') && has('pdftotext'),
+  },
   { package: 'cpio', why: 'unpacks initramfs archives, for the tests', present: () => has('cpio') },
   {
     package: 'wayland-protocols',

@@ -5,18 +5,21 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { root } from './blocks.js'
 
-/** Kilobytes of each package as it is downloaded. Raise one when what it gained is worth it. */
+/**
+ * Kilobytes of each package as it is installed, source maps included, without binaries: which of those lie here depends on what
+ * was built here last. Raise one when what it gained is worth it.
+ */
 const budgets: Readonly<Record<string, number>> = {
-  '@spectrum/cli': 250,
-  '@spectrum/crosvm-spec': 900,
-  '@spectrum/guest-agent': 1_100,
-  '@spectrum/kvm-ioctl': 1_500,
-  '@spectrum/store-share': 1_200,
-  '@spectrum/unit-graph': 180,
-  '@spectrum/unit-monitor': 350,
-  '@spectrum/unit-runtime': 1_000,
-  '@spectrum/unix-fd': 260,
-  '@spectrum/wayland-proxy': 600,
+  '@spectrum/cli': 1_100,
+  '@spectrum/crosvm-spec': 3_500,
+  '@spectrum/guest-agent': 2_200,
+  '@spectrum/kvm-ioctl': 6_200,
+  '@spectrum/store-share': 4_500,
+  '@spectrum/unit-graph': 750,
+  '@spectrum/unit-monitor': 1_400,
+  '@spectrum/unit-runtime': 4_500,
+  '@spectrum/unix-fd': 1_000,
+  '@spectrum/wayland-proxy': 3_000,
 }
 
 const everywhere =
@@ -32,8 +35,7 @@ const besides: Readonly<Record<string, RegExp>> = {
 
 interface Packed {
   readonly name: string
-  readonly size: number
-  readonly files: readonly { readonly path: string }[]
+  readonly files: readonly { readonly path: string; readonly size: number }[]
 }
 
 const folders = readdirSync(join(root, 'packages')).sort()
@@ -110,8 +112,13 @@ describe('a package as it would be published', () => {
 
   it('stays below its budget', () => {
     expect(Object.keys(budgets).sort()).toEqual(packed.map(({ pack }) => pack.name).sort())
-    const over = packed.filter(({ pack }) => pack.size > budgets[pack.name]! * 1_000)
-    expect(over.map(({ pack }) => `${pack.name}: ${pack.size}`)).toEqual([])
+    const over = packed.flatMap(({ pack: { name, files } }) => {
+      const bytes = files
+        .filter(({ path }) => !path.startsWith('prebuilds/'))
+        .reduce((sum, { size }) => sum + size, 0)
+      return bytes > budgets[name]! * 1_000 ? [`${name}: ${bytes} bytes`] : []
+    })
+    expect(over).toEqual([])
   })
 
   it('is published for everybody, with its provenance, and all in one version', () => {

@@ -111,7 +111,7 @@ export function problemOf(words: readonly string[], page: string): string | unde
 
 /** `spectrum COMMAND` and the like: the form of all commands, not one of them. */
 const isForm = (words: readonly string[]) =>
-  isPlaceholder(words[0] ?? '') || words.some((word) => word.startsWith('['))
+  isPlaceholder(words[0] ?? '') || words.some((word) => word.startsWith('[') || word.includes('|'))
 
 /** A path where the reader puts in a path, so that the parser sees what it would see. */
 const filled = (word: string) => (word === 'PATH' || word === 'PROGRAM' ? '/nix/store/x' : word)

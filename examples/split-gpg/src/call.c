@@ -2,6 +2,7 @@
  * call PATH: connects to the Unix socket PATH, sends it standard input, and prints what it answers. Status 0; 1 when there
  * is no answer, which is all that a program learns of a call that was refused.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -41,7 +42,8 @@ int main(int argc, char **argv)
 		perror(argv[1]);
 		return 1;
 	}
-	/* A call that is refused is hung up on, whether it was heard or not. */
+	/* A call that is refused is hung up on, whether it was heard or not: a write may find nobody. */
+	signal(SIGPIPE, SIG_IGN);
 	if (copy(STDIN_FILENO, service, &sent) == 0)
 		shutdown(service, SHUT_WR);
 	copy(service, STDOUT_FILENO, &answered);

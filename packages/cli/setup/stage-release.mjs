@@ -1,0 +1,152 @@
+// npm run release:stage [-- --here]: lays out in packages/cli/build/release what a release publishes, one folder for
+// each package, in the order in which they are published. Native parts are built afresh from what would be published, for
+// each platform, and go into packages of their own (`os` and `cpu`), which the package itself names as optional: npm
+// installs the one that fits, and no script has to run. Where none fits, the sources build with one command.
+// --here: this machine's platform alone, for a try.
+import { execFileSync } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { build } from 'esbuild'
+import { root } from './places.mjs'
+import { packagesInOrder } from './workspace.mjs'
+
+/** Platforms with prebuilt binaries, by the names of Node, with Debian's compilers and the agent's own names. */
+export const platforms = {
+  x64: { compiler: 'x86_64-linux-gnu-gcc', agent: 'x86_64' },
+  arm64: { compiler: 'aarch64-linux-gnu-gcc', agent: 'aarch64' },
+  ppc64: { compiler: 'powerpc64le-linux-gnu-gcc', agent: 'powerpc64le' },
+}
+
+const deadline = { timeout: 300_000, killSignal: 'SIGKILL' }
+const write = (file, value) => writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`)
+
+/** Resolves with the folders, in the order in which they are published. */
+export async function stageRelease(out, architectures = Object.keys(platforms)) {
+  rmSync(out, { recursive: true, force: true })
+  mkdirSync(out, { recursive: true })
+  // For the headers that the native parts compile against, wherever `out` is.
+  const borrowed = join(out, 'node_modules')
+  symlinkSync(join(root, 'node_modules'), borrowed)
+  const staged = []
+  for (const one of packagesInOrder()) {
+    const folder = join(out, one.folder)
+    copyPublished(one, folder)
+    const manifest = { ...one.manifest }
+    delete manifest.devDependencies
+    delete manifest.scripts
+    if (existsSync(join(folder, 'native')))
+      staged.push(...(await stageNative(one, folder, manifest, architectures)))
+    if (existsSync(join(folder, 'build-agent.mjs'))) buildAgents(folder, architectures)
+    write(join(folder, 'package.json'), manifest)
+    staged.push(folder)
+  }
+  rmSync(borrowed)
+  return staged
+}
+
+/** The files that npm would pack, without what happens to be built on this machine. */
+function copyPublished({ path }, folder) {
+  const answer = execFileSync('npm', ['pack', '--dry-run', '--json'], {
+    cwd: path,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+    maxBuffer: 64 * 1024 * 1024,
+    ...deadline,
+  })
+  // npm 11 answers by name, those before in a list.
+  const [{ files }] = Object.values(JSON.parse(answer))
+  for (const { path: file } of files) {
+    if (file.startsWith('prebuilds/')) continue
+    mkdirSync(dirname(join(folder, file)), { recursive: true })
+    cpSync(join(path, file), join(folder, file))
+  }
+}
+
+async function stageNative(one, folder, manifest, architectures) {
+  // The script that builds it here shares its code with others; alone it has to be whole.
+  const script = join(folder, 'native', 'build.mjs')
+  await build({
+    entryPoints: [join(one.path, 'native', 'build.mjs')],
+    outfile: script,
+    allowOverwrite: true,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    logLevel: 'error',
+  })
+  // What it compiles against.
+  manifest.dependencies = {
+    ...manifest.dependencies,
+    'node-api-headers': one.manifest.devDependencies['node-api-headers'],
+  }
+  manifest.optionalDependencies = {}
+  const staged = []
+  for (const architecture of architectures) {
+    const name = `${one.name}-linux-${architecture}`
+    const place = `${folder}-linux-${architecture}`
+    execFileSync(process.execPath, [script, '--force'], {
+      env: { ...process.env, CC: platforms[architecture].compiler, npm_config_arch: architecture },
+      stdio: ['ignore', 'ignore', 'inherit'],
+      ...deadline,
+    })
+    mkdirSync(place)
+    renameSync(
+      join(folder, 'prebuilds', `linux-${architecture}`, 'node.napi.node'),
+      join(place, 'native.node'),
+    )
+    cpSync(join(folder, 'LICENSE'), join(place, 'LICENSE'))
+    writeFileSync(
+      join(place, 'README.md'),
+      `# ${name}\n\nThe native part of ${one.name} for Linux on ${architecture}, which npm installs with it. Nothing imports it by name.\n`,
+    )
+    const { version, license, engines, publishConfig } = one.manifest
+    write(join(place, 'package.json'), {
+      name,
+      version,
+      description: `The native part of ${one.name}`,
+      license,
+      engines,
+      os: ['linux'],
+      cpu: [architecture],
+      main: 'native.node',
+      files: ['native.node'],
+      publishConfig,
+    })
+    manifest.optionalDependencies[name] = version
+    staged.push(place)
+  }
+  rmSync(join(folder, 'prebuilds'), { recursive: true })
+  return staged
+}
+
+/** The agent is a guest's, so the package has it for every architecture, whatever the host is. */
+function buildAgents(folder, architectures) {
+  for (const architecture of architectures) {
+    const { compiler, agent } = platforms[architecture]
+    execFileSync(process.execPath, [join(folder, 'build-agent.mjs'), agent], {
+      env: { ...process.env, CC: compiler },
+      stdio: ['ignore', 'ignore', 'inherit'],
+      ...deadline,
+    })
+  }
+  if (!JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).files.includes('prebuilds'))
+    throw new Error('the agent would not be published')
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values } = parseArgs({ options: { here: { type: 'boolean' } } })
+  const architectures = values.here ? [process.arch] : Object.keys(platforms)
+  for (const folder of await stageRelease(join(root, 'packages', 'cli', 'build', 'release'), architectures))
+    console.log(folder)
+}

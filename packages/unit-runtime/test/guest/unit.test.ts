@@ -143,7 +143,7 @@ describe('a real unit', () => {
 
   it('powers off in order, and leaves no process, socket, mount or file', async () => {
     const end = (await right.stop())._unsafeUnwrap()
-    expect(end).toEqual({ exit: { kind: 'powered-off' }, graceful: true })
+    expect(end).toEqual({ state: 'stopped', exit: { kind: 'powered-off' }, graceful: true })
     ;(await host.stop())._unsafeUnwrap()
     expect((await host.leftovers())._unsafeUnwrap()).toEqual({
       processes: [],

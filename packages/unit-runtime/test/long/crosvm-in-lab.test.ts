@@ -122,7 +122,7 @@ describe.skipIf(binary === undefined)(
     })
 
     it('powers off in order, and leaves nothing', () => {
-      expect(said.end).toEqual({ exit: { kind: 'powered-off' }, graceful: true })
+      expect(said.end).toEqual({ state: 'stopped', exit: { kind: 'powered-off' }, graceful: true })
       expect(said.leftovers).toEqual({ processes: [], sockets: [], mounts: [], files: [] })
     })
   },

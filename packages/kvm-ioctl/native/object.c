@@ -63,6 +63,7 @@ struct object *new_object(int fd, struct object *parent, struct pages *memory, s
   object->memory = memory;
   atomic_init(&object->holders, 1);
   pthread_mutex_init(&object->lock, NULL);
+  pthread_mutex_init(&object->entry, NULL);
   pthread_mutex_lock(&table.lock);
   const bool room = table.free_length > 0 || grow_table();
   if (room) {
@@ -74,6 +75,7 @@ struct object *new_object(int fd, struct object *parent, struct pages *memory, s
   pthread_mutex_unlock(&table.lock);
   if (room) return object;
   pthread_mutex_destroy(&object->lock);
+  pthread_mutex_destroy(&object->entry);
   free(object);
   return NULL;
 }
@@ -107,6 +109,7 @@ static void destroy(struct object *object) {
   if (object->memory != NULL) let_go_of_pages(object->memory);
   if (object->parent != NULL) release(object->parent);
   pthread_mutex_destroy(&object->lock);
+  pthread_mutex_destroy(&object->entry);
   free(object);
 }
 

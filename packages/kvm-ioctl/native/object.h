@@ -59,7 +59,13 @@ struct object {
   struct slot *slots;
   /* Of a vCPU: its kvm_run. Written once, under `lock`. */
   struct pages *_Atomic run;
-  atomic_int runner; /* the thread in KVM_RUN, 0 when there is none */
+  atomic_int runner; /* the thread in KVM_RUN, or about to be; 0 when there is none */
+  /*
+   * Of a vCPU: held by a request from before it looks for a runner until the kernel has answered. A runner says that it
+   * is one and then takes it once before it runs; otherwise the guest could begin between that look and the request,
+   * and the kernel keep the request for as long as the guest runs.
+   */
+  pthread_mutex_t entry;
   atomic_int kicked; /* the stop word */
   struct vcpu_thread *thread;
 };

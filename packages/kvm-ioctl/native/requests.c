@@ -18,15 +18,6 @@
 #define MOST_PLACES 16
 #define FIRST_PLACE 3
 
-static bool must_wait(struct object *object, unsigned long request) {
-#ifndef __x86_64__
-  /* Elsewhere the kernel takes this one from any thread, at any time. */
-  if (request == KVM_INTERRUPT) return false;
-#endif
-  (void)request;
-  return atomic_load(&original(object)->runner) != 0;
-}
-
 /* As often as no run of signals interrupts one request. */
 #define MOST_TRIES 10000
 
@@ -35,7 +26,7 @@ static bool must_wait(struct object *object, unsigned long request) {
  * own, which lets workers out of KVM_RUN (KVM_CREATE_VM is one that minds). Not for ever, since EINTR may be no signal
  * at all: KVM_GET_TSC_KHZ answers with 32 bits, of which the highest 4095 numbers look like errors.
  */
-static long request_again(int fd, unsigned long request, unsigned long argument) {
+static long ask_again(int fd, unsigned long request, unsigned long argument) {
   for (int tries = 1;; tries++) {
     const int result = ioctl(fd, request, argument);
     if (result >= 0) return result;
@@ -43,6 +34,30 @@ static long request_again(int fd, unsigned long request, unsigned long argument)
     if (result < -1) errno = EOVERFLOW;
     if (errno != EINTR || tries == MOST_TRIES) return -1;
   }
+}
+
+static bool is_for_anybody(unsigned long request) {
+#ifndef __x86_64__
+  /* Elsewhere the kernel takes this one from any thread, at any time. */
+  if (request == KVM_INTERRUPT) return true;
+#endif
+  (void)request;
+  return false;
+}
+
+/* A vCPU that runs is not asked, and one that is asked does not begin to run. */
+static napi_value ask(napi_env env, struct object *object, unsigned long request, unsigned long argument) {
+  struct object *vcpu = original(object);
+  if (atomic_load(&vcpu->run) == NULL || is_for_anybody(request))
+    return give_result(env, ask_again(object->fd, request, argument));
+  pthread_mutex_lock(&vcpu->entry);
+  const bool runs = atomic_load(&vcpu->runner) != 0;
+  const long result = runs ? RUNNING : ask_again(object->fd, request, argument);
+  const int problem = errno;
+  pthread_mutex_unlock(&vcpu->entry);
+  if (runs) return give_int(env, RUNNING);
+  errno = problem;
+  return give_result(env, result);
 }
 
 /* (handle, request, argument: number | bigint) → result. For requests whose argument is a number, or nothing. */
@@ -56,8 +71,7 @@ static napi_value ioctl_number(napi_env env, napi_callback_info info) {
   /* A request that carries a structure would make the kernel follow this number as an address. */
   if (_IOC_SIZE(request) != 0) return refuse(env, "this request takes bytes");
   if (!read_object(env, values[0], &object, &refusal)) return refusal;
-  napi_value result = must_wait(object, request) ? give_int(env, RUNNING)
-                                                 : give_result(env, request_again(object->fd, request, argument));
+  napi_value result = ask(env, object, request, argument);
   release(object);
   return result;
 }
@@ -98,15 +112,10 @@ static napi_value ioctl_bytes(napi_env env, napi_callback_info info) {
     places[count++] = (struct place){.at = bytes + offset, .address = size == 0 ? 0 : (uint64_t)(uintptr_t)memory};
   }
   if (!read_object(env, values[0], &object, &refusal)) return refusal;
-  napi_value result;
-  if (must_wait(object, request)) {
-    result = give_int(env, RUNNING);
-  } else {
-    for (size_t i = 0; i < count; i++) memcpy(places[i].at, &places[i].address, sizeof places[i].address);
-    result = give_result(env, request_again(object->fd, request, (unsigned long)(uintptr_t)bytes));
-    /* An address is nobody's business. */
-    for (size_t i = 0; i < count; i++) memset(places[i].at, 0, sizeof places[i].address);
-  }
+  for (size_t i = 0; i < count; i++) memcpy(places[i].at, &places[i].address, sizeof places[i].address);
+  napi_value result = ask(env, object, request, (unsigned long)(uintptr_t)bytes);
+  /* An address is nobody's business. */
+  for (size_t i = 0; i < count; i++) memset(places[i].at, 0, sizeof places[i].address);
   release(object);
   return result;
 }

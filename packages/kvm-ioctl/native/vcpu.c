@@ -84,6 +84,9 @@ void forget_interrupt(struct object *vcpu) {
 int run_once(struct object *vcpu) {
   int nobody = 0;
   if (!atomic_compare_exchange_strong(&vcpu->runner, &nobody, this_thread())) return RUNNING;
+  /* Whoever asks from now on is refused; who was asking already is waited for. */
+  pthread_mutex_lock(&vcpu->entry);
+  pthread_mutex_unlock(&vcpu->entry);
   int result = ioctl(vcpu->fd, KVM_RUN, 0);
   if (result < 0) result = -errno;
   if (result == -EINTR) {

@@ -3,7 +3,8 @@ import { readdirSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { expect, type TestContext, test } from 'vitest'
 import type { RealModeGuest } from '../../src/index.js'
-import { withGuest } from '../selftests/guest.js'
+import { here, loader, run } from '../native/programs.js'
+import { withGuest, withKvm } from '../selftests/guest.js'
 
 /** `add al, 1; mov [0x2000], al; out 0x80, al; again`, and one that never exits. */
 const COUNTING = [0x04, 1, 0xa2, 0, 0x20, 0xe6, 0x80, 0xeb, 0xf7]
@@ -37,6 +38,12 @@ function start(guest: RealModeGuest, options: object): { worker: Worker; next: (
 
 const guest = (context: TestContext, code: number[], use: (guest: RealModeGuest) => Promise<void>) =>
   withGuest(context, code, {}, use)
+
+test('no request comes in between while a vCPU begins to run, where the kernel would keep it', (context) =>
+  withKvm(context, () => {
+    const program = [process.execPath, '--import', loader, here('../programs/ask-at-start.ts'), '3000']
+    expect(run(program)).toEqual({ status: 0, output: expect.stringMatching(/^kicked,(ok,)?running$/) })
+  }))
 
 test('a worker runs a vCPU of this thread, and no kick of hundreds is lost', (context) =>
   guest(context, SPINNING, async (made) => {

@@ -56,7 +56,7 @@ try {
     if (!nodeVersions.some((version) => version.startsWith(`${major}.`))) await onThisNode('fast', 600_000)
     await onOtherNodes(['fast'])
     await onThisNode('documentation', 300_000)
-    await onThisNode('guest', 900_000)
+    await onThisNode('guest', 1_500_000)
     for (const file of longTests()) totals.addSkip('long', file, `npm run test:long -- ${file}`)
   }
 } catch (error) {

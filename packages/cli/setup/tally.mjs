@@ -26,7 +26,8 @@ export class Totals {
     const where = (one) => [one.label, one.file].filter(Boolean).join(', ')
     for (const one of this.skips)
       write(`skipped: ${one.name} [${where(one)}]: ${one.reason ?? 'NO REASON GIVEN'}\n`)
-    for (const one of this.failures) write(`failed: ${one.name} [${where(one)}]\n`)
+    for (const one of this.failures)
+      write(`failed: ${one.name} [${where(one)}]${one.reason ? `: ${one.reason}` : ''}\n`)
     const skipped = this.skips.length > 0 ? `, ${this.skips.length} skipped` : ''
     write(`${this.passed} passed, ${this.failures.length} failed${skipped}\n`)
   }

@@ -46,17 +46,20 @@ function tallyOf(module) {
   for (const suite of module.children.allSuites()) errors.push(...suite.errors())
   for (const test of module.children.allTests()) {
     tests++
-    const { state, note } = test.result()
+    const { state, note, errors: reasons = [] } = test.result()
     if (state === 'passed') tally.passed++
     else if (state === 'skipped')
       tally.skips.push({ file, name: test.fullName, reason: note ?? reasonInName(test.fullName) })
-    else tally.failures.push({ file, name: test.fullName })
+    else tally.failures.push({ file, name: test.fullName, reason: firstLine(reasons[0]?.message) })
   }
   // A file that could not be loaded has no tests to fail in its stead.
   if (errors.length > 0 || tests === 0)
     tally.failures.push({ file, name: errors[0]?.message ?? 'has no tests' })
   return tally
 }
+
+// The count comes last, and may be all that is kept of a run: a name alone would not say what to look for.
+const firstLine = (message) => message?.split('\n', 1)[0].slice(0, 300)
 
 // `test.skipIf(…)('reads a page (skipped: no /dev/kvm)')` is the other way to say why.
 const reasonInName = (name) => /\(skipped(?: where| if|:)? ([^)]+)\)/.exec(name)?.[1]

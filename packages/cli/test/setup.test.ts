@@ -191,7 +191,7 @@ describe('the final line of npm test', () => {
     totals.addCheck('build', 'does not build')
     totals.add('fast', {
       passed: 3,
-      failures: [{ file: 'x.test.ts', name: 'adds' }],
+      failures: [{ file: 'x.test.ts', name: 'adds', reason: 'expected 3 to be 4' }],
       skips: [{ file: 'y.test.ts', name: 'flies', reason: 'no wings' }],
     })
     let text = ''
@@ -201,7 +201,7 @@ describe('the final line of npm test', () => {
     expect(text.split('\n').slice(0, -1)).toEqual([
       'skipped: flies [fast, y.test.ts]: no wings',
       'failed: does not build [build]',
-      'failed: adds [fast, x.test.ts]',
+      'failed: adds [fast, x.test.ts]: expected 3 to be 4',
       '4 passed, 2 failed, 1 skipped',
     ])
     expect(totals.exitStatus).toBe(1)

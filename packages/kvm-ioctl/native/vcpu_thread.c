@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -25,6 +26,8 @@ enum {
   DONE
 };
 
+enum { UNKNOWN = -1 };
+
 struct vcpu_thread {
   struct object *vcpu;
   pthread_t thread;
@@ -34,6 +37,8 @@ struct vcpu_thread {
   _Atomic uint32_t state;
   atomic_bool asleep, quit, ended;
   _Atomic int64_t linger; /* nanoseconds */
+  /* The processor that each was last seen on; UNKNOWN while the thread sleeps, for it may wake on any. */
+  _Atomic int thread_processor, giver_processor;
   /* These are handed over by `state`. */
   int64_t took; /* nanoseconds */
   int result;
@@ -58,13 +63,20 @@ static inline void pause_processor(void) {
 static bool is_command(uint32_t state) { return state == RUN || state == RUN_AND_TELL; }
 static bool is_done(uint32_t state) { return state == DONE; }
 
-/* Looks until the state is as wanted, at most so long. */
-static bool look_for(struct vcpu_thread *thread, bool (*wanted)(uint32_t), int64_t nanoseconds) {
+/*
+ * Looks until the state is as wanted, at most so long. Where the other one waits for this very processor, as the
+ * scheduler likes to arrange for who wakes whom, looking would keep it from doing what is looked for: it gets the
+ * processor instead.
+ */
+static bool look_for(struct vcpu_thread *thread, bool (*wanted)(uint32_t), _Atomic int *other, int64_t nanoseconds) {
   const int64_t end = nanoseconds <= 0 ? 0 : now() + nanoseconds;
   for (;;) {
     if (wanted(atomic_load_explicit(&thread->state, memory_order_acquire))) return true;
     if (end == 0 || atomic_load(&thread->quit)) return false;
-    for (int i = 0; i < 32; i++) pause_processor();
+    const int processor = atomic_load(other);
+    if (processor == UNKNOWN || processor == sched_getcpu()) sched_yield();
+    else
+      for (int i = 0; i < 32; i++) pause_processor();
     if (now() >= end) return wanted(atomic_load(&thread->state));
   }
 }
@@ -73,7 +85,8 @@ static bool look_for(struct vcpu_thread *thread, bool (*wanted)(uint32_t), int64
 static bool wait_for_command(struct vcpu_thread *thread) {
   for (;;) {
     if (atomic_load(&thread->quit)) return false;
-    if (look_for(thread, is_command, atomic_load(&thread->linger))) return true;
+    if (look_for(thread, is_command, &thread->giver_processor, atomic_load(&thread->linger))) return true;
+    atomic_store(&thread->thread_processor, UNKNOWN);
     atomic_store(&thread->asleep, true);
     const uint32_t state = atomic_load(&thread->state);
     /* A command changes the state before it looks whether anybody sleeps, so one of the two is seen. */
@@ -94,6 +107,7 @@ static int run_until_exit(struct vcpu_thread *thread) {
 static void *serve(void *data) {
   struct vcpu_thread *thread = data;
   while (wait_for_command(thread)) {
+    atomic_store(&thread->thread_processor, sched_getcpu());
     const int64_t begin = now();
     thread->result = run_until_exit(thread);
     thread->took = now() - begin;
@@ -221,8 +235,9 @@ static napi_value run_call(napi_env env, napi_callback_info info) {
     result = -EBUSY;
   if (result == PENDING) {
     atomic_store(&thread->linger, (int64_t)nanoseconds);
+    atomic_store(&thread->giver_processor, sched_getcpu());
     if (atomic_load(&thread->asleep)) syscall(SYS_futex, &thread->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-    if (nanoseconds != 0 && (look_for(thread, is_done, (int64_t)nanoseconds) ||
+    if (nanoseconds != 0 && (look_for(thread, is_done, &thread->thread_processor, (int64_t)nanoseconds) ||
                              !atomic_compare_exchange_strong(&thread->state, &running, RUN_AND_TELL))) {
       result = thread->result;
       atomic_store(&thread->state, IDLE);

@@ -3,9 +3,9 @@
  *
  * Being told costs two wake-ups of a thread, and where a processor has to leave its idle state for each, several times
  * what the exit itself does. Looking costs a processor, so it is worth that only while a guest comes back soon, and only
- * where the vCPU's thread has a processor of its own meanwhile: if both are on the same one, looking keeps the guest from
- * running. How long runs take is known of those that were told; that the second holds is tried, and less often each time
- * that it does not.
+ * where the vCPU's thread gets a processor meanwhile: its own, or this one, which who looks gives up for it (see
+ * `look_for` in native/vcpu_thread.c); others may want it more. How long runs take is known of those that were told; that
+ * the second holds is tried, and less often each time that it does not.
  */
 export class Patience {
   /** So many runs in sequence have to be short before looking is tried. */

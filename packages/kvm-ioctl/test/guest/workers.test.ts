@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { expect, type TestContext, test } from 'vitest'
 import type { RealModeGuest } from '../../src/index.js'
@@ -36,6 +36,10 @@ function start(guest: RealModeGuest, options: object): { worker: Worker; next: (
   return { worker, next }
 }
 
+/** Not every one is this process's to use. */
+const firstProcessor = () =>
+  Number(/^Cpus_allowed_list:\s*(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1])
+
 const guest = (context: TestContext, code: number[], use: (guest: RealModeGuest) => Promise<void>) =>
   withGuest(context, code, {}, use)
 
@@ -43,6 +47,17 @@ test('no request comes in between while a vCPU begins to run, where the kernel w
   withKvm(context, () => {
     const program = [process.execPath, '--import', loader, here('../programs/ask-at-start.ts'), '3000']
     expect(run(program)).toEqual({ status: 0, output: expect.stringMatching(/^kicked,(ok,)?running$/) })
+  }))
+
+test('a loop that shares its only processor with the vCPU’s thread is seldom told of exits that come soon', (context) =>
+  withKvm(context, () => {
+    const program = [process.execPath, '--import', loader, here('../programs/turns-of-a-loop.ts'), '20000']
+    const { status, output } = run(['taskset', '-c', String(firstProcessor()), ...program])
+    expect(status, output).toBe(0)
+    const [exits, turns] = output.split(' ').map(Number)
+    expect(exits).toBe(20_000)
+    // Being told takes a turn for each. Other programs on the processor cost some.
+    expect(turns).toBeLessThan(10_000)
   }))
 
 test('a worker runs a vCPU of this thread, and no kick of hundreds is lost', (context) =>

@@ -45,7 +45,7 @@ const guest = (context: TestContext, code: number[], use: (guest: RealModeGuest)
 
 test('no request comes in between while a vCPU begins to run, where the kernel would keep it', (context) =>
   withKvm(context, () => {
-    const program = [process.execPath, '--import', loader, here('../programs/ask-at-start.ts'), '3000']
+    const program = [process.execPath, '--import', loader, here('../programs/ask-at-start.ts'), '1000']
     expect(run(program)).toEqual({ status: 0, output: expect.stringMatching(/^kicked,(ok,)?running$/) })
   }))
 

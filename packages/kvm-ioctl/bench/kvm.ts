@@ -12,7 +12,7 @@ import { CODE, exitsThroughLoop, openGuest } from './kvm/guest.js'
 // interleaved; medians. The accelerator is this machine's /dev/kvm, whatever that is.
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 15)
 const CALLS = Number(process.env['BENCH_CALLS'] ?? 200_000)
-const EXITS = Number(process.env['BENCH_EXITS'] ?? 5_000)
+const EXITS = Number(process.env['BENCH_EXITS'] ?? 20_000)
 const json = process.argv.includes('--json')
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))

@@ -92,11 +92,20 @@ function checkSpace() {
     )
 }
 
+/** What unpacks a kernel, and the packages that bring it; a set-up of a checkout has installed them before. */
+const unpackers = { depmod: 'kmod', xz: 'xz-utils' }
+
 async function unpack(building, { signal, say }) {
   if (!findProgram('apt-get') || !findProgram('dpkg-deb'))
     throw new Problem(
       'The guest kernel comes from Debian, and this system has no apt',
       'name a kernel of your own with SPECTRUM_KERNEL and SPECTRUM_KERNEL_MODULES',
+    )
+  const absent = Object.keys(unpackers).filter((program) => !findProgram(program))
+  if (absent.length > 0)
+    throw new Problem(
+      `Unpacking a kernel needs ${absent.join(' and ')}`,
+      `apt-get install --no-install-recommends ${absent.map((program) => unpackers[program]).join(' ')}, then run this again`,
     )
   let name = await kernelPackage(signal)
   if (name === undefined) {

@@ -23,12 +23,20 @@ export type Command =
   | { readonly kind: 'help'; readonly topic: Topic }
   | { readonly kind: 'version' }
   | { readonly kind: 'doctor'; readonly json: boolean }
+  | { readonly kind: 'fetch-kernel' }
   | GraphCommand
   | HostCommand
   | CompletionCommand
   | RunCommand
 
-export type Topic = 'spectrum' | 'doctor' | 'run' | 'completion' | GraphCommand['kind'] | HostCommand['kind']
+export type Topic =
+  | 'spectrum'
+  | 'doctor'
+  | 'fetch-kernel'
+  | 'run'
+  | 'completion'
+  | GraphCommand['kind']
+  | HostCommand['kind']
 
 /** `spectrum run`: one unit, one command in it. */
 export interface RunCommand {
@@ -64,6 +72,8 @@ export function parseCommandLine(words: readonly string[]): Result<Command, Usag
       return ok({ kind: 'version' })
     case 'doctor':
       return parseDoctor(rest)
+    case 'fetch-kernel':
+      return parseFetchKernel(rest)
     case 'run':
       return parseRun(rest)
     case 'completion':
@@ -91,6 +101,15 @@ function parseDoctor(words: readonly string[]): Result<Command, UsageError> {
       values.help === true
         ? { kind: 'help', topic: 'doctor' }
         : { kind: 'doctor', json: values.json === true },
+  )
+}
+
+function parseFetchKernel(words: readonly string[]): Result<Command, UsageError> {
+  return read('fetch-kernel', () =>
+    parseArgs({ args: [...words], options: { help: { type: 'boolean', short: 'h' } } }),
+  ).map(
+    ({ values }): Command =>
+      values.help === true ? { kind: 'help', topic: 'fetch-kernel' } : { kind: 'fetch-kernel' },
   )
 }
 

@@ -16,6 +16,7 @@ export type {
   Collected,
   CommandPowers,
   Failure,
+  FetchedKernel,
   GraphFile,
   GraphHost,
   OpenGraphHost,

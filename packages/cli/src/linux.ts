@@ -23,6 +23,7 @@ import { ResultAsync } from 'neverthrow'
 import type { BootReport, DoctorPowers, KvmReport } from './doctor.js'
 import { readGraphFile } from './linux/graph-file.js'
 import { openGraphHost } from './linux/graph-host.js'
+import { fetchGuestKernel } from './linux/guest-kernel.js'
 import { collectCache, runningHosts } from './linux/hosts.js'
 import { interruptions } from './linux/interruptions.js'
 import { ownTerminal } from './linux/own-terminal.js'
@@ -40,6 +41,7 @@ export async function linuxCommandPowers(): Promise<CommandPowers> {
     openGraphHost,
     hosts: runningHosts,
     collect: collectCache,
+    fetchKernel: fetchGuestKernel,
     terminal: ownTerminal(),
     doctor: await doctorPowers(),
     readGraph: readGraphFile,

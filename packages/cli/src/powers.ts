@@ -106,6 +106,14 @@ export interface RunningHosts {
   connect(socket: string, signal: AbortSignal): ResultAsync<ControlClient, Failure>
 }
 
+/** The kernel that units boot. */
+export interface FetchedKernel {
+  /** Where it is: an absolute path. */
+  readonly place: string
+  /** Whether it was fetched now; else it was there already. */
+  readonly isNew: boolean
+}
+
 /** What a collection of the cache has removed, or would. */
 export interface Collected {
   readonly removed: readonly { readonly file: string; readonly freedBytes: number }[]
@@ -141,6 +149,11 @@ export interface CommandPowers {
     readonly dryRun: boolean
     readonly signal: AbortSignal
   }): ResultAsync<Collected, Failure>
+  /** Fetches a kernel for units into the cache, where there is none yet; `say` is told what it does, a line at a time. */
+  fetchKernel(options: {
+    readonly signal: AbortSignal
+    readonly say: (line: string) => void
+  }): ResultAsync<FetchedKernel, Failure>
   /** Absent when standard input or output is none. */
   readonly terminal: OwnTerminal | undefined
   readonly doctor: DoctorPowers

@@ -3,6 +3,7 @@ import { complete } from './completion/complete.js'
 import { completionScript } from './completion/scripts.js'
 import { doctor } from './doctor.js'
 import { escapeLines } from './escape.js'
+import { fetchKernel } from './fetch-kernel.js'
 import { gc } from './gc.js'
 import { answer } from './graph/answer.js'
 import { exec } from './host/exec.js'
@@ -34,6 +35,8 @@ export async function spectrum(words: readonly string[], powers: CommandPowers):
       return 0
     case 'doctor':
       return doctor(command, powers)
+    case 'fetch-kernel':
+      return fetchKernel(powers)
     case 'run':
       return run(command, powers)
     case 'up':

@@ -192,6 +192,7 @@ export function powersWith(over: Partial<CommandPowers> & { host?: ScriptedHost 
       connect: () => errAsync({ kind: 'none', message: 'this test has no host' }),
     },
     collect: () => errAsync({ kind: 'none', message: 'this test has no cache' }),
+    fetchKernel: () => errAsync({ kind: 'none', message: 'this test has no kernels' }),
     terminal: undefined,
     interrupted: interruption.signal,
     hurried: hurry.signal,

@@ -48,11 +48,13 @@ describe('the guest kernel', () => {
     expect((await findGuestKernel(env, '/nowhere', kept))._unsafeUnwrap()).toEqual(kept)
   })
 
-  it('is missing with both remedies in the message', async () => {
+  it('is missing with every remedy in the message', async () => {
     const error = (await findGuestKernel({}, cache))._unsafeUnwrapErr()
     expect(error.kind).toBe('kernel-missing')
-    expect(error.message).toContain('npm run setup')
+    expect(error.message).toContain('spectrum fetch-kernel')
     expect(error.message).toContain('SPECTRUM_KERNEL')
+    const foreign = (await findGuestKernel({}, cache, undefined, 'aarch64'))._unsafeUnwrapErr()
+    expect(foreign.message).toContain('npm run setup')
   })
 
   it('is not half named', async () => {

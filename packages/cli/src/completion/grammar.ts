@@ -79,6 +79,7 @@ export const grammar: Readonly<Record<Exclude<Topic, 'spectrum'>, Grammar>> = {
     },
     places: [],
   },
+  'fetch-kernel': { about: 'fetch the kernel that units boot', options: help, places: [] },
   doctor: { about: 'what this machine can do', options: { ...help, ...json }, places: [] },
   graph: { about: 'who may call what', options: { ...help, '--as': graphForms }, places: ['file'] },
   explain: {

@@ -8,7 +8,7 @@ export async function checkKernel(powers: DoctorPowers): Promise<Finding> {
   const subject = 'guest kernel'
   const { kernel, modules } = powers.places
   const remedy =
-    'npm run setup in a checkout fetches one; or name one with SPECTRUM_KERNEL and SPECTRUM_KERNEL_MODULES'
+    'spectrum fetch-kernel fetches one; or name one with SPECTRUM_KERNEL and SPECTRUM_KERNEL_MODULES'
   if (!(await powers.exists(kernel)))
     return { subject, verdict: 'missing', found: `none at ${kernel}`, remedy }
   const [dependencies, builtin] = await Promise.all([

@@ -23,7 +23,7 @@ export async function findGuestKernel(
   foreign?: string,
 ): Promise<Result<GuestKernelFiles, HostError>> {
   if (named !== undefined) return present(named, 'the option kernel')
-  if (foreign !== undefined) return kept(`${cache}/guest-kernel/${foreign}`, NAME_ONE)
+  if (foreign !== undefined) return kept(`${cache}/guest-kernel/${foreign}`, SET_UP, NAME_ONE)
   const image = env['SPECTRUM_KERNEL']
   const modulesDirectory = env['SPECTRUM_KERNEL_MODULES']
   if (image && modulesDirectory) return present({ image, modulesDirectory }, 'SPECTRUM_KERNEL')
@@ -33,14 +33,20 @@ export async function findGuestKernel(
       : ['SPECTRUM_KERNEL_MODULES', 'SPECTRUM_KERNEL']
     return missing(`${set} is set but ${unset} is not; set both, or neither.`)
   }
-  return kept(`${cache}/guest-kernel/current`, `${NAME_ONE}, ${NAME_IT_OUTSIDE}`)
+  return kept(`${cache}/guest-kernel/current`, FETCH_ONE, `${NAME_ONE}, ${NAME_IT_OUTSIDE}`)
 }
 
+const FETCH_ONE = 'Fetch one with `spectrum fetch-kernel` (of @spectrum/cli)'
+const SET_UP = 'In a clone of the repository run `npm run setup`'
 const NAME_ONE = 'name one: openHost({ kernel: { image, modulesDirectory } })'
 const NAME_IT_OUTSIDE =
   'or SPECTRUM_KERNEL=/path/vmlinuz with SPECTRUM_KERNEL_MODULES=/path/lib/modules/RELEASE'
 
-async function kept(directory: string, otherwise: string): Promise<Result<GuestKernelFiles, HostError>> {
+async function kept(
+  directory: string,
+  remedy: string,
+  otherwise: string,
+): Promise<Result<GuestKernelFiles, HostError>> {
   const releases = await readdir(`${directory}/lib/modules`).catch(() => [])
   for (const release of releases.sort().reverse()) {
     const modulesDirectory = `${directory}/lib/modules/${release}`
@@ -51,7 +57,7 @@ async function kept(directory: string, otherwise: string): Promise<Result<GuestK
     }
   }
   const message = `There is no guest kernel in ${directory}.`
-  return missing(`${message} In a clone of the repository run \`npm run setup\`; elsewhere ${otherwise}.`)
+  return missing(`${message} ${remedy}; or ${otherwise}.`)
 }
 
 async function present(files: GuestKernelFiles, where: string): Promise<Result<GuestKernelFiles, HostError>> {

@@ -1,5 +1,6 @@
 import type { ResourceLimits } from '@spectrum/unit-graph'
 import type { HostDirectory } from '../host-directory.js'
+import { type GroupUsage, groupUsage } from './group-usage.js'
 import type { GroupsRoot, ProcessUsage, ResourcePowers } from './resource-powers.js'
 
 /** What became of the limits in a unit's definition. */
@@ -14,6 +15,8 @@ export type LimitsReport =
 /** What a unit takes of its host now, and what it may. */
 export interface UnitUsage extends ProcessUsage {
   readonly limits: LimitsReport
+  /** Where the kernel keeps its limits. */
+  readonly group?: GroupUsage
 }
 
 /** By the limit: the controller that it takes, the file of the group, and what is written there. */
@@ -26,6 +29,15 @@ const FILES: {
   pids: ['pids', 'pids.max', String],
 }
 
+/**
+ * A machine of which swap takes over what it may not have is not limited, and one that lost one of its processes is of
+ * no use. Kernels without swap, or before 4.19, have no such file.
+ */
+const WITH_MEMORY = [
+  ['memory.swap.max', '0'],
+  ['memory.oom.group', '1'],
+] as const
+
 /** The name of a host's own group, by which the next host knows it. */
 export function groupName(host: string): string {
   return `spectrum-${host}`
@@ -34,15 +46,18 @@ export function groupName(host: string): string {
 /** The limits of one machine, while it lives. */
 export interface MachineLimits extends AsyncDisposable {
   readonly report: LimitsReport
+  /** Why the kernel ended the machine, when it did because of them. Never rejects. */
+  exceeded(): Promise<string | undefined>
 }
 
-const NONE: MachineLimits = { report: { kind: 'none' }, async [Symbol.asyncDispose]() {} }
+const NONE: MachineLimits = without({ kind: 'none' })
 
 /** The control groups of one host: its own one, and one below it for each machine that has limits. */
 export class HostGroups {
-  readonly #root = new Map<string, Promise<GroupsRoot>>()
-  #own: string | undefined
-  #made: Promise<void> | undefined
+  /** By the controllers that are wanted. */
+  readonly #roots = new Map<string, Promise<GroupsRoot>>()
+  /** The groups of the host itself: one, unless no place has all controllers. */
+  readonly #own = new Map<string, Promise<void>>()
   #machines = 0
 
   constructor(
@@ -62,76 +77,91 @@ export class HostGroups {
     const wanted = Object.entries(limits ?? {}) as [keyof ResourceLimits, number][]
     if (wanted.length === 0) return NONE
     const { groups } = this.powers
-    let group: string | undefined
+    const root = await this.#rootFor(wanted.map(([limit]) => FILES[limit][0]))
+    if (root.kind === 'absent') return without({ kind: 'not-enforced', why: root.why })
+    this.#machines += 1
+    const group = `${root.path}/${groupName(this.directory.name)}/${unit}-${this.#machines}`
     try {
-      const own = await this.#ownGroup(wanted.map(([limit]) => FILES[limit][0]))
-      if (own.kind === 'absent') return notEnforced(own.why)
-      this.#machines += 1
-      group = `${own.path}/${unit}-${this.#machines}`
+      await this.#ownGroup(root.path, wanted)
       await groups.make(group)
-      // A machine of which swap takes over what it may not have is not limited; kernels without swap have no such file.
-      if (limits?.memoryBytes !== undefined) await groups.write(group, 'memory.swap.max', '0').catch(() => {})
+      if (limits?.memoryBytes !== undefined)
+        for (const [file, text] of WITH_MEMORY) await groups.write(group, file, text).catch(() => {})
       for (const [limit, value] of wanted) {
         const [, file, print] = FILES[limit]
         await groups.write(group, file, print(value))
       }
       for (const pid of pids) await groups.write(group, 'cgroup.procs', String(pid))
-      const path = group
-      return {
-        report: { kind: 'enforced', group: path },
-        [Symbol.asyncDispose]: () => groups.remove(path),
-      }
     } catch (cause) {
       // A group with only some of the limits would promise too much. Its processes must outlive it.
       const why = `the kernel refused them: ${cause instanceof Error ? cause.message : String(cause)}`
-      if (group !== undefined) await this.#leave(group, pids)
-      return notEnforced(why)
+      await this.#leave(group, root.unlimited, pids)
+      return without({ kind: 'not-enforced', why })
+    }
+    return {
+      report: { kind: 'enforced', group },
+      exceeded: () => this.#whyEnded(group, limits?.memoryBytes),
+      [Symbol.asyncDispose]: () => groups.remove(group),
     }
   }
 
+  /** What these processes take, and the group that has them. */
   async usage(report: LimitsReport, pids: readonly number[]): Promise<UnitUsage> {
-    return { ...(await this.powers.usage(pids)), limits: report }
+    const { groups, usage } = this.powers
+    const counted = report.kind === 'enforced' ? await groupUsage(groups, report.group) : undefined
+    return { ...(await usage(pids)), limits: report, ...(counted === undefined ? {} : { group: counted }) }
   }
 
   /** When all machines are gone. */
   async close(): Promise<void> {
-    if (this.#own === undefined) return
-    await this.powers.groups.remove(this.#own)
-    await this.directory.journal.append({ record: 'path-removed', path: this.#own }).catch(() => {})
-    this.#own = undefined
+    for (const path of this.#own.keys()) {
+      await this.powers.groups.remove(path)
+      await this.directory.journal.append({ record: 'path-removed', path }).catch(() => {})
+      this.#own.delete(path)
+    }
   }
 
-  async #leave(group: string, pids: readonly number[]): Promise<void> {
+  async #whyEnded(group: string, memoryBytes: number | undefined): Promise<string | undefined> {
+    const counted = await groupUsage(this.powers.groups, group).catch(() => undefined)
+    if (memoryBytes === undefined || !((counted?.killedForMemory ?? 0) > 0)) return undefined
+    return `the kernel ended its monitor, which took more than its limits.memoryBytes, ${memoryBytes}; that has to hold the guest's memory and some 64 MiB for the monitor itself`
+  }
+
+  async #leave(group: string, unlimited: string, pids: readonly number[]): Promise<void> {
     const { groups } = this.powers
-    const parent = group.slice(0, group.lastIndexOf('/'))
-    const root = parent.slice(0, parent.lastIndexOf('/'))
     const inside = new Set((await groups.read(group, 'cgroup.procs').catch(() => ''))?.split('\n'))
     for (const pid of pids) {
-      if (inside.has(String(pid))) await groups.write(root, 'cgroup.procs', String(pid)).catch(() => {})
+      if (inside.has(String(pid))) await groups.write(unlimited, 'cgroup.procs', String(pid)).catch(() => {})
     }
     const left = await groups.read(group, 'cgroup.procs').catch(() => 'unknown')
     // Removing a group ends what is in it.
     if (left?.trim() === '') await groups.remove(group).catch(() => {})
   }
 
-  async #ownGroup(controllers: readonly string[]): Promise<GroupsRoot> {
-    const { groups } = this.powers
+  /** What is not there now may be there when the next machine starts. */
+  async #rootFor(controllers: readonly string[]): Promise<GroupsRoot> {
     const key = [...controllers].sort().join(' ')
-    const asked = this.#root.get(key) ?? groups.root(controllers)
-    this.#root.set(key, asked)
+    const asked = this.#roots.get(key) ?? this.powers.groups.root(controllers)
+    this.#roots.set(key, asked)
     const root = await asked
-    if (root.kind === 'absent') return root
-    const path = `${root.path}/${groupName(this.directory.name)}`
-    this.#own = path
-    this.#made ??= this.directory.journal
-      .append({ record: 'path-intended', what: 'cgroup', path })
-      .then(() => groups.make(path))
-    await this.#made
-    await groups.write(path, 'cgroup.subtree_control', controllers.map((each) => `+${each}`).join(' '))
-    return { kind: 'ready', path }
+    if (root.kind === 'absent') this.#roots.delete(key)
+    return root
+  }
+
+  async #ownGroup(root: string, wanted: readonly [keyof ResourceLimits, number][]): Promise<void> {
+    const { groups } = this.powers
+    const { journal, name } = this.directory
+    const path = `${root}/${groupName(name)}`
+    const made =
+      this.#own.get(path) ??
+      journal.append({ record: 'path-intended', what: 'cgroup', path }).then(() => groups.make(path))
+    this.#own.set(path, made)
+    made.catch(() => this.#own.delete(path))
+    await made
+    const controllers = wanted.map(([limit]) => `+${FILES[limit][0]}`)
+    await groups.write(path, 'cgroup.subtree_control', controllers.join(' '))
   }
 }
 
-function notEnforced(why: string): MachineLimits {
-  return { report: { kind: 'not-enforced', why }, async [Symbol.asyncDispose]() {} }
+function without(report: LimitsReport): MachineLimits {
+  return { report, exceeded: async () => undefined, async [Symbol.asyncDispose]() {} }
 }

@@ -9,13 +9,22 @@ export interface ProcessUsage {
 
 /** Where groups of processes may be made whose resources are limited together. */
 export type GroupsRoot =
-  | { readonly kind: 'ready'; readonly path: string }
+  | {
+      readonly kind: 'ready'
+      /** Groups are made below it. */
+      readonly path: string
+      /** Where processes go that are to be in none of them: where this program is itself. */
+      readonly unlimited: string
+    }
   /** `why` says what to do about it. */
   | { readonly kind: 'absent'; readonly why: string }
 
 /** The control groups (cgroup v2) of this machine. Failures reject with the system's error. */
 export interface ResourceGroups {
-  /** Finds the group below which this program may make others, and turns these controllers on there. Never rejects. */
+  /**
+   * Finds the group below which this program may make others, and turns these controllers on there. For that, this
+   * program and what else runs in a group that was given to its user may be moved to a group below. Never rejects.
+   */
   root(controllers: readonly string[]): Promise<GroupsRoot>
   /** Makes a group; its parent is there. */
   make(path: string): Promise<void>

@@ -2,7 +2,6 @@ import type { ExecOutcome } from '@spectrum/guest-agent'
 import type { Result } from 'neverthrow'
 import type { ClientStreams } from './client-streams.js'
 import type { ControlError } from './errors.js'
-import { sendWithCredit } from './flow.js'
 import type { Act } from './requests.js'
 
 /** A command that runs in a unit of another program's host. It is cancelled when this connection ends. */
@@ -98,15 +97,13 @@ function inputOf(streams: ClientStreams, sender: Sender): ControlledCommand['std
   return {
     async write(bytes) {
       const sent =
-        !ended &&
-        (await sendWithCredit(bytes, streams.input, async (chunk) => {
-          await sender.input(chunk)
-        }))
+        !ended && (await streams.input.send(bytes, async (chunk) => void (await sender.input(chunk))))
       if (!sent) throw new Error('the command reads no more')
     },
     async end() {
       if (ended) return
       ended = true
+      await streams.input.flushed()
       sender.endInput()
     },
   }

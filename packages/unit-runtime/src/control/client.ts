@@ -231,7 +231,12 @@ class Connection implements ControlClient {
     const cancel = () => void this.#send({ kind: 'cancel', id })
     return new ResultAsync(
       this.#untilStarted(started, answer, { signal, deadlineMs: LIST_MS }, 'The log').then((result) => {
-        if (result.isErr()) return err(result.error)
+        if (result.isErr()) {
+          // It may be on its way still, and nobody is there to read it.
+          cancel()
+          return err(result.error)
+        }
+        if (signal?.aborted) cancel()
         signal?.addEventListener('abort', cancel, { once: true })
         void answer.then(() => signal?.removeEventListener('abort', cancel))
         const lines = linesOf(streams, answer, cancel, (what) => this.#end(violated(what)))

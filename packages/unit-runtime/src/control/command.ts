@@ -2,7 +2,7 @@ import type { GuestProcess } from '@spectrum/guest-agent'
 import type { Clock } from '@spectrum/unit-monitor'
 import type { Unit } from '../unit.js'
 import { openWait, orAborted } from '../wait.js'
-import { type Credit, sendWithCredit } from './flow.js'
+import type { Credit } from './flow.js'
 import type { Frame, StreamNumber } from './frames.js'
 import { type Act, bounded, type RequestOf } from './requests.js'
 import type { Streams } from './streams.js'
@@ -17,7 +17,8 @@ export interface RunningCommand {
   act(act: Act): void
 }
 
-type Unnumbered<F> = F extends unknown ? Omit<F, 'id'> : never
+/** A frame of a request, whose number is known. */
+export type Unnumbered<F> = F extends unknown ? Omit<F, 'id'> : never
 
 interface CommandPowers {
   readonly clock: Clock
@@ -94,8 +95,7 @@ async function passOutput(
   { send }: CommandPowers,
 ): Promise<void> {
   for await (const bytes of from) {
-    if (!(await sendWithCredit(bytes, credit, (chunk) => send({ kind: 'output', stream, bytes: chunk }))))
-      return
+    if (!(await credit.send(bytes, (chunk) => send({ kind: 'output', stream, bytes: chunk })))) return
   }
   await send({ kind: 'output-end', stream })
 }

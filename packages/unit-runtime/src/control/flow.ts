@@ -3,11 +3,13 @@ import { controlLimits } from './frames.js'
 /** Credit is given back in pieces of at least this, or when nothing is held any more. */
 const GIVE_BACK = controlLimits.window / 4
 
-/** What one side may still send on a stream. One sender takes, the peer's frames add. */
+/** What one side may still send on a stream. Many may send; the peer's frames add. */
 export class Credit {
   #left = controlLimits.window as number
   #closed = false
   #wake: (() => void) | undefined
+  /** Resolves when all that was given to `send` until now has gone, or never will. */
+  #turns: Promise<unknown> = Promise.resolve()
 
   /** False when the peer gives more than a window: it has lost count, or lies. */
   add(bytes: number): boolean {
@@ -17,8 +19,39 @@ export class Credit {
     return true
   }
 
+  /**
+   * Sends all bytes as the credit allows, in chunks, behind those that came before: between the chunks of one sender
+   * there are none of another. False when the stream was closed before all had gone.
+   */
+  send(bytes: Uint8Array, send: (chunk: Uint8Array) => Promise<void>): Promise<boolean> {
+    const sent = this.#turns.then(() => this.#sendNow(bytes, send))
+    this.#turns = sent.catch(() => {})
+    return sent
+  }
+
+  /** Resolves when nobody sends any more of those who did. Never rejects. */
+  async flushed(): Promise<void> {
+    await this.#turns
+  }
+
+  /** Whoever waits gets nothing any more. */
+  close(): void {
+    this.#closed = true
+    this.#wake?.()
+  }
+
+  async #sendNow(bytes: Uint8Array, send: (chunk: Uint8Array) => Promise<void>): Promise<boolean> {
+    for (let at = 0; at < bytes.length; ) {
+      const count = await this.#take(Math.min(controlLimits.chunkBytes, bytes.length - at))
+      if (count === 0) return false
+      await send(bytes.subarray(at, at + count))
+      at += count
+    }
+    return true
+  }
+
   /** Waits until something may be sent, and takes at most `most` of it; 0 once it is closed. */
-  async take(most: number): Promise<number> {
+  async #take(most: number): Promise<number> {
     while (this.#left === 0 && !this.#closed) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve
@@ -29,27 +62,6 @@ export class Credit {
     this.#left -= taken
     return taken
   }
-
-  /** Whoever waits gets nothing any more. */
-  close(): void {
-    this.#closed = true
-    this.#wake?.()
-  }
-}
-
-/** Sends all bytes as the credit allows, in chunks. False when the stream was closed before all had gone. */
-export async function sendWithCredit(
-  bytes: Uint8Array,
-  credit: Credit,
-  send: (chunk: Uint8Array) => Promise<void>,
-): Promise<boolean> {
-  for (let at = 0; at < bytes.length; ) {
-    const count = await credit.take(Math.min(controlLimits.chunkBytes, bytes.length - at))
-    if (count === 0) return false
-    await send(bytes.subarray(at, at + count))
-    at += count
-  }
-  return true
 }
 
 /** The receiving end of a stream: holds at most a window, and gives credit for what its one consumer has taken. */

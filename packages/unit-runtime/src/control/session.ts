@@ -2,8 +2,7 @@ import { closure } from '@spectrum/unit-graph'
 import type { Host } from '../host.js'
 import type { Unit } from '../unit.js'
 import { openWait } from '../wait.js'
-import { type Answered, type RunningCommand, runCommand } from './command.js'
-import { sendWithCredit } from './flow.js'
+import { type Answered, type RunningCommand, runCommand, type Unnumbered } from './command.js'
 import {
   CONTROL_VERSION,
   controlFrames,
@@ -41,11 +40,14 @@ export interface Served {
   stopHost(graceMs: number | undefined): Promise<{ readonly answer: Answered; end(): void }>
 }
 
-/** A request that was not answered yet. */
+/** A request whose answer has not left yet. */
 interface Open {
+  readonly id: number
   readonly abort: AbortController
   readonly streams: Streams
   command?: RunningCommand
+  /** A client has forgotten what it was answered: it takes whatever comes behind for a fault. */
+  isAnswered: boolean
 }
 
 /**
@@ -157,11 +159,13 @@ export class Session {
       return `more than ${controlLimits.openRequests} requests at once`
     this.#highest = id
     const open: Open = {
+      id,
       abort: new AbortController(),
-      streams: new Streams((credit) => void this.#send({ kind: 'input-credit', id, count: credit })),
+      streams: new Streams((count) => void this.#sendOf(open, { kind: 'input-credit', count })),
+      isAnswered: false,
     }
     this.#open.set(id, open)
-    const work = this.#carryOut(id, request, open)
+    const work = this.#carryOut(request, open)
     this.#work.add(work)
     void work.finally(() => this.#work.delete(work))
     return undefined
@@ -194,11 +198,11 @@ export class Session {
     }
   }
 
-  async #carryOut(id: number, request: Request, open: Open): Promise<void> {
+  async #carryOut(request: Request, open: Open): Promise<void> {
     let after = () => {}
     let answer: Answered
     try {
-      const done = await this.#answerTo(id, request, open)
+      const done = await this.#answerTo(request, open)
       answer = done.answer
       after = done.end
     } catch (cause) {
@@ -207,23 +211,21 @@ export class Session {
       }
     }
     open.streams.close()
-    await this.#send({ kind: 'answer', id, value: answer })
-    this.#open.delete(id)
+    const sent = this.#sendOf(open, { kind: 'answer', value: answer })
+    open.isAnswered = true
+    await sent
+    this.#open.delete(open.id)
     after()
   }
 
-  async #answerTo(
-    id: number,
-    request: Request,
-    open: Open,
-  ): Promise<{ readonly answer: Answered; end(): void }> {
+  async #answerTo(request: Request, open: Open): Promise<{ readonly answer: Answered; end(): void }> {
     const alone = (answer: Answered) => ({ answer, end() {} })
     const { host, units } = this.#served
     switch (request.ask) {
       case 'list':
         return alone({ units: units.list() })
       case 'logs':
-        return alone(await this.#tellLogs(id, request, open))
+        return alone(await this.#tellLogs(request, open))
       case 'stop': {
         if (request.unit === undefined) return this.#served.stopHost(request.graceMs)
         const unit = host.units.get(request.unit)
@@ -248,7 +250,7 @@ export class Session {
             clock: this.#powers.clock,
             signal: open.abort.signal,
             streams: open.streams,
-            send: (frame) => this.#send({ ...frame, id } as Frame),
+            send: (frame) => this.#sendOf(open, frame),
             started: (command) => {
               open.command = command
             },
@@ -258,20 +260,20 @@ export class Session {
     }
   }
 
-  async #tellLogs(id: number, request: RequestOf<'logs'>, open: Open): Promise<Answered> {
+  async #tellLogs(request: RequestOf<'logs'>, open: Open): Promise<Answered> {
     const { host, units } = this.#served
     const { unit } = request
     if (unit !== undefined && units.stateOf(unit) === undefined) return this.#noUnit(unit)
-    await this.#send({ kind: 'started', id })
+    await this.#sendOf(open, { kind: 'started' })
     const encoder = new TextEncoder()
     await tellLogs(host, unit === undefined ? units.names : [unit], request, {
       signal: open.abort.signal,
       tell: (line) =>
-        sendWithCredit(encoder.encode(`${JSON.stringify(line)}\n`), open.streams.credit[0], (bytes) =>
-          this.#send({ kind: 'output', id, stream: 0, bytes }),
+        open.streams.credit[0].send(encoder.encode(`${JSON.stringify(line)}\n`), (bytes) =>
+          this.#sendOf(open, { kind: 'output', stream: 0, bytes }),
         ),
     })
-    await this.#send({ kind: 'output-end', id, stream: 0 })
+    await this.#sendOf(open, { kind: 'output-end', stream: 0 })
     return {}
   }
 
@@ -303,6 +305,10 @@ export class Session {
       if (bytes === undefined) return
       heard += bytes.length
     }
+  }
+
+  async #sendOf(open: Open, frame: Unnumbered<Frame>): Promise<void> {
+    if (!open.isAnswered) await this.#send({ ...frame, id: open.id } as Frame)
   }
 
   async #send(frame: Frame): Promise<void> {

@@ -3,8 +3,10 @@ import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connectControl, connectControlWith, serveControl } from '@spectrum/unit-runtime/control'
+import { manualClock } from '@spectrum/unit-runtime/fake'
 import { liveFds } from '@spectrum/unix-fd'
 import { afterEach, describe, expect, it } from 'vitest'
+import { settle } from '../supervision/watched-host.js'
 import { gdb, hello, openServed, Pairs, powers } from './served.js'
 
 const fds = liveFds()
@@ -75,6 +77,17 @@ describe('a host that serves control', () => {
     expect(stalledTook).toBeLessThan(3 * 1024 * 1024)
     stalled.cancel()
     expect(await stalled.outcome).toEqual({ kind: 'cancelled' })
+  })
+
+  it('gives a command what is written without waiting, in order, and the end behind it', async () => {
+    await using served = await openServed()
+    await using client = await served.client()
+    const parts = Array.from({ length: 5 }, () => randomBytes(200_000))
+    const command = (await client.exec('left', [`${hello}/bin/copy`], { stdin: 'open' }))._unsafeUnwrap()
+    const written = [...parts.map((part) => command.stdin!.write(part)), command.stdin!.end()]
+    expect((await bytesOf(command.stdout)).equals(Buffer.concat(parts))).toBe(true)
+    await Promise.all(written)
+    expect(await command.outcome).toEqual({ kind: 'exited', code: 0 })
   })
 
   it('sends signals to a command', async () => {
@@ -149,6 +162,32 @@ describe('a host that serves control', () => {
     for await (const line of after.lines) if ('text' in line) texts.push(`${line.unit} ${line.text}`)
     expect(texts).toEqual(expect.arrayContaining(['left one', 'left two', 'left three', 'right another']))
     expect((await client.logs({ unit: 'none' }))._unsafeUnwrapErr().kind).toBe('failed')
+  })
+
+  it('gives the logs of all units to a client that begins to read late, every line of them whole', async () => {
+    const clock = manualClock()
+    await using served = await openServed({ clock })
+    await using client = await served.client()
+    const log = (await client.logs({ lines: 0, follow: true }))._unsafeUnwrap()
+    // Together more than one window.
+    const long = 'x'.repeat(1_000)
+    for (let second = 0; second < 3; second += 1) {
+      for (const unit of ['left', 'right'])
+        for (let line = 0; line < 150; line += 1) served.print(unit, `${second} ${line} ${long}`)
+      await settle()
+      clock.advance(1_000)
+    }
+    const heard = { left: 0, right: 0, lost: 0 }
+    const reading = (async () => {
+      for await (const line of log.lines) {
+        if ('lost' in line) heard.lost += line.lost
+        else if (line.source === 'console') heard[line.unit as 'left' | 'right'] += 1
+      }
+    })()
+    await expect.poll(() => heard).toEqual({ left: 450, right: 450, lost: 0 })
+    await client.stop({ graceMs: 0 })
+    await reading
+    expect((await log.ended).isOk()).toBe(true)
   })
 
   it('stops one unit, tells of it afterwards, then stops all', async () => {

@@ -10,6 +10,8 @@ import {
   FrameReader,
 } from '../../src/control/frames.js'
 import { Pace } from '../../src/control/pace.js'
+import { Session } from '../../src/control/session.js'
+import { UnitBook } from '../../src/control/unit-book.js'
 import { hello, openServed, Pairs, powers } from './served.js'
 
 const signal = new AbortController().signal
@@ -37,6 +39,10 @@ const raw = (code: number, id: number, tail: Uint8Array, length = 5 + tail.lengt
 }
 const json = (code: number, id: number, value: unknown) => raw(code, id, Buffer.from(JSON.stringify(value)))
 const { hello: hi, request, input, 'output-credit': credit, act, cancel } = controlFrames
+const welcome = {
+  version: 1,
+  host: { pid: 1, directory: '/d', monitor: 'm', accelerator: 'a', why: 'w' },
+}
 const stay = { ask: 'exec', unit: 'left', argv: [`${hello}/bin/stay`], env: {}, stdin: 'open' }
 
 describe('a client that breaks the protocol is sent away, alone, when it', () => {
@@ -192,11 +198,74 @@ describe('a client that breaks the protocol is sent away, alone, when it', () =>
   })
 })
 
+describe('a host that serves control', () => {
+  it('says nothing of a request behind its answer, whatever the client still sends', async () => {
+    await using served = await openServed()
+    const said: FrameFrom<'host'>[] = []
+    const heard: ((bytes: Uint8Array | undefined) => void)[] = []
+    let leave = () => {}
+    const left = new Promise<void>((resolve) => {
+      leave = resolve
+    })
+    const reader = new FrameReader('host')
+    const session = new Session(
+      {
+        receive: () => new Promise((resolve) => heard.push(resolve)),
+        async send(bytes) {
+          const frames = [...reader.take(bytes)]
+          said.push(...frames)
+          if (frames.some(({ kind }) => kind === 'answer')) await left
+          return true
+        },
+        ...{ peerUid: () => 0, finish() {}, close() {}, [Symbol.dispose]() {} },
+      },
+      {
+        host: served.host,
+        units: new UnitBook(served.host, () => 0),
+        welcome,
+        stopHost: () => Promise.reject(new Error('nobody asks for it')),
+      },
+      powers,
+    )
+    const running = session.run()
+    const say = async (...frames: Frame[]) => {
+      await expect.poll(() => heard.length).toBe(1)
+      heard.pop()!(bytesOf(...frames))
+    }
+    const value = { ask: 'exec', unit: 'left', argv: [`${hello}/bin/hello`], env: {}, stdin: 'open' }
+    await say(greeting, { kind: 'request', id: 1, value })
+    await expect.poll(() => said.at(-1)?.kind).toBe('answer')
+    await say({ kind: 'input', id: 1, bytes: Buffer.from('too late') })
+    await expect.poll(() => heard.length).toBe(1)
+    expect(said.at(-1)?.kind).toBe('answer')
+    leave()
+    heard.pop()!(undefined)
+    await running
+  })
+})
+
+describe('a client that gives a log up before it has begun', () => {
+  it('asks for no more of it', async () => {
+    const pairs = new Pairs()
+    const connecting = connectControlWith(pairs.connect(), powers)
+    const host = (await pairs.accept())!
+    await host.send(json(0x81, 0, welcome), signal)
+    const client = (await connecting)._unsafeUnwrap()
+    const giveUp = new AbortController()
+    const log = client.logs({ follow: true, signal: giveUp.signal })
+    giveUp.abort()
+    expect((await log)._unsafeUnwrapErr().kind).toBe('aborted')
+    const reader = new FrameReader('client')
+    const kinds: string[] = []
+    while (!kinds.includes('cancel'))
+      kinds.push(...[...reader.take((await host.receive(signal))!)].map(({ kind }) => kind))
+    expect(kinds).toEqual(['hello', 'request', 'cancel'])
+    await client[Symbol.asyncDispose]()
+    host.close()
+  })
+})
+
 describe('a host that breaks the protocol is left by its client when it', () => {
-  const welcome = {
-    version: 1,
-    host: { pid: 1, directory: '/d', monitor: 'm', accelerator: 'a', why: 'w' },
-  }
   it.each<[string, Buffer, string]>([
     ['says anything before it greets', json(0x88, 1, {}), 'protocol-violation'],
     ['greets with something else', json(0x81, 0, { version: 1 }), 'protocol-violation'],

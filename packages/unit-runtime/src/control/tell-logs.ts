@@ -5,6 +5,9 @@ import type { LogLine, RequestOf } from './requests.js'
 
 type Logs = Pick<Host, 'logs'> & { readonly units: ReadonlyMap<string, Pick<Unit, 'ended'>> }
 
+/** So many of the lines that came while others were told are looked for; more of them count as lost. */
+const CAUGHT_UP_LINES = 200
+
 interface Teller {
   readonly signal: AbortSignal
   /** False when nobody hears it any more. */
@@ -42,28 +45,32 @@ async function tellNews(
   from: number | undefined,
   { signal, tell }: Teller,
 ): Promise<void> {
-  const running = host.units.get(unit)
-  if (running === undefined) return
-  const ended = new AbortController()
-  const end = () => ended.abort()
-  void running.ended.then(end)
-  signal.addEventListener('abort', end, { once: true })
-  if (signal.aborted) end()
   let last = from
-  // Some of what was said meanwhile is in the log already.
-  const news = host.logs(unit, {
-    follow: true,
-    lastLines: from === undefined ? 0 : 200,
-    signal: ended.signal,
-  })
-  for await (const line of news) {
-    if (last !== undefined && line.seq <= last) continue
+  const told = async (line: UnitLine): Promise<boolean> => {
+    // Some of what was said meanwhile is in the log already.
+    if (last !== undefined && line.seq <= last) return true
     const lost = last === undefined ? 0 : line.seq - last - 1
     last = line.seq
-    if (lost > 0 && !(await tell({ lost }))) break
-    if (!(await tell(wireLine(unit, line)))) break
+    return (lost === 0 || (await tell({ lost }))) && (await tell(wireLine(unit, line)))
   }
-  signal.removeEventListener('abort', end)
+  const lastLines = from === undefined ? 0 : CAUGHT_UP_LINES
+  const running = host.units.get(unit)
+  if (running !== undefined) {
+    const ended = new AbortController()
+    const end = () => ended.abort()
+    void running.ended.then(end)
+    signal.addEventListener('abort', end, { once: true })
+    if (signal.aborted) end()
+    try {
+      const news = host.logs(unit, { follow: true, lastLines, signal: ended.signal })
+      for await (const line of news) if (!(await told(line))) return
+    } finally {
+      signal.removeEventListener('abort', end)
+    }
+  }
+  // Its end may have come before its last words were read.
+  const missed = host.logs(unit, { lastLines: last === undefined ? 0 : CAUGHT_UP_LINES, signal })
+  for await (const line of missed) if (!(await told(line))) return
 }
 
 const wireLine = (unit: string, { source, text, at }: UnitLine): LogLine => ({

@@ -8,7 +8,8 @@ function hostWith(said: Record<string, number[]>, news: number[] = [], units: st
   const line = (seq: number) => ({ seq, at: seq, source: 'console' as const, text: String(seq) })
   return {
     units: new Map(units.map((name) => [name, { ended: new Promise<never>(() => {}) }])),
-    async *logs(unit: string, { follow = false, lastLines = 1_000 }: LogOptions = {}) {
+    async *logs(unit: string, { follow = false, lastLines = 1_000, signal }: LogOptions = {}) {
+      if (signal?.aborted) return
       const before = said[unit] ?? []
       yield* before.slice(Math.max(0, before.length - lastLines)).map(line)
       if (follow) yield* news.map(line)
@@ -57,6 +58,27 @@ describe('a log that is told', () => {
   it('begins with the news when no old lines are wanted, whatever was dropped before', async () => {
     expect(await told(hostWith({ left: [1, 2, 3] }, [7, 8]), 0, true)).toEqual(['left 7', 'left 8'])
   })
+
+  it.each(['has ended', 'is gone'])(
+    'has the last words of a unit that %s before it is followed',
+    async (how) => {
+      const said = { left: [1, 2] }
+      const host = hostWith(said)
+      const heard: string[] = []
+      const tell = async (line: LogLine) => {
+        heard.push('text' in line ? line.text : 'lost')
+        if (heard.length === 2) {
+          said.left.push(3, 4)
+          if (how === 'is gone') host.units.delete('left')
+          else host.units.set('left', { ended: Promise.resolve() as Promise<never> })
+        }
+        return true
+      }
+      const { signal } = new AbortController()
+      await tellLogs(host, ['left'], { ask: 'logs', unit: 'left', lines: 9, follow: true }, { signal, tell })
+      expect(heard).toEqual(['1', '2', '3', '4'])
+    },
+  )
 
   it('stops when nobody hears it', async () => {
     expect(await told(hostWith({ left: [1, 2, 3] }, [4, 5]), 2, true, 3)).toEqual([

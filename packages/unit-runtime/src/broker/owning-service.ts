@@ -18,8 +18,7 @@ export interface OwningService {
   open(powers: ServicePowers): OpenService
 }
 
-/** A function that units call, with what it owns. */
-/** A service of one host. */
+/** A function that units of one host call, with what it owns. */
 export interface OpenService {
   readonly serve: HostService
   /** Every call of it has ended or is ending: resolves when nothing of it is left. Idempotent, never rejects. */

@@ -49,7 +49,7 @@ export type DisplayFault =
   | { readonly kind: 'invalid-upstream'; readonly message: string }
 
 /** What of this machine a display needs beyond what the host gives it. */
-export type DisplayMachine = Pick<DisplayPowers, 'connect' | 'program'>
+export type DisplayMachine = Pick<DisplayPowers, 'connect' | 'removeFile' | 'program'>
 
 const COLOUR = '#a51d2d'
 

@@ -136,6 +136,7 @@ function call(caller: string, words: readonly string[] = []) {
 function open(options: Partial<DisplayOptions> = {}) {
   const machine = {
     connect: (path: string) => descriptors.connect(path, 'stream'),
+    removeFile: async (path: string) => rmSync(path, { force: true }),
     program: { file: '/bin/proxy', argv: [], environment: {} },
   }
   const service = displayServiceWith(machine, {
@@ -255,6 +256,7 @@ it('says before anything is started that a policy is none, and whose', () => {
     connect: () => {
       throw new Error('nobody connects')
     },
+    removeFile: async () => {},
     program: { file: '', argv: [], environment: {} },
   }
   const options = { upstream: '/run/w-0', units: { mail: { colour: 'red' } } }

@@ -17,7 +17,6 @@ export interface DisplayProcesses {
   }): Promise<DisplayProcess>
 }
 
-/** A program that serves a unit's display. */
 /** A program that runs. `kill` is final and idempotent, and `exit` resolves when it is gone. */
 export interface DisplayProcess {
   readonly output: AsyncIterable<Uint8Array>
@@ -26,8 +25,7 @@ export interface DisplayProcess {
   kill(): void
 }
 
-/** What a unit's display needs of the world. */
-/** What a display does in the world, and nothing else. */
+/** What a unit's display does in the world, and nothing else. */
 export interface DisplayPowers {
   readonly processes: DisplayProcesses
   readonly clock: {
@@ -36,6 +34,8 @@ export interface DisplayPowers {
   }
   /** Rejects when the file cannot be written. */
   writeFile(path: string, text: string): Promise<void>
+  /** Removes a socket from the display's directory, if it is there. */
+  removeFile(path: string): Promise<void>
   /** Connects to a socket by its path. */
   connect(path: string): Result<UnixSocket, UnixFdError>
   /** The command `spectrum-wayland`. */
@@ -47,7 +47,6 @@ export interface DisplayPowers {
 }
 
 /** Which unit is displayed, and how. */
-/** One unit's display. */
 export interface DisplayRequest {
   /** Whose display it is, for the journal and for lines of the log. */
   readonly unit: string
@@ -67,8 +66,10 @@ export interface DisplayStream {
   write(bytes: Uint8Array): Promise<void>
 }
 
-/** Why a unit has no display, told apart by `kind`. */
-/** `lost`: the proxy has ended. A message tells what to do next where there is something to be done. */
+/**
+ * Why a unit has no display, told apart by `kind`. `lost`: the proxy has ended. A message tells what to do next where
+ * there is something to be done.
+ */
 export type DisplayError =
   | { readonly kind: 'not-started'; readonly message: string }
   | { readonly kind: 'timed-out'; readonly message: string }
@@ -96,7 +97,7 @@ export class UnitDisplay implements AsyncDisposable {
   readonly #proxy: DisplayProcess
   /** Aborts when the proxy is gone, for whatever reason. */
   readonly #gone = new AbortController()
-  readonly #tunnels = new Set<DisplayProcess>()
+  readonly #carrying = new Set<Promise<unknown>>()
   #count = 0
   #closed: Promise<void> | undefined
 
@@ -154,16 +155,27 @@ export class UnitDisplay implements AsyncDisposable {
    * none. Aborting ends it at once. When it resolves, nothing of it is left.
    */
   async carry(stream: DisplayStream, signal: AbortSignal): Promise<Result<void, DisplayError>> {
+    const carried = this.#carry(stream, signal)
+    this.#carrying.add(carried)
+    try {
+      return await carried
+    } finally {
+      this.#carrying.delete(carried)
+    }
+  }
+
+  async #carry(stream: DisplayStream, signal: AbortSignal): Promise<Result<void, DisplayError>> {
     const { directory, unit, onLine } = this.#request
     const either = AbortSignal.any([signal, this.#gone.signal])
     if (either.aborted) return err(this.#whyEnded(signal))
     this.#count += 1
     const name = `t${this.#count}`
+    const path = `${directory}/${name}`
     let tunnel: DisplayProcess
     try {
       tunnel = await this.#powers.processes.spawn({
         file: 'waypipe',
-        argv: ['--no-gpu', '--threads', '1', '--oneshot', '--socket', `${directory}/${name}`, 'client'],
+        argv: ['--no-gpu', '--threads', '1', '--oneshot', '--socket', path, 'client'],
         role: `unit ${unit}: waypipe`,
         environment: { XDG_RUNTIME_DIR: directory, WAYLAND_DISPLAY: `${directory}/${PROXY_SOCKET}` },
         powerless: true,
@@ -171,7 +183,6 @@ export class UnitDisplay implements AsyncDisposable {
     } catch (cause) {
       return err(notStarted(unit, 'waypipe', cause))
     }
-    this.#tunnels.add(tunnel)
     void tell(tunnel.output, onLine)
     try {
       const socket = await this.#connect(name, tunnel, either)
@@ -182,17 +193,18 @@ export class UnitDisplay implements AsyncDisposable {
     } finally {
       tunnel.kill()
       await tunnel.exit
-      this.#tunnels.delete(tunnel)
+      // Whoever is killed leaves its socket behind. What cannot be removed goes with the directory.
+      await this.#powers.removeFile(path).catch(() => {})
     }
   }
 
   /** Ends the proxy and all that it serves. Idempotent; resolves when no process is left. */
   close(): Promise<void> {
     this.#closed ??= (async () => {
+      // Each connection ends its own waypipe, also the one that is just being started.
       this.#gone.abort()
-      const processes = [this.#proxy, ...this.#tunnels]
-      for (const process of processes) process.kill()
-      await Promise.all(processes.map(({ exit }) => exit))
+      this.#proxy.kill()
+      await Promise.allSettled([this.#proxy.exit, ...this.#carrying])
     })()
     return this.#closed
   }

@@ -29,6 +29,7 @@ const powers: DisplayPowers = {
     },
   },
   writeFile: async (path, text) => writeFileSync(path, text),
+  removeFile: async (path) => rmSync(path, { force: true }),
   connect: (path) => descriptors.connect(path, 'stream'),
   program: proxyProgram(),
   processes: {

@@ -21,6 +21,8 @@ export const UNIT_LOG_BOUNDS: UnitLogBounds = { fileBytes: 1024 * 1024, waitingL
 
 const LONGEST_TEXT = 2_048
 
+const encoder = new TextEncoder()
+
 /**
  * What was said by and about one unit: in two files of bounded size, which take turns, and a bounded number of lines in
  * memory. A disk that takes nothing costs the lines and nothing else.
@@ -134,7 +136,7 @@ export class UnitLog {
         this.#dropped = 0
       }
       try {
-        await this.#append(lines.map(printLine).join(''))
+        await this.#append(lines)
       } catch {
         // The newest lines are in memory; the next ones try a new file.
         await this.#file?.close().catch(() => {})
@@ -143,25 +145,36 @@ export class UnitLog {
     })
   }
 
-  async #append(text: string): Promise<void> {
+  /** As many whole lines into one file as it has room for, then into the next. */
+  async #append(lines: readonly LogLine[]): Promise<void> {
+    let text = ''
+    for (const line of lines.map(printLine)) {
+      const bytes = encoder.encode(line).length
+      if (this.#file === undefined || this.#bytes + bytes > this.bounds.fileBytes) {
+        await this.#file?.append(text)
+        text = ''
+        await this.#openNext()
+      }
+      text += line
+      this.#bytes += bytes
+    }
+    await this.#file!.append(text)
+  }
+
+  async #openNext(): Promise<void> {
     const { files } = this.powers
     if (!this.#made) {
       await this.powers.makeDirectory()
       this.#made = true
     }
-    if (this.#file !== undefined && this.#bytes + text.length > this.bounds.fileBytes) {
-      await this.#file.close()
-      this.#file = undefined
-    }
-    if (this.#file === undefined) {
-      // A file that is there is older than this one, or broken.
-      await files.rename(this.#newest, this.#older).catch(() => {})
-      await files.remove(this.#newest)
-      this.#file = await files.openLog(this.#newest)
-      this.#bytes = 0
-    }
-    await this.#file.append(text)
-    this.#bytes += new TextEncoder().encode(text).length
+    const full = this.#file
+    this.#file = undefined
+    await full?.close()
+    // A file that is there is older than this one, or broken.
+    await files.rename(this.#newest, this.#older).catch(() => {})
+    await files.remove(this.#newest)
+    this.#file = await files.openLog(this.#newest)
+    this.#bytes = 0
   }
 }
 

@@ -49,6 +49,22 @@ describe('the log of a unit', () => {
     expect(kept.length).toBeGreaterThan(10)
   })
 
+  it('keeps them bounded also when much is said at once, and loses nothing that has room', async () => {
+    const { log, files } = newLog({ fileBytes: 400, keptLines: 1 })
+    for (let line = 0; line < 100; line += 1) log.add('console', `line ${line} é`)
+    await settle()
+    const sizes = await Promise.all(
+      ['0.log', '1.log'].map(async (name) =>
+        Buffer.byteLength((await files.read(`/logs/unit/${name}`, 9_999))!),
+      ),
+    )
+    expect(sizes.every((size) => size <= 400)).toBe(true)
+    expect(sizes[1]).toBeGreaterThan(350)
+    const kept = await texts(log)
+    expect(kept).toEqual(Array.from({ length: kept.length }, (_, at) => `line ${100 - kept.length + at} é`))
+    expect(kept.length).toBeGreaterThan(10)
+  })
+
   it('keeps what is said in memory while the disk is full, and writes again when it is not', async () => {
     const { log, files } = newLog()
     files.failWrites('ENOSPC')

@@ -38,9 +38,11 @@ export function recipeOf(
   wires: TemplateWires,
   definitionOf: (unit: string) => UnitDefinition | undefined,
 ): Result<Recipe, HostError> {
-  const beyond = (['command', 'restart', 'diesWith'] as const).find((field) => template[field] !== undefined)
+  const beyond = (['command', 'restart', 'diesWith', 'volumes'] as const).find(
+    (field) => template[field] !== undefined,
+  )
   if (beyond !== undefined) {
-    const message = `A disposable lives for one function and does what that says: define "${template.name}" without ${beyond}.`
+    const message = `A disposable lives for one function, does what that says and keeps nothing: define "${template.name}" without ${beyond}.`
     return err({ kind: 'invalid-request', message, field: beyond })
   }
   if (template.start === 'lazy') {

@@ -139,6 +139,17 @@ describe('a host lends disposables', () => {
     ])
   })
 
+  it('and none with volumes: the next of its name would have what this one kept', async () => {
+    await using host = await open()
+    const keeper = defineUnit('keeper', { store, volumes: { data: { path: '/data', sizeBytes: 2 ** 24 } } })
+    expect((await host.disposable(keeper, run('name')))._unsafeUnwrapErr()).toMatchObject({
+      kind: 'invalid-request',
+      field: 'volumes',
+    })
+    expect((await host.prepareDisposables(keeper))._unsafeUnwrapErr()).toMatchObject({ field: 'volumes' })
+    expect(statesOf(host)).toEqual([])
+  })
+
   it('and none whose needs are not wired, which does not compile either', async () => {
     await using host = await open()
     // @ts-expect-error: a template with needs is lent with wires

@@ -50,6 +50,8 @@ export interface FakeGuest {
   powerOff(): void
   /** The guest resets itself, as after a kernel panic. */
   crash(): void
+  /** The guest's kernel hangs: it hears and says nothing, until what this returns is called. */
+  hang(): () => void
   /** Aborts when the machine has ended, however it ended. */
   readonly ended: AbortSignal
 }
@@ -147,6 +149,7 @@ class FakeMachine implements Machine {
   readonly #console = channelPair()
   readonly #ended = new AbortController()
   readonly #stillness = new Stillness()
+  readonly #hanging = new Stillness()
   #slotsTaken = 0
   #end: (exit: MachineExit) => void = () => {}
 
@@ -170,6 +173,7 @@ class FakeMachine implements Machine {
       printer?.close()
       this.#ended.abort()
       this.#stillness.end()
+      this.#hanging.end()
       await heard
       const last = 'lastLines' in exit ? { ...exit, lastLines: this.lastLines() } : exit
       this.events.emit('exit', last)
@@ -178,7 +182,7 @@ class FakeMachine implements Machine {
     const failed = { kind: 'failed', code: 0, lastLines: [] } as const
     void this.#run({
       machine: description,
-      control: this.#stillness.around(guest),
+      control: this.#hanging.around(this.#stillness.around(guest)),
       pmem: () => [...this.#pmem],
       block: () => [...this.#block],
       view: (tag) => {
@@ -190,6 +194,10 @@ class FakeMachine implements Machine {
       },
       powerOff: () => this.#end({ kind: 'powered-off' }),
       crash: () => this.#end({ ...failed, reason: 'guest-reset' }),
+      hang: () => {
+        this.#hanging.begin()
+        return () => this.#hanging.end()
+      },
       ended: this.#ended.signal,
     })
   }

@@ -1,4 +1,4 @@
-import type { AgentError, GuestKernelError, NotStartedReason } from '@spectrum/guest-agent'
+import type { AgentClosed, AgentError, GuestKernelError, NotStartedReason } from '@spectrum/guest-agent'
 import type { StoreError } from '@spectrum/store-share'
 import type { MachineExit, MonitorError } from '@spectrum/unit-monitor'
 import type { ViewFailure } from './powers.js'
@@ -49,6 +49,14 @@ export type HostError =
       readonly message: string
       readonly unit: string
       readonly exit: MachineExit
+      readonly lastLines: readonly string[]
+    }
+  /** The unit's agent did not answer for so many milliseconds: its kernel hangs, or its machine gets no time. */
+  | {
+      readonly kind: 'unit-unresponsive'
+      readonly message: string
+      readonly unit: string
+      readonly silentMs: number
       readonly lastLines: readonly string[]
     }
   /** A volume of the unit cannot be used; `reason` is that of a {@link VolumeFailure}. */
@@ -165,17 +173,45 @@ export function agentFailed(unit: string, cause: AgentError, lastLines: readonly
   return { kind: 'agent-failed', message, unit, cause, lastLines }
 }
 
-export function unitDied(unit: string, exit: MachineExit, lastLines: readonly string[]): HostError {
+/** `why`: what its exit does not say. */
+export function unitDied(
+  unit: string,
+  exit: MachineExit,
+  lastLines: readonly string[],
+  why?: string,
+): HostError {
   const how =
-    exit.kind === 'failed'
+    why ??
+    (exit.kind === 'failed'
       ? `${REASONS[exit.reason]} (monitor status ${exit.code})`
       : exit.kind === 'signalled'
         ? `its monitor was ended by ${exit.signal}`
         : exit.kind === 'killed'
           ? 'its monitor was killed'
-          : 'the guest powered off'
+          : 'the guest powered off')
   const message = withLastLines(`Unit "${unit}" died: ${how}. Start it again.`, lastLines)
   return { kind: 'unit-died', message, unit, exit, lastLines }
+}
+
+export function unitUnresponsive(unit: string, silentMs: number, lastLines: readonly string[]): HostError {
+  const message = withLastLines(
+    `Unit "${unit}" has not answered for ${silentMs} ms and is ended: its guest hangs, or its machine gets no ` +
+      'processor time. Give it more (heartbeat), or start it again.',
+    lastLines,
+  )
+  return { kind: 'unit-unresponsive', message, unit, silentMs, lastLines }
+}
+
+/** The channel of a machine that goes on. */
+export function channelLost(unit: string, closed: AgentClosed, lastLines: readonly string[]): HostError {
+  const how = closed.kind === 'protocol-violation' ? `it broke the protocol: ${closed.message}` : closed.kind
+  const message = `Unit "${unit}" lost its control channel (${how}) and is ended.`
+  return { kind: 'agent-failed', message, unit, cause: { kind: 'unit-lost', message, closed }, lastLines }
+}
+
+export function viewLost(unit: string): HostError {
+  const message = `Unit "${unit}" lost the server of its view and is ended.`
+  return { kind: 'view-failed', message, unit, cause: { kind: 'server-died', message } }
 }
 
 const REASONS: Readonly<Record<(MachineExit & { kind: 'failed' })['reason'], string>> = {

@@ -3,6 +3,7 @@ import type { ExecOutcome } from '@spectrum/guest-agent'
 import type TypedEmitter from 'typed-emitter'
 import type { EventMap } from 'typed-emitter'
 import type { CallEvent } from './broker/events.js'
+import type { HostError } from './errors.js'
 import type { JournalRecord } from './journal.js'
 import type { LogLine } from './supervision/log-line.js'
 import type { UnitState } from './unit.js'
@@ -36,6 +37,8 @@ export interface UnitStateEvent {
   readonly state: UnitState
   /** Why it is `failed`, `backing-off`, or `stopping` or `stopped` without having been asked to. */
   readonly why?: string
+  /** The same as a value, where its machine failed or did not come up. */
+  readonly failure?: HostError
   /** With `backing-off`: which restart in a row comes, of how many at most, and after how many milliseconds. */
   readonly restart?: { readonly attempt: number; readonly most: number; readonly delayMs: number }
 }

@@ -26,6 +26,7 @@ import type { HostBlobCache, HostPowers } from './powers.js'
 import type { Prompter } from './prompter/prompter.js'
 import type { ReconciledHost } from './reconcile.js'
 import type { StartPlan } from './start-plan.js'
+import { type HeartbeatOptions, heartbeatOf } from './supervision/heartbeat-policy.js'
 import { HostLogs } from './supervision/host-logs.js'
 import { HostUnits } from './supervision/host-units.js'
 import type { LogLine, LogOptions, LogSource } from './supervision/log-line.js'
@@ -109,6 +110,7 @@ export interface HostParts {
   /** Ends what the services own. */
   closeServices(): Promise<void>
   readonly callLimits: Partial<CallLimits> | undefined
+  readonly heartbeat: 'off' | HeartbeatOptions
   readonly disposables: Partial<PoolLimits> | undefined
   readonly signal: AbortSignal | undefined
 }
@@ -157,6 +159,7 @@ export class OpenHost implements Host {
       directory,
       groups: new HostGroups(powers.resources, directory),
       volumes: new HostVolumes(powers.openVolume, parts.processes, parts.state),
+      heartbeatOf: (unit) => heartbeatOf(parts.heartbeat, unit),
       step: (unit, step) => emit(events, 'step', { unit, step }),
       log: (unit, line) => this.#log(unit, line),
     }

@@ -92,6 +92,7 @@ export { MARKER } from './identity.js'
 export type { InjectReport } from './inject.js'
 export type { JournalRecord } from './journal.js'
 export type { Leftovers } from './leftovers.js'
+export type { GroupUsage } from './limits/group-usage.js'
 export type { LimitsReport, UnitUsage } from './limits/host-groups.js'
 export type { GroupsRoot, ProcessUsage, ResourceGroups, ResourcePowers } from './limits/resource-powers.js'
 export { type GuestKernelFiles, type LinuxHostOptions, nixStore, openHost } from './linux.js'
@@ -120,6 +121,7 @@ export {
 export type { ReconciledHost } from './reconcile.js'
 export type { RevokeReport } from './revoke.js'
 export type { InjectionWay, InjectionWish, StoreAccess, StoreTransport } from './store-access.js'
+export { HEARTBEAT, type HeartbeatOptions, type HeartbeatTerms } from './supervision/heartbeat-policy.js'
 export type { LogLine, LogOptions, LogSource } from './supervision/log-line.js'
 export type {
   ExecOptions,

@@ -14,6 +14,7 @@ import type { Prompter } from './prompter/prompter.js'
 import { type ReconciledHost, reconcile } from './reconcile.js'
 import { firstImage, StartPlan } from './start-plan.js'
 import type { InjectionWish } from './store-access.js'
+import { faultOfHeartbeat, type HeartbeatOptions } from './supervision/heartbeat-policy.js'
 import { openWait, type Wait } from './wait.js'
 
 /** How a host is opened. */
@@ -42,6 +43,8 @@ export interface HostOptions {
   readonly services?: Readonly<Record<string, HostService | OwningService>> | undefined
   /** What the calls of a graph may take, where it differs from the defaults. */
   readonly callLimits?: Partial<CallLimits> | undefined
+  /** How it is noticed that the guest of a running unit hangs; it is ended then, as `unit-unresponsive`. */
+  readonly heartbeat?: 'off' | HeartbeatOptions | undefined
   /** How many disposables are kept ready, and what they may cost. By default none is. */
   readonly disposables?: Partial<PoolLimits> | undefined
 }
@@ -178,6 +181,7 @@ async function choose(
     services: services.functions,
     closeServices: services.close,
     callLimits: options.callLimits,
+    heartbeat: options.heartbeat ?? {},
     disposables: options.disposables,
     signal: options.signal,
   })
@@ -212,7 +216,7 @@ function faultOf(places: HostPlaces, options: HostOptions): HostError | undefine
     const message = `callLimits.${wrong[0]} must be a number, 1 or more.`
     return { kind: 'invalid-request', message, field: 'callLimits' }
   }
-  return faultOfPoolLimits(options.disposables ?? {})
+  return faultOfHeartbeat(options.heartbeat ?? {}) ?? faultOfPoolLimits(options.disposables ?? {})
 }
 
 function stopped(wait: Wait, error: HostError | undefined): HostError {

@@ -1,32 +1,32 @@
-import type { Agent, AgentError, AgentHello, GuestProcess } from '@spectrum/guest-agent'
+import type { Agent, AgentError, AgentHello, GuestProcess, ShutdownReport } from '@spectrum/guest-agent'
 import type { Attachment, Blob, Closure, DeviceFile, SharingReport } from '@spectrum/store-share'
-import { type ClosureReference, closure } from '@spectrum/unit-graph'
+import type { ClosureReference } from '@spectrum/unit-graph'
 import type { Machine, MachineExit, MachineProcess } from '@spectrum/unit-monitor'
 import { err, errAsync, ok, type Result, ResultAsync } from 'neverthrow'
 import { collectCommand, type ExecResult } from './collect.js'
-import { buildIdOf, type DebugOutput, type DebugTarget, findDebugOutput } from './debug/debug-output.js'
+import type { DebugOutput, DebugTarget } from './debug/debug-output.js'
 import { heldBlobs } from './devices.js'
-import { agentFailed, type HostError, monitorFailed, stateFailed, storeFailed, unitDied } from './errors.js'
-import type { Step } from './events.js'
-import { type Changeable, type InjectReport, injectClosure } from './inject.js'
+import { agentFailed, type HostError, monitorFailed, stateFailed } from './errors.js'
+import type { InjectReport } from './inject.js'
 import type { MachineLimits, UnitUsage } from './limits/host-groups.js'
-import { type RevokeReport, revokeClosure } from './revoke.js'
+import type { RevokeReport } from './revoke.js'
 import type { InjectionWay, StoreAccess } from './store-access.js'
+import { StoreChanges } from './store-changes.js'
+import { MachineWatch } from './supervision/machine-watch.js'
 import type { ExecOptions, SpawnOptions, StopOptions, WaitOptions } from './unit.js'
 import { measure, type UnitContext } from './unit-context.js'
 import type { UnitFiles } from './unit-files.js'
 import type { UnitView } from './unit-view.js'
 import type { MachineVolumes } from './volumes/host-volumes.js'
-import { openWait, orAborted, type Wait } from './wait.js'
+import { openWait, orAborted } from './wait.js'
 
 const EXEC_MS = 300_000
-const CHANGE_MS = 120_000
 const LISTING_MS = 30_000
 const GRACE_MS = 10_000
-/** How long a machine gets to end by itself after its agent went away. */
-const FOLLOW_MS = 3_000
-/** How long a change of the store that was given up may take to leave nothing behind. */
-const GIVE_UP_MS = 10_000
+/** Of a grace, for what comes after the programs: killing who is left, the volumes, the power. */
+const TIDY_MS = 3_000
+/** What an agent grants programs at most. */
+const MOST_PROGRAMS_MS = 600_000
 const MOST_OUTPUT = 16 * 1024 * 1024
 
 /** What a start has put together; the unit owns all of it from then on. */
@@ -54,8 +54,8 @@ export interface MachineEnd {
   readonly graceful: boolean
 }
 
-/** Hears of each new state at once, and of `failed` with why. Must not throw. */
-export type HearState = (state: MachineState, why?: string) => void
+/** Hears of each new state at once, and of `failed` with what befell the machine. Must not throw. */
+export type HearState = (state: MachineState, failure?: HostError) => void
 
 /** What a guest is told when it goes on after a pause: the time, new entropy. */
 export type Awaken = (agent: Agent, options: WaitOptions) => ResultAsync<unknown, AgentError>
@@ -71,19 +71,18 @@ export class RunningUnit {
   readonly #context: UnitContext
   readonly #parts: UnitParts
   readonly #hear: HearState
+  readonly #changes: StoreChanges
+  readonly #watch: MachineWatch
   #state: MachineState = 'running'
-  #closure: Closure
-  /** What the cache gave out for it since its start, which its machine maps; nothing is any more once that is gone. */
-  #attachments: Attachment[] | undefined = []
-  /** The change of its store that was begun last. */
-  #change: Promise<unknown> = Promise.resolve()
+  #failure: HostError | undefined
   /** Aborted when the unit begins to end. */
   readonly #ending = new AbortController()
   /** Aborted when whoever stops it will not wait for the guest any longer. */
   readonly #hurry = new AbortController()
   #stopping: Promise<Result<MachineEnd, HostError>> | undefined
   #settleEnded: (end: MachineEnd) => void = () => {}
-  #exit: MachineExit | undefined
+  /** Whether its guest was asked to end. */
+  #asked = false
 
   constructor(
     readonly name: string,
@@ -94,7 +93,6 @@ export class RunningUnit {
     this.#context = context
     this.#parts = parts
     this.#hear = hear
-    this.#closure = parts.attachment.closure
     this.boot = parts.agent.hello
     this.dax = parts.dax
     this.store = parts.access
@@ -102,9 +100,27 @@ export class RunningUnit {
     this.ended = new Promise((resolve) => {
       this.#settleEnded = resolve
     })
-    void this.#watchMachine()
-    void this.#watchAgent()
-    void this.#watchView()
+    const { machine, agent, devices, access, way, view } = parts
+    this.#changes = new StoreChanges(
+      {
+        context,
+        machine: { name, machine, agent, devices, transport: access.transport, way, view },
+        ending: this.#ending.signal,
+        running: (work) => this.#running(work),
+        notRunning: () => this.#notRunning(),
+      },
+      parts.attachment.closure,
+    )
+    const heartbeat = context.heartbeatOf(name)
+    this.#watch = new MachineWatch(
+      { name, clock: context.powers.clock, machine, agent, view, limits: parts.limits, heartbeat },
+      (failure) => this.#befell(failure),
+    )
+  }
+
+  /** What befell it, where it is `failed`. */
+  get failure(): HostError | undefined {
+    return this.#failure
   }
 
   get state(): MachineState {
@@ -112,7 +128,7 @@ export class RunningUnit {
   }
 
   get closure(): Closure {
-    return this.#closure
+    return this.#changes.closure
   }
 
   get processes(): readonly MachineProcess[] {
@@ -162,32 +178,18 @@ export class RunningUnit {
   }
 
   inject(reference: ClosureReference, options: WaitOptions = {}): ResultAsync<InjectReport, HostError> {
-    return this.#changeStore('injection into', options, (unit, wait) =>
-      injectClosure(this.#changePowers(), unit, reference, wait),
-    )
+    return this.#changes.inject(reference, options)
   }
 
   revoke(reference: ClosureReference, options: WaitOptions = {}): ResultAsync<RevokeReport, HostError> {
-    return this.#changeStore('revocation from', options, (unit, wait) =>
-      revokeClosure(this.#changePowers(), unit, reference, wait),
-    )
+    return this.#changes.revoke(reference, options)
   }
 
   injectDebug(
     target: DebugTarget,
     options: WaitOptions = {},
   ): ResultAsync<InjectReport & DebugOutput, HostError> {
-    return this.#changeStore('injection into', options, async (unit, wait) => {
-      const { store, storeFiles: files } = this.#context.powers
-      const held = { name: this.name, closure: unit.closure() }
-      const id = await buildIdOf({ store, files }, held, target, wait)
-      if (id.isErr()) return err(id.error)
-      const output = await findDebugOutput({ store, files }, this.name, id.value, wait)
-      if (output.isErr()) return err(output.error)
-      const reference = closure(output.value.storePath)
-      const injected = await injectClosure(this.#changePowers(), unit, reference, wait)
-      return injected.map((report) => ({ ...report, ...output.value }))
-    })
+    return this.#changes.injectDebug(target, options)
   }
 
   storeListing(options: WaitOptions = {}): ResultAsync<readonly string[], HostError> {
@@ -228,9 +230,12 @@ export class RunningUnit {
   /** Stops its processors; it answers nothing until it is resumed. */
   pause(options: WaitOptions = {}): ResultAsync<void, HostError> {
     return this.#running(async () => {
-      const { machine } = this.#parts
-      const paused = await machine.pause!(options)
-      if (paused.isErr()) return err(monitorFailed(this.name, paused.error))
+      this.#watch.suspend()
+      const paused = await this.#parts.machine.pause!(options)
+      if (paused.isErr()) {
+        this.#watch.resume()
+        return err(monitorFailed(this.name, paused.error))
+      }
       if (this.#state === 'running') this.#become('paused')
       return ok(undefined)
     })
@@ -247,106 +252,30 @@ export class RunningUnit {
 
   async #resume(options: WaitOptions, awaken: Awaken | undefined): Promise<Result<void, HostError>> {
     const { machine, agent } = this.#parts
-    const resumed = await machine.resume!(options)
+    const resuming = machine.resume!(options)
+    // What it is told lies in its channel when it goes on.
+    const waking = awaken?.(agent, options)
+    const resumed = await resuming
     if (resumed.isErr()) return err(monitorFailed(this.name, resumed.error))
-    const awake = await awaken?.(agent, options)
+    const awake = await waking
     if (awake?.isErr()) return err(agentFailed(this.name, awake.error, this.lastLines()))
-    if (this.#state === 'paused') this.#become('running')
+    if (this.#state === 'paused') {
+      this.#watch.resume()
+      this.#become('running')
+    }
     return this.#state === 'running' ? ok(undefined) : err(this.#notRunning())
   }
 
-  /** One change at a time: two of them could otherwise both take the last slot. */
-  #changeStore<Report extends object>(
-    what: string,
-    options: WaitOptions,
-    change: (unit: Changeable, wait: Wait) => Promise<Result<Report, HostError>>,
-  ): ResultAsync<Report & { readonly ms: number }, HostError> {
-    const before = this.#change
-    const turn = this.#changeAfter(before, what, options, change)
-    this.#change = Promise.allSettled([before, turn])
-    return new ResultAsync(turn)
-  }
-
-  async #changeAfter<Report extends object>(
-    before: Promise<unknown>,
-    what: string,
-    options: WaitOptions,
-    change: (unit: Changeable, wait: Wait) => Promise<Result<Report, HostError>>,
-  ): Promise<Result<Report & { readonly ms: number }, HostError>> {
-    const { signal, deadlineMs = CHANGE_MS } = options
-    const { clock } = this.#context.powers
-    using wait = openWait(clock, deadlineMs, signal, this.#ending.signal)
-    const whyNot = (error: HostError) => this.#whyNotChanged(error, what, wait, signal)
-    const turn = await orAborted(
-      before.then(() => 'come' as const),
-      wait.signal,
-    )
-    const done =
-      turn === undefined
-        ? err(aborted(what, this.name))
-        : await this.#running(async () => {
-            const began = clock.now()
-            return (await change(this.#changeable(whyNot), wait)).map((report) => ({
-              ...report,
-              ms: clock.now() - began,
-            }))
-          })
-    return done.mapErr(whyNot)
-  }
-
-  /** The caller's signal and deadline and the unit's own end outrank the "aborted" that they provoked below. */
-  #whyNotChanged(error: HostError, what: string, wait: Wait, signal: AbortSignal | undefined): HostError {
-    if (error.kind !== 'aborted' || signal?.aborted === true) return error
-    if (this.#ending.signal.aborted) return this.#notRunning()
-    if (wait.reason() !== 'timed-out') return error
-    const message = `The ${what} unit "${this.name}" was not done before its deadline; give it more deadlineMs.`
-    const step = what.startsWith('injection') ? 'inject' : 'revoke'
-    return { kind: 'timed-out', message, unit: this.name, step, lastLines: this.lastLines() }
-  }
-
-  #changeable(whyNot: Changeable['whyNot']): Changeable {
-    const { machine, agent, devices, access, way, view } = this.#parts
-    return {
-      name: this.name,
-      machine,
-      agent,
-      devices,
-      transport: access.transport,
-      way,
-      view,
-      closure: () => this.#closure,
-      granted: (closure) => {
-        this.#closure = closure
-      },
-      attached: (attachment) => {
-        // A change that goes on after the machine's end plugs nothing in.
-        if (this.#attachments === undefined) void this.#context.powers.cache.release(attachment)
-        else this.#attachments.push(attachment)
-      },
-      ending: this.#ending.signal,
-      whyNot,
-    }
-  }
-
-  #changePowers() {
-    const { powers, step } = this.#context
-    return { ...powers, step: (name: Step) => step(this.name, name) }
-  }
-
   async #stop(graceMs: number): Promise<Result<MachineEnd, HostError>> {
-    const { machine, agent } = this.#parts
-    const { clock } = this.#context.powers
+    const { machine } = this.#parts
     // Nobody is there to be asked while it is paused.
     const asks = graceMs > 0 && this.#state !== 'paused'
     if (this.#lives()) this.#become('stopping')
     this.#ending.abort()
+    this.#watch.end()
     this.#context.step(this.name, 'stop-begun')
-    if (asks && this.#exit === undefined) {
-      using grace = openWait(clock, graceMs, this.#hurry.signal)
-      const asked = await agent.powerOff({ signal: grace.signal, deadlineMs: grace.leftMs() })
-      if (asked.isOk()) await orAborted(machine.exit, grace.signal)
-    }
-    const killed = this.#exit === undefined ? await machine.kill() : undefined
+    if (asks && this.#watch.exit === undefined) await this.#endInOrder(graceMs)
+    const killed = this.#watch.exit === undefined ? await machine.kill() : undefined
     if (killed?.isErr()) {
       // Not ended: the directory and the journal stay, so that the next host can finish it.
       this.#stopping = undefined
@@ -356,12 +285,35 @@ export class RunningUnit {
     return this.#release(exit)
   }
 
+  /** Until the guest has ended, the grace is over, or nobody will wait any longer. A guest is asked once. */
+  async #endInOrder(graceMs: number): Promise<void> {
+    if (this.#asked) return
+    this.#asked = true
+    const { machine, agent } = this.#parts
+    using grace = openWait(this.#context.powers.clock, graceMs, this.#hurry.signal)
+    const programsMs = graceOfPrograms(graceMs)
+    const options = { graceMs: programsMs, signal: grace.signal, deadlineMs: grace.leftMs() }
+    const ended = await agent.shutDown(options)
+    if (ended.isOk()) this.#sayWhatWasNotInOrder(ended.value, programsMs)
+    // One that has closed its channel is off, or about to be.
+    else if (ended.error.kind !== 'unit-lost') return
+    await orAborted(machine.exit, grace.signal)
+  }
+
+  #sayWhatWasNotInOrder({ killed, notUnmounted }: ShutdownReport, programsMs: number): void {
+    const say = (text: string) => this.#context.log(this.name, { source: 'host', text })
+    if (killed > 0) say(`${killed} of its processes did not end within ${programsMs} ms and were killed`)
+    if (notUnmounted > 0) say(`${notUnmounted} of its volumes could not be unmounted`)
+  }
+
   /** Gives back everything a machine leaves when it has ended, however it ended. */
   async #release(exit: MachineExit): Promise<Result<MachineEnd, HostError>> {
     const { machine, agent, directory, view, limits, volumes } = this.#parts
     const end: MachineEnd = { exit, graceful: exit.kind === 'powered-off' }
     this.#context.step(this.name, 'machine-ended')
-    await this.#giveUpChanges()
+    this.#ending.abort()
+    // Before the host's directories may go.
+    await this.#changes.settled()
     await agent[Symbol.asyncDispose]()
     await machine[Symbol.asyncDispose]()
     // The next machine may have them, whatever else goes wrong here.
@@ -374,60 +326,27 @@ export class RunningUnit {
     } catch (cause) {
       failure = stateFailed(directory, 'remove', cause)
     }
-    const attachments = this.#attachments ?? []
-    this.#attachments = undefined
-    for (const attachment of attachments) {
-      const released = await this.#context.powers.cache.release(attachment)
-      if (released.isErr()) failure ??= storeFailed(this.name, released.error)
-    }
+    const unreleased = await this.#changes.release()
+    failure ??= unreleased
     if (this.#state !== 'failed') this.#become('stopped')
     this.#settleEnded(end)
     return failure === undefined ? ok(end) : err(failure)
   }
 
-  /** What an injection writes into the cache goes with it, before the host's directories may go. */
-  async #giveUpChanges(): Promise<void> {
-    this.#ending.abort()
-    using wait = openWait(this.#context.powers.clock, GIVE_UP_MS)
-    await orAborted(this.#change, wait.signal)
-  }
-
-  async #watchMachine(): Promise<void> {
-    this.#exit = await this.#parts.machine.exit
-    if (!this.#lives()) return
-    this.#become('failed', unitDied(this.name, this.#exit, this.lastLines()).message)
-    this.#stopping ??= this.#release(this.#exit)
-  }
-
-  async #watchAgent(): Promise<void> {
-    const closed = await this.#parts.agent.closed
-    if (!this.#lives()) return
-    using follow = openWait(this.#context.powers.clock, FOLLOW_MS)
-    if ((await orAborted(this.#parts.machine.exit, follow.signal)) !== undefined) return
-    if (!this.#lives()) return
-    const why =
-      closed.kind === 'protocol-violation' ? `it broke the protocol: ${closed.message}` : closed.kind
-    this.#become('failed', `Unit "${this.name}" lost its control channel (${why}) and is ended.`)
-    this.#stopping ??= this.#stop(0)
-  }
-
-  /** Whoever reads a path that came by the view would wait for its server for ever. */
-  async #watchView(): Promise<void> {
-    const { view } = this.#parts
-    if (view === undefined) return
-    await view.server.ended
-    if (!this.#lives()) return
-    this.#become('failed', `Unit "${this.name}" lost the server of its view and is ended.`)
-    this.#stopping ??= this.#stop(0)
+  #befell(failure: HostError): void {
+    this.#failure = failure
+    this.#become('failed', failure)
+    const { exit } = this.#watch
+    this.#stopping ??= exit === undefined ? this.#stop(0) : this.#release(exit)
   }
 
   #lives(): boolean {
     return this.#state === 'running' || this.#state === 'paused'
   }
 
-  #become(state: MachineState, why?: string): void {
+  #become(state: MachineState, failure?: HostError): void {
     this.#state = state
-    this.#hear(state, why)
+    this.#hear(state, failure)
   }
 
   #running<T>(work: () => Promise<Result<T, HostError>>): ResultAsync<T, HostError> {
@@ -440,6 +359,7 @@ export class RunningUnit {
   }
 }
 
-function aborted(what: string, unit: string): HostError {
-  return { kind: 'aborted', message: `The ${what} unit "${unit}" was aborted.`, unit }
+/** How long programs may take to end by themselves. */
+function graceOfPrograms(graceMs: number): number {
+  return Math.min(Math.floor(graceMs - Math.min(graceMs / 2, TIDY_MS)), MOST_PROGRAMS_MS)
 }

@@ -17,6 +17,8 @@ export interface UnitContext {
   readonly directory: HostDirectory
   readonly groups: HostGroups
   readonly volumes: HostVolumes
+  /** How the unit of this name is asked for signs of life; undefined: not at all. */
+  heartbeatOf(unit: string): { readonly intervalMs: number; readonly missedBeats: number } | undefined
   step(unit: string, step: Step): void
   log(unit: string, line: { readonly source: LogSource; readonly text: string }): void
 }

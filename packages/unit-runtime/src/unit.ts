@@ -67,7 +67,11 @@ export interface ExecOptions extends WaitOptions {
 
 /** How a unit is stopped. */
 export interface StopOptions {
-  /** Milliseconds for the guest to end in order before its machine is killed. 10 000 by default; 0 kills at once. */
+  /**
+   * Milliseconds for the guest to end in order before its machine is killed: SIGTERM for its programs (SIGHUP where there
+   * is a terminal), volumes unmounted, power off. 10 000 by default; 0 kills at once. Programs that end by themselves may
+   * use all but the last 3 s of it, or the first half where it is shorter than 6 s.
+   */
   readonly graceMs?: number | undefined
 }
 
@@ -82,6 +86,8 @@ export interface UnitEnd {
   readonly command?: ExecOutcome
   /** What it ended of, when nobody asked it to. */
   readonly why?: string
+  /** The same as a value, where its machine failed or did not come up; what its command did is in `command`. */
+  readonly failure?: HostError
 }
 
 /** The program that a unit runs. */
@@ -173,7 +179,7 @@ export interface Unit<Name extends string = string> extends AsyncDisposable {
   /** What it and its command have said, of all its machines; see {@link LogLine}. Kept until the host stops. */
   logs(options?: LogOptions): AsyncIterable<LogLine>
   /**
-   * Ends the unit for good: first what dies with it, then asks the guest, then kills. Idempotent; a second call with
+   * Ends the unit for good: first what dies with it, then its guest in order, then kills. Idempotent; a second call with
    * `graceMs: 0` ends the grace of the first.
    */
   stop(options?: StopOptions): ResultAsync<UnitEnd, HostError>

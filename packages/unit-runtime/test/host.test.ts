@@ -1,4 +1,4 @@
-import { type Agent, type ConnectAgent, connectAgent } from '@spectrum/guest-agent'
+import { type AgentError, type AgentOptions, type ConnectAgent, connectAgent } from '@spectrum/guest-agent'
 import type { Machine, Monitor, MonitorError } from '@spectrum/unit-monitor'
 import {
   closure,
@@ -20,7 +20,7 @@ import {
   memoryStore,
   openFakeHost,
 } from '@spectrum/unit-runtime/fake'
-import { err, errAsync, ResultAsync } from 'neverthrow'
+import { err, errAsync, type Result, ResultAsync } from 'neverthrow'
 import { describe, expect, it } from 'vitest'
 
 const path = (digit: string, name: string) => `/nix/store/${digit.repeat(32)}-${name}`
@@ -60,19 +60,20 @@ const hostPaths = (files: ReturnType<typeof memoryFiles>) =>
 
 const places = { state: '/fake/state', cache: '/fake/cache' }
 
-/** Agents of guests that hear "power off" and do nothing about it. */
+/** Agents of guests that hear that they shall end and do nothing about it. */
 const connectDeafAgent: ConnectAgent = (channel, powers, options) =>
   connectAgent(channel, powers, options).map((agent) => {
-    const deaf: Agent['powerOff'] = ({ signal } = {}) =>
+    const deaf = ({ signal }: AgentOptions = {}) =>
       new ResultAsync(
-        new Promise((resolve) => {
+        new Promise<Result<never, AgentError>>((resolve) => {
           const end = () => resolve(err({ kind: 'aborted', message: 'aborted' }))
           signal?.addEventListener('abort', end)
         }),
       )
     return new Proxy(agent, {
       get: (target, name) => {
-        const value = name === 'powerOff' ? deaf : Reflect.get(target, name, target)
+        const isAsked = name === 'shutDown' || name === 'powerOff'
+        const value = isAsked ? deaf : Reflect.get(target, name, target)
         return typeof value === 'function' ? value.bind(target) : value
       },
     })

@@ -59,10 +59,13 @@ export class FakeGuests {
     this.#agents.add(agent)
     guest.ended.addEventListener('abort', () => agent.lose(), { once: true })
     void pump(guest.control.incoming, agent.channel)
-    void pump(agent.channel.incoming, guest.control)
+    const said = pump(agent.channel.incoming, guest.control)
     const why = await agent.ended
     this.#agents.delete(agent)
-    if (why === 'powered-off') guest.powerOff()
+    if (why !== 'powered-off') return
+    // Its last words are heard before the power is off.
+    await said
+    guest.powerOff()
   }
 
   /** What was written to a volume is there again for the next machine that has its file. */

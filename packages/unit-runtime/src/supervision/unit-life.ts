@@ -9,6 +9,7 @@ import type { UnitCommand, UnitEnd, UnitState, WaitOptions } from '../unit.js'
 import type { FailedStart } from '../unit-start.js'
 import { openWait, orAborted, type Wait } from '../wait.js'
 import { Arrivals } from './arrivals.js'
+import { type Ending, reasonOf } from './ending.js'
 import type { Gate } from './gate.js'
 import { type Next, RestartCount } from './restart-policy.js'
 import { type CommandStream, endingOf, startCommand } from './unit-command.js'
@@ -42,14 +43,6 @@ export interface StartTerms {
   readonly signals: readonly (AbortSignal | undefined)[]
 }
 
-/** Why a machine ended, or did not come up. */
-interface Ending {
-  readonly success: boolean
-  readonly why: string
-  readonly command?: ExecOutcome
-  readonly error?: HostError
-}
-
 /**
  * Brings the machines of one unit up, one after the other, until it ends for good. All of it happens in one sequence, so
  * nothing can start while something ends: dormant, starting, running, backing off, and again.
@@ -67,7 +60,8 @@ export class UnitLife {
   #wake = () => {}
   #settleEnded: (end: UnitEnd) => void = () => {}
   #settleOver: () => void = () => {}
-  #living: Promise<void> | undefined
+  /** Whether its life has begun, or ended before that. */
+  #begun = false
   #state: UnitState = 'starting'
   #current: RunningUnit | undefined
   /** The newest machine that came up, also when it has ended. */
@@ -135,15 +129,18 @@ export class UnitLife {
 
   /** Whether it may come to run without anybody starting it anew. */
   get mayCome(): boolean {
-    return this.#living !== undefined && this.#retired === undefined && !this.isFinal
+    return this.#begun && this.#retired === undefined && !this.isFinal
   }
 
   /**
    * Begins the life: a lazy unit falls asleep; any other comes up on these terms, or ends for good. Called once.
    */
   begin(terms: StartTerms): Promise<Result<void, HostError>> {
+    // Stopped before its turn came.
+    if (this.#begun) return Promise.resolve(err(this.notRunning()))
+    this.#begun = true
     const up = this.#lazy ? Promise.resolve(ok<void, HostError>(undefined)) : this.#arrivals.wait()
-    this.#living = this.#live(terms)
+    void this.#live(terms)
     return up
   }
 
@@ -172,7 +169,9 @@ export class UnitLife {
     this.#retiring.abort()
     this.#wake()
     // It was never to begin: there is nobody else to end it.
-    this.#living ??= this.#finish()
+    if (this.#begun) return
+    this.#begun = true
+    void this.#finish()
   }
 
   /** Ends it for good. May be tried again when it fails. */
@@ -213,10 +212,12 @@ export class UnitLife {
     if (this.#retired !== undefined) return
     // Somebody may have called while it backed off.
     if (this.#arrivals.any) return
-    this.#become('dormant')
-    await new Promise<void>((resolve) => {
+    const woken = new Promise<void>((resolve) => {
       this.#wake = resolve
     })
+    // Whoever hears of it may wake it at once.
+    this.#become('dormant')
+    await woken
   }
 
   #tryAgain(): Promise<'ended' | 'for-ever'> {
@@ -233,7 +234,7 @@ export class UnitLife {
     const up = await this.#bringUp(terms)
     if (up.isErr()) {
       const { error, machineLives } = up.error
-      this.#ending = { success: false, why: error.message, error }
+      this.#ending = { success: false, why: error.message, failure: error, notUp: true }
       // The very first start is its caller's to try again.
       this.#next = first ? { kind: 'stays-down' } : this.#count.after('failure', 0)
       if (!machineLives) {
@@ -242,7 +243,7 @@ export class UnitLife {
         return 'ended'
       }
       this.#stuck = error
-      this.#become('failed', error.message)
+      this.#become('failed', this.#ending)
       this.#arrivals.settle(err(error))
       this.#settleOver()
       return 'for-ever'
@@ -262,8 +263,8 @@ export class UnitLife {
     if (wait.signal.aborted) return err({ error: this.#whyNotUp(wait), machineLives: false })
     this.#starts += 1
     let unit: RunningUnit | undefined
-    const hear: HearState = (state, why) => {
-      if (unit !== undefined && unit === this.#current) this.#hear(state, why)
+    const hear: HearState = (state, failure) => {
+      if (unit !== undefined && unit === this.#current) this.#hear(state, failure)
     }
     const launched = await launch(hear, wait)
     if (launched.isErr()) {
@@ -295,7 +296,10 @@ export class UnitLife {
     const stopped = await unit.stop({ graceMs: 0 })
     if (!died && stopped.isErr()) return { error: stopped.error, machineLives: true }
     this.#lastEnd = await unit.ended
-    if (died) return { error: unitDied(this.name, this.#lastEnd.exit, unit.lastLines()), machineLives: false }
+    if (died) {
+      const died = unitDied(this.name, this.#lastEnd.exit, unit.lastLines())
+      return { error: unit.failure ?? died, machineLives: false }
+    }
     const error = commanded.isErr() && !wait.signal.aborted ? commanded.error : this.#whyNotUp(wait)
     return { error, machineLives: false }
   }
@@ -330,9 +334,9 @@ export class UnitLife {
   }
 
   /** The machine that runs tells its states. */
-  #hear(state: MachineState, why: string | undefined): void {
-    if (state === 'failed') this.#endsBy({ success: false, why: why! })
-    else if (state === 'stopping') this.#become('stopping', this.#ending?.why)
+  #hear(state: MachineState, failure: HostError | undefined): void {
+    if (state === 'failed') this.#endsBy({ success: false, why: failure!.message, failure: failure! })
+    else if (state === 'stopping') this.#become('stopping', this.#ending)
     else if (state !== 'stopped') this.#become(state)
   }
 
@@ -360,7 +364,7 @@ export class UnitLife {
     this.#decide(ending.success)
     if (ending.success || this.#retired !== undefined) return
     if (this.#next?.kind === 'again') this.#becomeBackingOff(this.#next)
-    else this.#become('failed', ending.why)
+    else this.#become('failed', ending)
   }
 
   #decide(success: boolean): void {
@@ -378,7 +382,7 @@ export class UnitLife {
   }
 
   #becomeBackingOff({ attempt, most, delayMs }: Extract<Next, { kind: 'again' }>): void {
-    this.#become('backing-off', this.#ending?.why, { attempt, most, delayMs })
+    this.#become('backing-off', this.#ending, { attempt, most, delayMs })
   }
 
   async #finish(): Promise<void> {
@@ -387,26 +391,26 @@ export class UnitLife {
     this.#retired ??= 'It has ended.'
     const failed = this.#state === 'failed' || (unasked && ending?.success === false)
     const state = failed ? 'failed' : 'stopped'
-    const why = unasked || failed ? ending?.why : undefined
+    const reason = unasked || failed ? ending : undefined
     await this.#parts.release()
-    if (this.#state !== state) this.#become(state, why)
+    if (this.#state !== state) this.#become(state, reason)
     this.#parts.forget()
-    this.#arrivals.settle(err(ending?.error ?? this.notRunning()))
+    this.#arrivals.settle(err((ending?.notUp ? ending.failure : undefined) ?? this.notRunning()))
     this.#settleEnded({
       state,
       exit: this.#lastEnd?.exit ?? { kind: 'never-started' },
       graceful: this.#lastEnd?.graceful ?? true,
       ...(ending?.command === undefined ? {} : { command: ending.command }),
-      ...(why === undefined ? {} : { why }),
+      ...reasonOf(reason),
     })
     this.#settleOver()
   }
 
-  #become(state: UnitState, why?: string, restart?: UnitStateEvent['restart']): void {
+  #become(state: UnitState, ending?: Ending, restart?: UnitStateEvent['restart']): void {
     this.#state = state
     this.#parts.tellState({
       state,
-      ...(why === undefined ? {} : { why }),
+      ...reasonOf(ending),
       ...(restart === undefined ? {} : { restart }),
     })
   }

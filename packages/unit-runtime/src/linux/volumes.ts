@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { open, rename, rm, stat, truncate } from 'node:fs/promises'
 import { dirname } from 'node:path/posix'
-import type { Processes } from '@spectrum/unit-monitor'
+import { escapeText, type Processes } from '@spectrum/unit-monitor'
 import { unixFd } from '@spectrum/unix-fd/linux'
 import { err, ok, type Result, ResultAsync } from 'neverthrow'
 import type { OpenVolume, VolumeFailure, VolumePower, VolumeRequest } from '../volumes/volume-power.js'
@@ -124,7 +124,8 @@ async function run(
   if (signal.aborted) return failed('aborted', `${program} was given up`)
   if (end.kind === 'exited' && fine.includes(end.code)) return ok(undefined)
   const how = end.kind === 'exited' ? `status ${end.code}` : end.signal
-  const words = JSON.stringify(said.trim())
+  // It begins with the label of the file system, which a unit wrote.
+  const words = escapeText(said.trim())
   return failed('damaged', `${program} ended with ${how}: ${words}; look at the file with e2fsck`)
 }
 

@@ -104,4 +104,21 @@ describe('a volume of this machine', () => {
     expect(refused).toMatchObject({ reason: 'no-tools', message: expect.stringContaining('e2fsprogs') })
     expect(existsSync(path)).toBe(false)
   })
+
+  it('tells what a tool says of it as text alone: the label in it was written by a unit', async () => {
+    await takeAndGive()
+    const said = 'a\u009b31m\u202e\x1b[2J: UNEXPECTED INCONSISTENCY'
+    const liar: typeof processes = {
+      spawn: async () => ({
+        ...{ pid: 1, kill() {}, exit: Promise.resolve({ kind: 'exited', code: 4 }) },
+        output: (async function* () {
+          yield Buffer.from(said)
+        })(),
+      }),
+    }
+    const { reason, message } = (await take({ sizeBytes: 24 * MIB, processes: liar }))._unsafeUnwrapErr()
+    expect(reason).toBe('damaged')
+    expect(message).toContain('UNEXPECTED INCONSISTENCY')
+    expect(message).not.toMatch(/[\p{Cc}\p{Cf}]/u)
+  })
 })

@@ -1,10 +1,14 @@
 import type { KvmProbe } from '@spectrum/kvm-ioctl'
+import { checkArchitectures, type ForeignParts, type ForeignUnits } from './doctor/architectures.js'
 import { checkKernel } from './doctor/guest-kernel.js'
 import { checkBoot, checkKvm } from './doctor/machines.js'
 import { checkErofs, checkNix, checkNode, checkQemu } from './doctor/programs.js'
 import { checkCgroup, checkDisk, checkMemory } from './doctor/resources.js'
 import { table } from './doctor/table.js'
 import type { Clock, Sink } from './powers.js'
+import type { Architecture } from './words.js'
+
+export type { ForeignParts, ForeignUnits } from './doctor/architectures.js'
 
 /** `ok`: will do. `limited`: units run, with a drawback. `missing`: units cannot run. `unknown`: not found out. */
 export type Verdict = 'ok' | 'limited' | 'missing' | 'unknown'
@@ -30,12 +34,16 @@ export type BootReport =
 /** What the doctor looks at; it changes nothing. */
 export interface DoctorPowers {
   readonly nodeVersion: string
+  /** What units are on this machine unless somebody says otherwise. */
+  readonly architecture: Architecture
   /** Text of a file, at most 4 MiB; `undefined` when it cannot be read. */
   read(path: string): Promise<string | undefined>
   /** Whether something is at this absolute path of the host. Never rejects. */
   exists(path: string): Promise<boolean>
   /** The first line that `program argv` prints; `undefined` when it cannot be run. */
   firstLine(program: string, argv: readonly string[], signal: AbortSignal): Promise<string | undefined>
+  /** What there is for units of an architecture that is not this machine's own. Never rejects. */
+  foreignParts(architecture: Architecture, signal: AbortSignal): Promise<ForeignParts>
   /** Bytes that this user may still write to the file system of `path`. */
   freeBytes(path: string): Promise<number | undefined>
   /** Tries KVM by running a guest of a few instructions. Never rejects: what goes wrong is in the report. */
@@ -56,6 +64,8 @@ export interface Examination {
   /** Whether units can run here. */
   readonly ok: boolean
   readonly findings: readonly Finding[]
+  /** Units of the other architectures. */
+  readonly architectures: readonly ForeignUnits[]
 }
 
 /** For everything but the trial boot. */
@@ -69,6 +79,7 @@ export async function examine(
 ): Promise<Examination> {
   using deadline = clock.deadline(lookMs)
   const signal = AbortSignal.any([deadline.signal, interrupted])
+  const others = checkArchitectures(powers, signal)
   const quick = await Promise.all([
     checkNode(powers),
     checkQemu(powers, signal),
@@ -81,10 +92,12 @@ export async function examine(
   ])
   const kvm = await powers.kvm(signal)
   const boot = await powers.boot(interrupted)
-  const findings = [...quick, checkKvm(kvm, boot), checkBoot(boot)]
+  const foreign = await others
+  const findings = [...quick, checkKvm(kvm, boot), checkBoot(boot), ...foreign.map(({ finding }) => finding)]
   return {
     ok: findings.every((finding) => finding.verdict !== 'missing'),
     findings,
+    architectures: foreign.map(({ units }) => units),
   }
 }
 

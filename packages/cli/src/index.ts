@@ -6,6 +6,8 @@ export {
   type Examination,
   examine,
   type Finding,
+  type ForeignParts,
+  type ForeignUnits,
   type KvmReport,
   type Verdict,
 } from './doctor.js'

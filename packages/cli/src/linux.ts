@@ -18,8 +18,13 @@ import {
   openHost,
   type Step,
 } from '@spectrum/unit-runtime'
-import { defaultPlaces, findGuestKernel } from '@spectrum/unit-runtime/linux'
-import { ResultAsync } from 'neverthrow'
+import {
+  defaultPlaces,
+  findForeignParts,
+  findGuestKernel,
+  machineArchitecture,
+} from '@spectrum/unit-runtime/linux'
+import { type Result, ResultAsync } from 'neverthrow'
 import type { BootReport, DoctorPowers, KvmReport } from './doctor.js'
 import { readGraphFile } from './linux/graph-file.js'
 import { openGraphHost } from './linux/graph-host.js'
@@ -99,9 +104,14 @@ async function doctorPowers(): Promise<DoctorPowers> {
   const expected = `${places.cache}/guest-kernel/current`
   return {
     nodeVersion: process.versions.node,
+    architecture: machineArchitecture(),
     read: (path) => readBounded(path),
     exists: (path) => reachable(path, constants.F_OK),
     firstLine,
+    async foreignParts(architecture, signal) {
+      const { kernel, agent } = await findForeignParts(architecture, { signal })
+      return { kernel: partOf(kernel), agent: partOf(agent) }
+    },
     freeBytes,
     kvm: lookAtKvm,
     boot: tryBoot,
@@ -115,6 +125,12 @@ async function doctorPowers(): Promise<DoctorPowers> {
     },
   }
 }
+
+const partOf = (found: Result<string, { readonly message: string }>) =>
+  found.match(
+    (what) => ({ kind: 'there', what }) as const,
+    ({ message }) => ({ kind: 'lacking', message }) as const,
+  )
 
 async function lookAtKvm(signal: AbortSignal): Promise<KvmReport> {
   return (await probeKvm({ signal })).match(

@@ -32,6 +32,8 @@ describe('spectrum doctor', () => {
       ['cgroup', 'ok'],
       ['KVM', 'limited'],
       ['boots the guest kernel', 'limited'],
+      ['aarch64 units', 'ok'],
+      ['POWER9 units', 'ok'],
     ])
   })
 
@@ -41,6 +43,10 @@ describe('spectrum doctor', () => {
       read: async () => undefined,
       exists: async () => false,
       firstLine: async () => undefined,
+      foreignParts: async () => ({
+        kernel: { kind: 'lacking', message: 'fetch one' },
+        agent: { kind: 'lacking', message: 'compile it' },
+      }),
       freeBytes: async () => 0,
       kvm: async () => ({ kind: 'unusable', step: 'KVM_RUN', message: 'it hung' }),
       boot: async () => ({ kind: 'fails', message: 'no monitor works here' }),
@@ -106,6 +112,48 @@ describe('spectrum doctor', () => {
       verdict: 'limited',
       found: expect.stringContaining('cpu, pids'),
     })
+  })
+
+  it('says which units of other architectures can run, and on what', async () => {
+    expect(await finding('POWER9 units', {})).toEqual({
+      subject: 'POWER9 units',
+      verdict: 'ok',
+      found: 'qemu-system-ppc64 7.2.17 (software emulation), kernel 6.1-powerpc64le, agent',
+    })
+    expect((await look()).architectures).toEqual([
+      { architecture: 'aarch64', runs: true, lacks: [] },
+      { architecture: 'powerpc64le', runs: true, lacks: [] },
+    ])
+  })
+
+  it('says what to install for an architecture, and that units run here all the same', async () => {
+    const sound = soundMachine()
+    const { ok, findings, architectures } = await look({
+      firstLine: async (program, ...rest) =>
+        program === 'qemu-system-aarch64' ? undefined : sound.firstLine(program, ...rest),
+      foreignParts: async (architecture, signal) => ({
+        ...(await sound.foreignParts(architecture, signal)),
+        ...(architecture === 'aarch64' ? { agent: { kind: 'lacking', message: 'Compile it.' } } : {}),
+      }),
+    })
+    expect(ok).toBe(true)
+    expect(findings.at(-2)).toEqual({
+      subject: 'aarch64 units',
+      verdict: 'limited',
+      found: 'none can run here: no usable qemu-system-aarch64, no usable agent',
+      remedy: 'apt-get install qemu-system-arm; Compile it',
+    })
+    expect(architectures.map(({ runs }) => runs)).toEqual([false, true])
+    expect(architectures[0]!.lacks).toEqual([
+      { part: 'qemu', remedy: 'apt-get install qemu-system-arm' },
+      { part: 'agent', remedy: 'Compile it.' },
+    ])
+  })
+
+  it('counts as other what the machine itself is not', async () => {
+    const { findings, architectures } = await look({ architecture: 'aarch64' })
+    expect(findings.find(({ subject }) => subject === 'QEMU')?.found).toBe('qemu-system-aarch64 7.2.17')
+    expect(architectures.map(({ architecture }) => architecture)).toEqual(['x86_64', 'powerpc64le'])
   })
 
   it('prints one row for each finding, remedies below, and escapes what it found', async () => {

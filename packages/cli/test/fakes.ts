@@ -142,6 +142,7 @@ async function* iterate(
 /** A machine on which everything is well, but for KVM. */
 export const soundMachine = (over: Partial<DoctorPowers> = {}): DoctorPowers => ({
   nodeVersion: '20.19.0',
+  architecture: 'x86_64',
   read: async (path) =>
     ({
       '/k/modules/6.1/modules.dep': [
@@ -158,9 +159,15 @@ export const soundMachine = (over: Partial<DoctorPowers> = {}): DoctorPowers => 
   firstLine: async (program) =>
     ({
       'qemu-system-x86_64': 'QEMU emulator version 7.2.17 (Debian 1:7.2+dfsg-7)',
+      'qemu-system-aarch64': 'QEMU emulator version 7.2.17 (Debian 1:7.2+dfsg-7)',
+      'qemu-system-ppc64': 'QEMU emulator version 7.2.17 (Debian 1:7.2+dfsg-7)',
       'nix-store': 'nix-store (Nix) 2.8.0',
       'fsck.erofs': 'fsck.erofs 1.5',
     })[program],
+  foreignParts: async (architecture) => ({
+    kernel: { kind: 'there', what: `6.1-${architecture}` },
+    agent: { kind: 'there', what: `/agents/${architecture}` },
+  }),
   freeBytes: async () => 8 * 1024 ** 3,
   kvm: async () => ({ kind: 'absent', message: 'there is no /dev/kvm' }),
   boot: async () => ({ kind: 'boots', monitor: 'qemu', accelerator: 'emulation', why: 'it answered' }),

@@ -42,6 +42,7 @@ export { nixStore } from '@spectrum/store-share/linux'
 export { findGuestKernel, type GuestKernelFiles } from './linux/find-guest-kernel.js'
 export { defaultPlaces } from './linux/places.js'
 export { type NoTerminal, openTerminal } from './linux/terminal.js'
+export { findForeignParts, machineArchitecture, type UnitParts } from './linux/unit-parts.js'
 
 /** As `HostOptions`, with what is particular to this machine. */
 export interface LinuxHostOptions extends HostOptions {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { nixStore, openHost } from '../src/index.js'
 import { ownArchitecture } from '../src/linux/architecture.js'
-import { findGuestKernel } from '../src/linux.js'
+import { findForeignParts, findGuestKernel } from '../src/linux.js'
 
 let root: string
 
@@ -78,6 +78,19 @@ describe('a host for another architecture', () => {
       image: moved(kept.image),
       modulesDirectory: moved(kept.modulesDirectory),
     })
+  })
+
+  it('tells the kernel that there is for it, and refuses the kernel of another in its place', async () => {
+    const cache = `${root}/cache-of-parts`
+    await mkdir(`${cache}/guest-kernel`, { recursive: true })
+    const kernelOf = async (architecture: 'aarch64' | 'powerpc64le') =>
+      (await findForeignParts(architecture, {}, cache)).kernel
+    expect((await kernelOf('powerpc64le'))._unsafeUnwrapErr().message).toContain('npm run setup')
+    await kernelFor('3.0', 'vmlinux-3.0', 21)
+    await rename(`${root}/3.0`, `${cache}/guest-kernel/powerpc64le`)
+    expect((await kernelOf('powerpc64le'))._unsafeUnwrap()).toBe('3.0')
+    await rename(`${cache}/guest-kernel/powerpc64le`, `${cache}/guest-kernel/aarch64`)
+    expect((await kernelOf('aarch64'))._unsafeUnwrapErr().message).toContain('is for powerpc64le')
   })
 
   it('knows this machine by Node’s name, and takes a machine it does not know for x86-64', () => {

@@ -1,4 +1,5 @@
 import type { DoctorPowers, Finding } from '../doctor.js'
+import type { Architecture } from '../words.js'
 
 /** The versions that `engines` of every package names. */
 export async function checkNode({ nodeVersion }: Pick<DoctorPowers, 'nodeVersion'>): Promise<Finding> {
@@ -14,16 +15,33 @@ export async function checkNode({ nodeVersion }: Pick<DoctorPowers, 'nodeVersion
   }
 }
 
+/** By architecture of units: the program that runs them, and Debian's package of it. */
+const QEMU: Readonly<Record<Architecture, { readonly program: string; readonly package: string }>> = {
+  x86_64: { program: 'qemu-system-x86_64', package: 'qemu-system-x86' },
+  aarch64: { program: 'qemu-system-aarch64', package: 'qemu-system-arm' },
+  powerpc64le: { program: 'qemu-system-ppc64', package: 'qemu-system-ppc' },
+}
+
+/** The QEMU for units of this architecture; without a version when it cannot be run. */
+export async function qemuVersion(
+  powers: Pick<DoctorPowers, 'firstLine'>,
+  architecture: Architecture,
+  signal: AbortSignal,
+): Promise<{ readonly program: string; readonly package: string; readonly version: string | undefined }> {
+  const qemu = QEMU[architecture]
+  const line = await powers.firstLine(qemu.program, ['--version'], signal)
+  return { ...qemu, version: /version (\S+)/.exec(line ?? '')?.[1] }
+}
+
 export async function checkQemu(powers: DoctorPowers, signal: AbortSignal): Promise<Finding> {
   const subject = 'QEMU'
-  const line = await powers.firstLine('qemu-system-x86_64', ['--version'], signal)
-  const version = /version (\S+)/.exec(line ?? '')?.[1]
-  if (version !== undefined) return { subject, verdict: 'ok', found: `qemu-system-x86_64 ${version}` }
+  const { program, version, ...qemu } = await qemuVersion(powers, powers.architecture, signal)
+  if (version !== undefined) return { subject, verdict: 'ok', found: `${program} ${version}` }
   return {
     subject,
     verdict: 'missing',
-    found: 'no qemu-system-x86_64 on the search path',
-    remedy: 'apt-get install qemu-system-x86',
+    found: `no ${program} on the search path`,
+    remedy: `apt-get install ${qemu.package}`,
   }
 }
 

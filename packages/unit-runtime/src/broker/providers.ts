@@ -1,5 +1,6 @@
 import type { ExecOutcome } from '@spectrum/guest-agent'
 import { escapeAndCut } from '@spectrum/unit-monitor'
+import { wordsOfThrown } from '../thrown.js'
 import { orAborted } from '../wait.js'
 import type { CallEnd } from './events.js'
 import type { Exchange } from './exchange.js'
@@ -98,7 +99,7 @@ export const toFunction =
     // It is told by the signal; one that does not listen is not waited for.
     const end = await orAborted(done, exchange.signal)
     if (end === undefined || end === 'done') return exchange.complete({ kind: 'completed' })
-    return failed(exchange, `the function of the host program threw: ${String(end.cause)}`)
+    return failed(exchange, `the function of the host program threw: ${wordsOfThrown(end.cause)}`)
   }
 
 /** Hands on what the provider says until it or the caller has had enough. */

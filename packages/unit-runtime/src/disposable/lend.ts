@@ -1,6 +1,7 @@
-import { type Clock, escapeAndCut } from '@spectrum/unit-monitor'
+import type { Clock } from '@spectrum/unit-monitor'
 import { err, ok, type Result } from 'neverthrow'
 import type { HostError } from '../errors.js'
+import { wordsOfThrown } from '../thrown.js'
 import type { Unit } from '../unit.js'
 import { openWait, orAborted } from '../wait.js'
 
@@ -40,7 +41,7 @@ export async function lend<T>(
 }
 
 function functionFailed(unit: string, cause: unknown): HostError {
-  const message = `The function that had unit "${unit}" threw: ${escapeAndCut(String(cause), 500)}. The unit is gone.`
+  const message = `The function that had unit "${unit}" threw: ${wordsOfThrown(cause)}. The unit is gone.`
   return { kind: 'function-failed', message, unit, cause }
 }
 

@@ -82,6 +82,18 @@ export const callChecks: readonly CallCheck[] = [
     },
   ],
   [
+    'ends a call whose function throws what cannot be put into words',
+    async (between) => {
+      expect((await between.ask('function', 'x')).length).toBe(0)
+      expect((await between.told('ended')).end).toMatchObject({ kind: 'provider-failed' })
+    },
+    {
+      service: () => {
+        throw Object.create(null)
+      },
+    },
+  ],
+  [
     'passes on the argument that it has checked, and the request after it',
     async (between) => {
       await between.listen()

@@ -42,6 +42,16 @@ describe('a disposable', () => {
     expect(host.alive).toEqual([])
   })
 
+  it('is gone as well when what the function throws cannot be put into words', async () => {
+    const host = new StubHost()
+    const wordless = Object.create(null)
+    const done = host.disposables.disposable(viewer, () => {
+      throw wordless
+    })
+    expect((await done)._unsafeUnwrapErr()).toMatchObject({ kind: 'function-failed', cause: wordless })
+    expect(host.alive).toEqual([])
+  })
+
   it('is taken away at once when the caller aborts; the function learns it and is not waited for', async () => {
     const host = new StubHost()
     const controller = new AbortController()

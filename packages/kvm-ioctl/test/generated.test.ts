@@ -16,6 +16,8 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const run = (script: string, argv: readonly string[], input?: string) =>
   execFileSync(process.execPath, [here(`../generate/${script}`), ...argv], {
     encoding: 'utf8',
+    timeout: 100_000,
+    killSignal: 'SIGKILL',
     ...(input !== undefined && { input }),
   })
 

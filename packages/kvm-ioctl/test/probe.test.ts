@@ -17,8 +17,9 @@ function oracle(): { api: number; runs: boolean; capabilities: Map<number, numbe
   try {
     const program = join(folder, 'oracle')
     const source = fileURLToPath(new URL('native/oracle.c', import.meta.url))
-    execFileSync('cc', ['-Wall', '-Wextra', '-Werror', '-o', program, source])
-    const output = execFileSync(program).toString()
+    const bounded = { timeout: 50_000, killSignal: 'SIGKILL' } as const
+    execFileSync('cc', ['-Wall', '-Wextra', '-Werror', '-o', program, source], bounded)
+    const output = execFileSync(program, bounded).toString()
     if (output.startsWith('closed')) return undefined
     const capabilities = [...output.matchAll(/^capability (\d+) (\d+)$/gm)]
     return {

@@ -14,6 +14,8 @@ test('the example of the README prints what its guest writes', (context) => {
   writeFileSync(file, example)
   const { stdout, stderr } = spawnSync(process.execPath, ['--import', loader, file], {
     encoding: 'utf8',
+    timeout: 100_000,
+    killSignal: 'SIGKILL',
     env: { PATH: process.env['PATH'], TSX_TSCONFIG_PATH: here('../../../../tsconfig.base.json') },
   })
   rmSync(folder, { recursive: true })

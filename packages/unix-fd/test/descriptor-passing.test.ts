@@ -5,7 +5,7 @@ import { unixFd } from '../src/linux.js'
 
 // What other ways to pass descriptors from Node get wrong, one test for each.
 const descriptors = unixFd()._unsafeUnwrap()
-const soon = () => AbortSignal.timeout(5_000)
+const soon = () => AbortSignal.timeout(50_000)
 const bytesOf = (text: string) => new TextEncoder().encode(text)
 const state = () => ({ open: readdirSync('/proc/self/fd').length, live: liveFds() })
 const file = descriptors.adopt(openSync('/etc/passwd', 'r'))

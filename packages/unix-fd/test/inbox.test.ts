@@ -4,7 +4,7 @@ import { type Inbox, liveFds, type SocketType } from '../src/index.js'
 import { unixFd } from '../src/linux.js'
 
 const descriptors = unixFd()._unsafeUnwrap()
-const soon = () => AbortSignal.timeout(5_000)
+const soon = () => AbortSignal.timeout(50_000)
 const openDescriptors = () => readdirSync('/proc/self/fd').length
 const bytesOf = (text: string) => new TextEncoder().encode(text)
 const textOf = (inbox: Inbox) => new TextDecoder().decode(inbox.bytes)

@@ -10,7 +10,7 @@ import { type BackOff, createUnixFd, liveFds, type SystemCalls } from '../src/in
 import { unixFd } from '../src/linux.js'
 
 const descriptors = unixFd()._unsafeUnwrap()
-const soon = () => AbortSignal.timeout(5_000)
+const soon = () => AbortSignal.timeout(50_000)
 const state = () => ({ open: readdirSync('/proc/self/fd').length, live: liveFds() })
 
 let before: object

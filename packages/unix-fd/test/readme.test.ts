@@ -20,6 +20,8 @@ test('the example of the README prints what it says', () => {
     ['--import', createRequire(import.meta.url).resolve('tsx'), file],
     {
       encoding: 'utf8',
+      timeout: 50_000,
+      killSignal: 'SIGKILL',
       env: { PATH: process.env['PATH'], TSX_TSCONFIG_PATH: here('../../../tsconfig.base.json') },
     },
   )

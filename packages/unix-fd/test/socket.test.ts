@@ -16,7 +16,7 @@ import { liveFds, type Received, type SocketType } from '../src/index.js'
 import { unixFd } from '../src/linux.js'
 
 const descriptors = unixFd()._unsafeUnwrap()
-const soon = () => AbortSignal.timeout(5_000)
+const soon = () => AbortSignal.timeout(50_000)
 const openDescriptors = () => readdirSync('/proc/self/fd').length
 const bytesOf = (text: string) => new TextEncoder().encode(text)
 const textOf = (received: Received) =>
@@ -265,7 +265,11 @@ test('a child process inherits nothing', () => {
   const [left, right] = descriptors.socketpair('stream')._unsafeUnwrap()
   using _left = left
   using _right = right
-  const listing = spawnSync('/bin/ls', ['-l', '/proc/self/fd'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const listing = spawnSync('/bin/ls', ['-l', '/proc/self/fd'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    timeout: 50_000,
+    killSignal: 'SIGKILL',
+  })
   const sockets: string[] = listing.stdout.toString().match(/socket:\[\d+\]/g) ?? []
   const ours = [left, right].map((socket) => `socket:[${fstatSync(socket.fd.number).ino}]`)
   expect(ours.filter((name) => sockets.includes(name))).toEqual([])

@@ -196,7 +196,7 @@ describe('a path of this program', () => {
     expect(kindOf(join(folder, 'top/out'), 'place')).toBeUndefined()
     expect(kindOf(join(folder, 'top/out'), 'file')).toBe('ELOOP')
     expect(kindOf(join(folder, 'top/none'), 'file')).toBe('ENOENT')
-    execFileSync('mkfifo', [join(folder, 'pipe')])
+    execFileSync('mkfifo', [join(folder, 'pipe')], { timeout: 50_000, killSignal: 'SIGKILL' })
     expect(kindOf(join(folder, 'pipe'), 'file')).toBeUndefined()
     for (const wrong of ['relative', '', '/a\0b', `/${'x'.repeat(4095)}`]) {
       expect(kindOf(wrong, 'file')).toBe('invalid-argument')

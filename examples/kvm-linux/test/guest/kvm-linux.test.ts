@@ -16,25 +16,21 @@ function guestKernel(): string {
   return join(boot, readdirSync(boot).find((name) => name.startsWith('vmlinuz-'))!)
 }
 
+/** While a program is waited for synchronously, nothing else could end it. */
+const BOUNDED = { timeout: 100_000, killSignal: 'SIGKILL' } as const
+
 /** An archive with one program, as /init. */
 function initramfs(folder: string): string {
-  execFileSync('gcc', [
-    '-static',
-    '-Os',
-    '-Wall',
-    '-Wextra',
-    '-Werror',
-    '-o',
-    join(folder, 'init'),
-    here('init.c'),
-  ])
+  const flags = ['-static', '-Os', '-Wall', '-Wextra', '-Werror']
+  execFileSync('gcc', [...flags, '-o', join(folder, 'init'), here('init.c')], BOUNDED)
   const archive = join(folder, 'initramfs')
-  execFileSync('cpio', ['--quiet', '-o', '-H', 'newc', '-F', archive], { cwd: folder, input: 'init\n' })
+  const pack = ['--quiet', '-o', '-H', 'newc', '-F', archive]
+  execFileSync('cpio', pack, { cwd: folder, input: 'init\n', ...BOUNDED })
   return archive
 }
 
 test('Debian’s kernel boots to an init under a KVM that works, with devices in TypeScript', async () => {
-  execFileSync(process.execPath, [here('../../../../packages/kvm-ioctl/native/build.mjs')])
+  execFileSync(process.execPath, [here('../../../../packages/kvm-ioctl/native/build.mjs')], BOUNDED)
   const folder = programFolder()
   try {
     const program = await bundle(here('../../src/main.ts'), folder)

@@ -18,7 +18,10 @@ const MODULES = ['virtio_pci', 'virtio_console', 'virtio_blk', 'virtio_balloon',
 export function buildObedientInitramfs(kernel: GuestKernel, directory: string): string {
   const init = join(directory, 'init')
   const source = fileURLToPath(new URL('./obedient-init.c', import.meta.url))
-  execFileSync('gcc', ['-static', '-Os', '-s', '-Wall', '-Wextra', '-Werror', '-o', init, source])
+  execFileSync('gcc', ['-static', '-Os', '-s', '-Wall', '-Wextra', '-Werror', '-o', init, source], {
+    timeout: 100_000,
+    killSignal: 'SIGKILL',
+  })
   const index = (name: string) => readFileSync(join(kernel.modules, name), 'utf8')
   const indexes = { dependencies: index('modules.dep'), builtin: index('modules.builtin') }
   const files = resolveModules(

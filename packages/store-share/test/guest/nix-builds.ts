@@ -52,6 +52,8 @@ export class BuiltStore implements Disposable {
       stdio: ['pipe', 'pipe', 'pipe'],
       ...(input === undefined ? {} : { input }),
       maxBuffer: 1 << 28,
+      timeout: 100_000,
+      killSignal: 'SIGKILL',
     })
   }
 

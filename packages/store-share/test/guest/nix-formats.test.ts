@@ -351,6 +351,8 @@ describe('the example of the README about trust', () => {
         cwd: workspace,
         env: { ...process.env, TSX_TSCONFIG_PATH: join(workspace, 'tsconfig.base.json') },
         encoding: 'utf8',
+        timeout: 100_000,
+        killSignal: 'SIGKILL',
       })
     const agreed = execute()
     expect(agreed.stdout).toContain('admitted: 3 paths')

@@ -48,7 +48,11 @@ describe('a closure that Nix built', () => {
   it('has NARs with the bytes of nix-store --dump', async () => {
     const chunks: Uint8Array[] = []
     for await (const chunk of serialiseNar(root, new AbortController().signal)) chunks.push(chunk)
-    const dumped = execFileSync('nix-store', ['--dump', root], { maxBuffer: 1 << 28 })
+    const dumped = execFileSync('nix-store', ['--dump', root], {
+      maxBuffer: 1 << 28,
+      timeout: 100_000,
+      killSignal: 'SIGKILL',
+    })
     expect(Buffer.concat(chunks).equals(dumped)).toBe(true)
   })
 
@@ -71,6 +75,8 @@ describe('the example of the README', () => {
         cwd: workspace,
         env: { ...process.env, TSX_TSCONFIG_PATH: join(workspace, 'tsconfig.base.json') },
         encoding: 'utf8',
+        timeout: 100_000,
+        killSignal: 'SIGKILL',
       },
     )
     expect(output).toContain(root.slice('/nix/store/'.length))

@@ -32,6 +32,8 @@ export function run(file: string, ...argv: readonly string[]): string {
     env: { ...process.env, NIX_CONFIG },
     stdio: ['ignore', 'pipe', 'pipe'],
     maxBuffer: 1 << 26,
+    timeout: 100_000,
+    killSignal: 'SIGKILL',
   }).trim()
 }
 

@@ -56,6 +56,8 @@ beforeAll(() => {
   rmSync(empty.file)
   execFileSync('sqlite3', ['-batch', '-bail', empty.file, `PRAGMA synchronous = OFF; ${SCHEMA}`], {
     stdio: 'pipe',
+    timeout: 100_000,
+    killSignal: 'SIGKILL',
   })
   template = readFileSync(empty.file)
   rmSync(empty.root, { recursive: true })

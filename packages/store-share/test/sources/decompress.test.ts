@@ -18,7 +18,12 @@ function compress(compression: Compression, bytes: Buffer): Buffer {
   if (compression === 'br') {
     return brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } })
   }
-  return execFileSync(compression, ['-1', '-c'], { input: bytes, maxBuffer: 1 << 28 })
+  return execFileSync(compression, ['-1', '-c'], {
+    input: bytes,
+    maxBuffer: 1 << 28,
+    timeout: 100_000,
+    killSignal: 'SIGKILL',
+  })
 }
 
 async function* chunked(bytes: Buffer, size: number): AsyncGenerator<Uint8Array> {

@@ -141,7 +141,10 @@ describe('a granted path', () => {
   })
 
   test('shows neither what is no file, link or directory, nor another file system', async () => {
-    execFileSync('mkfifo', [join(sample.root, NAME, 'pipe')])
+    execFileSync('mkfifo', [join(sample.root, NAME, 'pipe')], {
+      timeout: 100_000,
+      killSignal: 'SIGKILL',
+    })
     await using serving = await Serving.started(sample)
     const { driver, view } = serving
     const top = await driver.walk(NAME)

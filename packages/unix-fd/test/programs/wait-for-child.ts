@@ -4,7 +4,7 @@ import { openPidfd } from '../../src/linux.js'
 const [pid, reap] = process.argv.slice(2)
 using child = openPidfd(Number(pid))._unsafeUnwrap()
 const wait = async () =>
-  (await child.wait(AbortSignal.timeout(5_000), { reap: reap === 'true' })).match(
+  (await child.wait(AbortSignal.timeout(50_000), { reap: reap === 'true' })).match(
     (end): unknown => end,
     (error) => error.kind,
   )

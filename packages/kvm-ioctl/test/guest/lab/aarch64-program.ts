@@ -203,5 +203,5 @@ for (const [name, how, why] of [
   found[name] = Number(exit.arch['hsr']) >>> 26 === why && at === BigInt(BREAKPOINT_AT)
 }
 
-found['layouts'] = JSON.parse(execFileSync(layoutsProgram!, { encoding: 'utf8' }))
+found['layouts'] = JSON.parse(execFileSync(layoutsProgram!, { encoding: 'utf8', timeout: 100_000 }))
 report(found)

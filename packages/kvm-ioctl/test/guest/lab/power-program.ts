@@ -166,5 +166,5 @@ const started = vcpu.runAsync(next)
 setTimeout(() => must(vcpu.kick()), 50)
 found['a kick ends an endless loop'] = must(await started).kind
 
-found['layouts'] = JSON.parse(execFileSync(layoutsProgram!, { encoding: 'utf8' }))
+found['layouts'] = JSON.parse(execFileSync(layoutsProgram!, { encoding: 'utf8', timeout: 100_000 }))
 report(found)

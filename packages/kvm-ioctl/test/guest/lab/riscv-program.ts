@@ -149,5 +149,5 @@ found['a software breakpoint'] = must(vcpu.run()).kind
 found['stops at its own instruction'] =
   must(vcpu.getOneReg(core('regs.pc'))) === MEMORY_AT + BigInt(BREAKPOINT_AT)
 
-found['layouts'] = JSON.parse(execFileSync(layoutsProgram!, { encoding: 'utf8' }))
+found['layouts'] = JSON.parse(execFileSync(layoutsProgram!, { encoding: 'utf8', timeout: 100_000 }))
 report(found)

@@ -29,10 +29,14 @@ type Foreign = keyof typeof NAMES
 /** Those that `npm run lab` has. */
 export type Lab = Exclude<Foreign, 'riscv64'>
 
+/** While a program is waited for synchronously, nothing else could end it. */
+const BOUNDED = { timeout: 100_000, killSignal: 'SIGKILL' } as const
+
 /** The addon for an architecture that is not this machine's; gives its path. */
 export function crossBuildAddon(node: string, compiler: string): string {
   const env = { ...process.env, CC: compiler, npm_config_arch: node }
-  return execFileSync(process.execPath, [join(ours, 'native/build.mjs')], { encoding: 'utf8', env }).trim()
+  const options = { encoding: 'utf8', env, ...BOUNDED } as const
+  return execFileSync(process.execPath, [join(ours, 'native/build.mjs')], options).trim()
 }
 
 /** A source finds its addon from where it lies itself: in a bundle, too. */
@@ -96,6 +100,7 @@ export async function withProgram(
     const layouts = join(folder, 'layouts')
     execFileSync(process.execPath, [join(ours, 'generate/native-layouts.mjs'), architecture, layouts], {
       input: JSON.stringify(tables.layouts),
+      ...BOUNDED,
     })
     return JSON.parse(await run(script, layouts, addon)) as Findings
   } finally {

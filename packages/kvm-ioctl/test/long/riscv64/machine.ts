@@ -47,7 +47,10 @@ export async function outputOnRiscv(script: string, layouts: string, addon: stri
     cpSync(path, join(files, path), { recursive: true })
   cpSync(join(parts, 'kvm.ko'), join(files, 'kvm.ko'))
   const flags = ['-static', '-O2', '-Wall', '-Wextra', '-Werror']
-  execFileSync('riscv64-linux-gnu-gcc', [...flags, '-o', join(files, 'init'), here('init.c')])
+  execFileSync('riscv64-linux-gnu-gcc', [...flags, '-o', join(files, 'init'), here('init.c')], {
+    timeout: 100_000,
+    killSignal: 'SIGKILL',
+  })
   // One archive behind the other is unpacked over it.
   rmSync(initrd, { force: true })
   archive(join(parts, 'root'), initrd)

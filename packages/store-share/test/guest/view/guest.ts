@@ -72,7 +72,10 @@ export class Guest implements AsyncDisposable {
     )._unsafeUnwrap()
     const init = join(this.#folder, 'init')
     const source = fileURLToPath(new URL('./init.c', import.meta.url))
-    execFileSync('cc', ['-static', '-O2', '-Wall', '-Wextra', '-Werror', '-o', init, source])
+    execFileSync('cc', ['-static', '-O2', '-Wall', '-Wextra', '-Werror', '-o', init, source], {
+      timeout: 100_000,
+      killSignal: 'SIGKILL',
+    })
     const initramfs = join(this.#folder, 'initramfs')
     const carried = order.map(
       (path): KernelModule => ({

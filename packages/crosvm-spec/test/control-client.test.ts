@@ -152,7 +152,7 @@ describe('the control client', () => {
     using control = new CrosvmControl(powers, { spec })
     const begun = performance.now()
     start(spec)
-    expect((await control.ready({ timeoutMs: 5000 })).isOk()).toBe(true)
+    expect((await control.ready({ timeoutMs: 20_000 })).isOk()).toBe(true)
     expect(performance.now() - begun).toBeGreaterThan(250)
   })
 
@@ -176,8 +176,9 @@ describe('the control client', () => {
   ])('answers %s with %s, and the next request is sound', async (behaviour, kind) => {
     const spec = describeMachine([behaviour])
     start(spec)
-    using control = new CrosvmControl(powers, { spec, timeoutMs: 300 })
-    await control.ready()
+    // Only who gets no reply waits for its deadline.
+    using control = new CrosvmControl(powers, { spec, timeoutMs: kind === 'no-reply' ? 300 : 20_000 })
+    await control.ready({ timeoutMs: 20_000 })
     const before = openDescriptors()
     const refused = (await control.balloonStats())._unsafeUnwrapErr()
     expect(refused.kind).toBe(kind)
@@ -300,12 +301,12 @@ describe('the allow-list of a file server', () => {
     const server = (async () => {
       // The client connects anew after a reply that it did not understand.
       for (let connection = 0; connection < 4 && answers.length > 0; connection += 1) {
-        using peer = (await listener.accept(AbortSignal.timeout(5000)))._unsafeUnwrap()
+        using peer = (await listener.accept(AbortSignal.timeout(20_000)))._unsafeUnwrap()
         for (;;) {
-          const got = await peer.receive({ signal: AbortSignal.timeout(5000) })
+          const got = await peer.receive({ signal: AbortSignal.timeout(20_000) })
           if (got.isErr() || got.value.kind === 'end') break
           asked.push(Buffer.from(got.value.bytes).toString())
-          await peer.send(Buffer.from(answers.shift()!), { signal: AbortSignal.timeout(5000) })
+          await peer.send(Buffer.from(answers.shift()!), { signal: AbortSignal.timeout(20_000) })
           if (answers.length === 0) break
         }
       }

@@ -155,7 +155,9 @@ describe('a start', () => {
     ['extra-descriptor=VcpuPidTid', 'malformed-reply'],
     ['error=VcpuPidTid', 'refused'],
   ])('fails when crosvm is told to %s, and ends it', async (behaviour, cause) => {
-    const failure = (await started([behaviour], { timeoutMs: 300 }))._unsafeUnwrapErr()
+    // Only who gets no reply waits for its deadline.
+    const timeoutMs = cause === 'no-reply' ? 300 : 20_000
+    const failure = (await started([behaviour], { timeoutMs }))._unsafeUnwrapErr()
     expect(failure).toMatchObject({ kind: 'not-ready', cause: { kind: cause } })
     if (cause === 'no-reply') expect(failure.message).toContain('300 ms')
     expect(existsSync(join(directory, 'control'))).toBe(false)
@@ -251,7 +253,10 @@ describe('what a host lacks', () => {
     writeFileSync(join(directory, 'a.img'), '')
     mkdirSync(join(directory, 'empty'))
     mkdirSync(join(directory, 'tree'))
-    execFileSync('mkfifo', [join(directory, 'tree', 'fifo')])
+    execFileSync('mkfifo', [join(directory, 'tree', 'fifo')], {
+      timeout: 50_000,
+      killSignal: 'SIGKILL',
+    })
     const sandbox = { kind: 'jailed', pivotRoot: join(directory, 'empty') } as const
     const boot = { kind: 'kernel', path: join(directory, 'a.img') } as const
     const hypervisor = { kind: 'kvm', device: '/dev/null' } as const

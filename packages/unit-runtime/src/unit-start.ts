@@ -87,15 +87,15 @@ export async function startUnit(
   const booted = await boot(context, parts, definition, description, view, wait)
   if (booted.isErr()) return err(await undo(context, directory, { ...booted.error, volumes }, view))
   const { machine, agent, limits } = booted.value
-  const mounted = await mount(context, name, machine, agent, attachment, wait)
+  const mounted = await mount(context, name, booted.value, attachment, wait)
   const begun = { machine, agent, limits, volumes }
   if (mounted.isErr()) return err(await undo(context, directory, { error: mounted.error, ...begun }, view))
-  const placed = await placeVolumes(context, definition, machine, agent, wait)
+  const placed = await placeVolumes(context, definition, booted.value, wait)
   if (placed.isErr()) return err(await undo(context, directory, { error: placed.error, ...begun }, view))
   const joined = await join(agent, { signal: wait.signal, deadlineMs: wait.leftMs() })
   if (joined.isErr()) {
     const lines = machine.lastLines()
-    const dead = await postMortem(context, machine, joined.error.kind === 'unit-lost')
+    const dead = await postMortem(context, booted.value, joined.error.kind === 'unit-lost')
     const error = dead ?? whyNot(agentFailed(name, joined.error, lines), name, wait, lines)
     return err(await undo(context, directory, { error, ...begun }, view))
   }
@@ -178,6 +178,13 @@ function describe(
   }
 }
 
+/** A machine whose agent has answered. */
+interface Booted {
+  readonly machine: Machine
+  readonly agent: Agent
+  readonly limits: MachineLimits
+}
+
 async function boot(
   context: UnitContext,
   parts: StartParts,
@@ -185,7 +192,7 @@ async function boot(
   description: MachineDescription,
   view: UnitView | undefined,
   wait: Wait,
-): Promise<Result<{ machine: Machine; agent: Agent; limits: MachineLimits }, Begun>> {
+): Promise<Result<Booted, Begun>> {
   const { clock } = context.powers
   const { name } = description
   const options = () => ({ signal: wait.signal, deadlineMs: wait.leftMs() })
@@ -211,7 +218,8 @@ async function boot(
     context.step(name, 'agent-answered')
     return ok({ machine, agent: met.value, limits })
   }
-  const dead = await postMortem(context, machine, met.error.kind === 'unit-lost' || died.signal.aborted)
+  const suspect = met.error.kind === 'unit-lost' || died.signal.aborted
+  const dead = await postMortem(context, { machine, limits }, suspect)
   const lines = machine.lastLines()
   if (dead !== undefined) return err({ error: dead, machine, limits })
   // Three clocks end at the same moment; whichever was first, it was the deadline.
@@ -223,11 +231,11 @@ async function boot(
 async function mount(
   context: UnitContext,
   name: string,
-  machine: Machine,
-  agent: Agent,
+  booted: Booted,
   attachment: Attachment,
   wait: Wait,
 ): Promise<Result<boolean, HostError>> {
+  const { machine, agent } = booted
   const { metadata, blobs, names } = attachment
   const mounted = await agent.mountStore(
     { image: metadata.id, devices: blobs.map((blob) => blob.id), paths: names },
@@ -235,7 +243,7 @@ async function mount(
   )
   const lines = machine.lastLines()
   if (mounted.isErr()) {
-    const dead = await postMortem(context, machine, mounted.error.kind === 'unit-lost')
+    const dead = await postMortem(context, booted, mounted.error.kind === 'unit-lost')
     return err(dead ?? whyNot(agentFailed(name, mounted.error, lines), name, wait, lines))
   }
   const bound = new Set(mounted.value.bound)
@@ -251,16 +259,16 @@ async function mount(
 async function placeVolumes(
   context: UnitContext,
   { name, volumes = {} }: UnitDefinition,
-  machine: Machine,
-  agent: Agent,
+  booted: Booted,
   wait: Wait,
 ): Promise<Result<void, HostError>> {
   if (Object.keys(volumes).length === 0) return ok(undefined)
+  const { machine, agent } = booted
   const placed = await mountVolumes(name, agent, volumes, () => machine.lastLines(), wait)
   if (placed.isErr()) {
     const { error } = placed
     const lost = error.kind === 'agent-failed' && error.cause.kind === 'unit-lost'
-    return err((await postMortem(context, machine, lost)) ?? whyNot(error, name, wait, machine.lastLines()))
+    return err((await postMortem(context, booted, lost)) ?? whyNot(error, name, wait, machine.lastLines()))
   }
   context.step(name, 'volumes-mounted')
   return ok(undefined)
@@ -269,13 +277,14 @@ async function placeVolumes(
 /** What the machine died of, when `suspect` and it did: a lost channel alone does not say. */
 async function postMortem(
   context: UnitContext,
-  machine: Machine,
+  { machine, limits }: Pick<Booted, 'machine' | 'limits'>,
   suspect: boolean,
 ): Promise<HostError | undefined> {
   if (!suspect) return undefined
   using wait = openWait(context.powers.clock, POST_MORTEM_MS)
   const exit = await orAborted(machine.exit, wait.signal)
-  return exit === undefined ? undefined : unitDied(machine.name, exit, machine.lastLines())
+  if (exit === undefined) return undefined
+  return unitDied(machine.name, exit, machine.lastLines(), await limits.exceeded())
 }
 
 /** A start that failed, with what it had begun. */

@@ -60,6 +60,31 @@ describe('the limits of a unit', () => {
     })
   })
 
+  it('are why a unit has failed that the kernel ended because of them', async () => {
+    const resources = memoryGroups()
+    await using watched = await watchedHost({ resources })
+    const { unit } = (await watched.host.start(graphOf({ memoryBytes: 300 << 20 })))._unsafeUnwrap()
+    resources.count(resources.paths().at(-1)!, 'memory.events', 'oom 1\noom_kill 1\n')
+    watched.guest('unit').crash()
+    expect((await unit.ended).why).toContain(`limits.memoryBytes, ${300 << 20}`)
+  })
+
+  it('are why a unit does not start that they leave too little to boot', async () => {
+    const resources = memoryGroups()
+    await using watched = await watchedHost({ resources })
+    watched.events.on('step', ({ step }) => {
+      if (step !== 'agent-answered') return
+      resources.count(resources.paths().at(-1)!, 'memory.events', 'oom 1\noom_kill 1\n')
+      watched.guest('unit').crash()
+    })
+    const started = await watched.host.start(graphOf({ memoryBytes: 32 << 20 }))
+    expect(started._unsafeUnwrapErr()).toMatchObject({
+      kind: 'unit-died',
+      message: expect.stringContaining('limits.memoryBytes, 33554432'),
+    })
+    expect(resources.paths()).toHaveLength(2)
+  })
+
   it('take nothing of a unit that has none', async () => {
     const resources = memoryGroups()
     await using watched = await watchedHost({ resources })

@@ -1,3 +1,4 @@
+import { circlesOf } from './check/circles.js'
 import { strongWires } from './check/wires.js'
 import type { Graph, UnitMap } from './compose.js'
 
@@ -37,22 +38,13 @@ function startedBefore(
   keys: ReadonlyMap<string, string>,
 ): ReadonlyMap<string, ReadonlySet<string>> {
   const edges = new Map([...strongWires(units, keys, wires)].map(([key, before]) => [key, new Set(before)]))
-  for (const [key, { diesWith = [] }] of Object.entries(units)) {
-    for (const name of diesWith) {
-      const other = keys.get(name)!
-      if (!waitsFor(edges, other, key)) edges.get(key)!.add(other)
-    }
+  const lives = Object.entries(units).map(
+    ([key, { diesWith = [] }]) => [key, diesWith.map((name) => keys.get(name)!)] as const,
+  )
+  const both = new Map(lives.map(([key, others]) => [key, new Set([...edges.get(key)!, ...others])]))
+  const circle = circlesOf(Object.keys(units), both)
+  for (const [key, others] of lives) {
+    for (const other of others) if (circle.get(other) !== circle.get(key)) edges.get(key)!.add(other)
   }
   return edges
-}
-
-/** Whether `one` is `other`, or comes after it. */
-function waitsFor(edges: ReadonlyMap<string, ReadonlySet<string>>, one: string, other: string): boolean {
-  // What is added while a set is walked is walked, too.
-  const before = new Set([one])
-  for (const key of before) {
-    if (key === other) return true
-    for (const next of edges.get(key)!) before.add(next)
-  }
-  return false
 }

@@ -105,6 +105,8 @@ describe('the limits of a unit', () => {
 
   it('have no other fields', () => {
     expect(faultOf({ disk: 1 })._unsafeUnwrapErr()).toMatchObject({ path: ['a', 'limits', 'disk'] })
+    const odd = faultOf({ 'a\nb': 1 })._unsafeUnwrapErr()
+    expect(odd).toMatchObject({ path: ['a', 'limits', 'a\nb'], message: expect.not.stringContaining('\n') })
     expect(faultOf([])._unsafeUnwrapErr()).toMatchObject({ path: ['a', 'limits'] })
   })
 })

@@ -173,8 +173,18 @@ describe('the order of a graph', () => {
   it('takes units that die with each other, whom that puts into no order', () => {
     const first = defineUnit('first', { store, diesWith: ['second', 'first'] })
     const second = defineUnit('second', { store, diesWith: ['first'] })
-    const order = startOrder(compose({ first, second })._unsafeUnwrap())
-    expect(order.flat().sort()).toEqual(['first', 'second'])
+    expect(startOrder(compose({ first, second })._unsafeUnwrap())).toEqual([['first', 'second']])
+  })
+
+  it('puts what dies with one of a circle behind all whom that waits for', () => {
+    const units = {
+      log: defineUnit('log', { store }),
+      a: defineUnit('a', { store, diesWith: ['b', 'log'] }),
+      b: defineUnit('b', { store, diesWith: ['c'] }),
+      c: defineUnit('c', { store, diesWith: ['a'] }),
+      last: defineUnit('last', { store, diesWith: ['b', 'a'] }),
+    }
+    expect(startOrder(compose(units)._unsafeUnwrap())).toEqual([['log', 'b', 'c'], ['a'], ['last']])
   })
 
   it('starts a provider first that dies with its consumer', () => {

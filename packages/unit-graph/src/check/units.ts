@@ -105,13 +105,13 @@ function faultOfLimits(key: string, { name, limits }: UnitDefinition): GraphErro
   if (limits === undefined) return undefined
   const fault = (path: readonly string[], rule: string): GraphError => ({
     kind: 'invalid-value',
-    message: `${path.join('.')} of unit "${name}" must be ${rule}.`,
+    message: `${path.map(printable).join('.')} of unit "${name}" must be ${rule}.`,
     path: [key, ...path],
   })
   if (!isRecord(limits)) return fault(['limits'], `an object with any of ${RESOURCES.join(', ')}`)
   for (const field of Object.keys(limits)) {
     if (!Object.hasOwn(RESOURCE_BOUNDS, field))
-      return fault(['limits', printable(field)], 'left out: there is none')
+      return fault(['limits', field], 'left out: there is none')
   }
   for (const field of RESOURCES) {
     const [least, most] = RESOURCE_BOUNDS[field]

@@ -110,8 +110,7 @@ function faultOfLimits(key: string, { name, limits }: UnitDefinition): GraphErro
   })
   if (!isRecord(limits)) return fault(['limits'], `an object with any of ${RESOURCES.join(', ')}`)
   for (const field of Object.keys(limits)) {
-    if (!Object.hasOwn(RESOURCE_BOUNDS, field))
-      return fault(['limits', field], 'left out: there is none')
+    if (!Object.hasOwn(RESOURCE_BOUNDS, field)) return fault(['limits', field], 'left out: there is none')
   }
   for (const field of RESOURCES) {
     const [least, most] = RESOURCE_BOUNDS[field]

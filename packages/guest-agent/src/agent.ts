@@ -36,13 +36,15 @@ export interface GuestCommand {
   readonly user?: GuestUser | undefined
 }
 
-/** In characters, 1 to 65 535 each. */
+/** The size of a terminal, as its programs read it (TIOCGWINSZ). */
 export interface TerminalSize {
+  /** Characters, 1 to 65 535. */
   readonly rows: number
+  /** Characters, 1 to 65 535. */
   readonly columns: number
 }
 
-/** By number: a unit has no list of users. */
+/** By number: a unit has no list of users. 0 is root. */
 export interface GuestUser {
   readonly uid: number
   readonly gid: number
@@ -72,6 +74,7 @@ export type NotStartedReason =
 
 /** A command that runs in a unit. */
 export interface GuestProcess {
+  /** Of this channel, never used again on it. It is no process id of the unit. */
   readonly id: number
   /** Present when the command was started with `stdin: 'open'`. */
   readonly stdin: GuestStdin | undefined
@@ -80,7 +83,10 @@ export interface GuestProcess {
   readonly stderr: AsyncIterable<Uint8Array>
   /** Resolves once; never rejects. Settles only when the unit has reported it or is lost. */
   readonly outcome: Promise<ExecOutcome>
-  /** Sends a signal by number to the command's process group. */
+  /**
+   * Sends a signal by its number (Linux's, 1 to 64) to the command's process group. Fails with `refused` (ESRCH) when the command
+   * has ended, `invalid-request` for another number, `unit-lost`.
+   */
   signal(number: number): ResultAsync<void, AgentError>
   /** Gives its terminal another size; whoever is in the foreground hears SIGWINCH. `refused` (ENOTTY) without one. */
   resize(size: TerminalSize): ResultAsync<void, AgentError>
@@ -189,6 +195,7 @@ export interface FileGet extends GuestFilePlace {
 export interface GuestFile {
   /** Bytes, as it was opened. */
   readonly size: number
+  /** Permission bits (0 to 0o7777), by the unit's word. */
   readonly mode: number
   /** One consumer; leaving its loop cancels. Never more than `size` bytes; less only when `ended` says why. */
   readonly content: AsyncIterable<Uint8Array>
@@ -233,11 +240,13 @@ export type ShutdownStep = 'asked' | 'killed' | 'unmounted' | 'synced'
 
 /** What an end in order came to, by the unit's word. */
 export interface ShutdownReport {
-  /** Processes that were asked to end, and those that had to be killed. */
+  /** How many processes were asked to end. */
   readonly asked: number
+  /** How many of them had to be killed when the grace was over. */
   readonly killed: number
-  /** Volumes; what could not be unmounted was made read-only where the kernel let it. */
+  /** How many volumes were unmounted, with all their data on the disk. */
   readonly unmounted: number
+  /** How many could not be; they were made read-only where the kernel let it. */
   readonly notUnmounted: number
 }
 
@@ -246,6 +255,7 @@ export interface ShutdownReport {
  * its own. Whoever gets one ends both directions or resets it.
  */
 export interface GuestStream {
+  /** Of this channel, never used again on it. */
   readonly id: number
   /**
    * What the program sends; one consumer. Ends when the program shuts its end for writing, and when the stream is
@@ -290,14 +300,27 @@ export interface AgentOptions {
   readonly deadlineMs?: number | undefined
 }
 
-/** The host's end of one unit's control channel. Disposing it closes the channel. */
+/**
+ * The host's end of one unit's control channel, of which it is the owner. Disposing it closes the channel, and so ends the unit.
+ *
+ * Every request can fail with `unit-lost`, `timed-out`, `aborted`, `invalid-request` (nothing was sent) and `refused`; what
+ * more each can fail with stands beside it. What comes from the unit is its claim, escaped and bounded.
+ */
 export interface Agent extends AsyncDisposable {
+  /** The unit's first answer. */
   readonly hello: AgentHello
-  /** Resolves when the command was started or could not be; aborting later cancels the command. */
+  /**
+   * Resolves when the command was started or could not be, which is an outcome of its own (`not-started`); aborting later cancels
+   * the command. `deadlineMs` bounds start and life of the command; by default the start has 30 s and its life no bound. The streams
+   * are the caller's to read or to leave.
+   */
   exec(command: GuestCommand, options?: AgentOptions): ResultAsync<GuestProcess, AgentError>
-  /** Mounts an image and binds the named paths into `/nix/store`, all or none. */
+  /**
+   * Mounts an image and binds the named paths into `/nix/store`, all or none. The devices are waited for, so they may be plugged
+   * meanwhile. Fails also with `kernel-lacks`: `erofs`, `virtio_pmem`, `dax` …
+   */
   mountStore(mount: StoreMount, options?: AgentOptions): ResultAsync<StoreMountReport, AgentError>
-  /** Binds paths of the view. On failure nothing of the call is left, as with `mountStore`. */
+  /** Binds paths of the view. On failure nothing of the call is left, with the errors of `mountStore`. */
   mountView(view: ViewMount, options?: AgentOptions): ResultAsync<StoreMountReport, AgentError>
   /**
    * Takes base names out of `/nix/store`; names that are not there are passed over. On failure all are there as
@@ -318,11 +341,14 @@ export interface Agent extends AsyncDisposable {
     onCall: (call: GuestCall) => void,
     options?: AgentOptions,
   ): ResultAsync<void, AgentError>
-  /** Connects to a Unix stream socket (absolute path) on which a program of the unit listens. */
+  /**
+   * Connects to a Unix stream socket (absolute path) on which a program of the unit listens. The stream is the caller's to end.
+   * `refused` has what connect(2) says: ENOENT, ECONNREFUSED …
+   */
   connect(path: string, options?: AgentOptions): ResultAsync<GuestStream, AgentError>
   /**
    * Mounts a volume, nosuid and nodev. Its disk is waited for, so it may be plugged meanwhile. A kernel that was read
-   * with `needs: { volumes: true }` can do it. At most 16 volumes.
+   * with `needs: { volumes: true }` can do it; another fails with `kernel-lacks`. At most 16 volumes.
    */
   mountVolume(volume: VolumeMount, options?: AgentOptions): ResultAsync<void, AgentError>
   /** Sets the unit's wall clock to so many milliseconds since 1970 (2020 to 2200). */
@@ -335,7 +361,10 @@ export interface Agent extends AsyncDisposable {
    * may take 30 s, and a second more for each MiB. Given up after all was sent: `outcome: 'unknown'`.
    */
   putFile(file: FilePut, content: FileContent, options?: AgentOptions): ResultAsync<void, AgentError>
-  /** Opens a file. Its size is known first; signal and deadline cover it to its end. */
+  /**
+   * Opens a file. Its size is known first; signal and deadline cover it to its end. Whoever has it reads it to its end or cancels
+   * it. `file-failed` says why it is not got, with nothing sent.
+   */
   getFile(file: FileGet, options?: AgentOptions): ResultAsync<GuestFile, AgentError>
   /** Asks at intervals whether the agent is alive. One at a time; it ends with the channel. */
   startHeartbeat(options?: HeartbeatOptions): Heartbeat
@@ -344,7 +373,10 @@ export interface Agent extends AsyncDisposable {
    * unmounted, caches written, power off. An error says how far it had come by then, as `reached`.
    */
   shutDown(options?: ShutdownOptions): ResultAsync<ShutdownReport, AgentError>
-  /** Asks the unit to kill its processes, unmount, sync, and power off. Resolves when the unit has acknowledged. */
+  /**
+   * Asks the unit to kill its processes, unmount, sync, and power off, without a grace. Resolves when the unit has acknowledged, which is
+   * before it is off: `closed` tells that.
+   */
   powerOff(options?: AgentOptions): ResultAsync<void, AgentError>
   /** Resolves once, with why the channel ended. Never rejects. */
   readonly closed: Promise<AgentClosed>

@@ -5,6 +5,7 @@ import type { KvmCalls } from './kvm-calls.js'
 export type KvmError =
   /** There is no /dev/kvm, or nothing behind it. */
   | { readonly kind: 'absent'; readonly message: string; readonly errno: string }
+  /** /dev/kvm is there, and this user may not open it (EACCES, EPERM). */
   | { readonly kind: 'no-permission'; readonly message: string; readonly errno: string }
   /** The native part is not built for this machine. */
   | { readonly kind: 'native-missing'; readonly message: string; readonly cause: unknown }
@@ -16,6 +17,7 @@ export type KvmError =
   | { readonly kind: 'msr-refused'; readonly message: string; readonly index: number; readonly done: number }
   /** This kernel, or this machine's KVM, cannot do that: `capability` would say so. */
   | { readonly kind: 'unsupported'; readonly message: string; readonly capability: string }
+  /** An argument that the request has no room or meaning for: `argument` names it. The kernel was not asked. */
   | { readonly kind: 'invalid-argument'; readonly message: string; readonly argument: string }
   /** Its owner has closed it. */
   | { readonly kind: 'closed'; readonly message: string }
@@ -29,6 +31,7 @@ export type KvmError =
   | { readonly kind: 'stale'; readonly message: string }
   /** A request whose structure names memory or counts what follows: it has a method that gets both right. */
   | { readonly kind: 'use-the-method'; readonly message: string; readonly request: string }
+  /** The caller's signal has aborted the run; the guest stands where it was. */
   | { readonly kind: 'aborted'; readonly message: string }
 
 /** The kernel's name for `-errno`. libuv has no name for a few. */

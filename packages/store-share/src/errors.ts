@@ -1,7 +1,11 @@
 import type { MalformedError } from './nix/malformed.js'
 
-/** What an operation on stores, caches and blobs ends with when it fails, told apart by `kind`. */
+/**
+ * What an operation on stores, caches and blobs ends with when it fails, told apart by `kind`. `message` says what to do and is safe
+ * to print: what came from caches, files and programs is escaped in it.
+ */
 export type StoreError =
+  /** Not `/nix/store/HASH-NAME` with 32 characters of Nix's base-32 and a name that Nix allows. */
   | { readonly kind: 'not-a-store-path'; readonly message: string; readonly path: string }
   /** The path is not valid in this store. */
   | { readonly kind: 'missing-path'; readonly message: string; readonly path: string }
@@ -12,6 +16,10 @@ export type StoreError =
       readonly path: string
       readonly referrer?: string
     }
+  /**
+   * The data is not what was registered or signed: `expected` and `actual` are its NAR hash, `sha256:BASE32`. Nothing of it is
+   * visible in the cache.
+   */
   | {
       readonly kind: 'hash-mismatch'
       readonly message: string
@@ -33,19 +41,26 @@ export type StoreError =
       readonly path: string
       readonly failures: readonly { readonly cache: string; readonly error: StoreError | CacheFailure }[]
     }
+  /** What lies at `path` is none of what a store path holds: regular files, directories, symbolic links. */
   | { readonly kind: 'unsupported-file'; readonly message: string; readonly path: string }
+  /** The paths need more devices than the `budget` of them. */
   | {
       readonly kind: 'device-budget'
       readonly message: string
       readonly needed: number
       readonly budget: number
     }
+  /** The disk, or this user's share of it, is full. What was unfinished has been removed. */
   | { readonly kind: 'no-space'; readonly message: string; readonly file: string }
+  /** Nix's own command is absent or failed; the end of what it said is `stderr`, escaped. */
   | { readonly kind: 'store-command'; readonly message: string; readonly stderr: string }
   /** What came from a cache, a database or a file is not what its format says. */
   | MalformedError
+  /** The deadline has passed. What was whole by then stays in the cache. */
   | { readonly kind: 'timed-out'; readonly message: string }
+  /** The caller's signal has aborted; what was whole by then stays in the cache. */
   | { readonly kind: 'aborted'; readonly message: string }
+  /** This machine: a file, a process, the network. `code`: the system's name of the error, `EACCES` … */
   | { readonly kind: 'system'; readonly message: string; readonly code?: string; readonly cause?: unknown }
 
 /** One binary cache did not answer as it should. */
@@ -69,6 +84,7 @@ export interface CacheFailure {
     | 'malformed'
     | 'unsupported'
     | 'certificate'
+  /** Of HTTP, where there was an answer with one. */
   readonly status?: number
   readonly cause?: unknown
 }

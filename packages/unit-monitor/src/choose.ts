@@ -99,6 +99,9 @@ const PATIENCE = {
  *
  * That `/dev/kvm` exists proves nothing: on some hosts a stock kernel hangs or the monitor aborts on it. So
  * each candidate boots the real kernel, and counts only when the guest itself has spoken.
+ *
+ * The trial machine is gone when it resolves. Default deadline: 120 s for all candidates. Fails with `unsupported` when none will do,
+ * with the reason of each in the message, `timed-out`, `aborted`, and `system` when no trial machine could be prepared.
  */
 export function chooseMonitor(
   powers: { readonly clock: Clock },

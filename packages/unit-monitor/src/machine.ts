@@ -70,7 +70,9 @@ export interface MachineDescription {
   readonly kernelParameters: readonly string[]
   /** Bytes of guest memory; a multiple of 1 MiB. */
   readonly memoryBytes: number
+  /** Virtual processors; 1 or more. */
   readonly vcpuCount: number
+  /** At the start; the guest tells them apart by what is in them. Their number and sizes are bounded by the driver. */
   readonly pmem: readonly PmemDevice[]
   /** Disks beside them; none by default. */
   readonly block?: readonly BlockDevice[] | undefined
@@ -116,7 +118,9 @@ export type MachineExit =
 
 /** A host process that runs (part of) a machine. Read `/proc/PID/smaps` of these to see what is mapped. */
 export interface MachineProcess {
+  /** In the PID namespace of the host program. */
   readonly pid: number
+  /** For people: which part of the machine it runs. Escaped. */
   readonly role: string
 }
 
@@ -143,24 +147,38 @@ export interface Machine extends AsyncDisposable {
   lastLines(): readonly string[]
   /** What is left of the room for devices that was reserved at the start. */
   readonly room: HotplugRoom
-  /** Adds a device while the machine runs. Refused before anything is touched when no slot is left. */
+  /**
+   * Adds a device while the machine runs. Resolves when the monitor has plugged it in; when the guest has seen it, only the guest
+   * can say. One after the other. Default deadline: 10 s.
+   *
+   * Fails with `unsupported` where `capabilities.pmemHotplug` is false, and before anything is touched with `no-slot-left`, or with
+   * `invalid-description`: no readable file of that size, an id that the machine has, more bytes than `room.pmemBytes`. Then
+   * with `monitor-protocol` when the monitor declines, `timed-out` and `aborted`, after which the device may yet appear, and its
+   * slot is lost.
+   */
   addPmem(device: PmemDevice, options?: OperationOptions): ResultAsync<void, MonitorError>
-  /** The same for a disk; there where `capabilities.blockHotplug` says so. */
+  /** The same for a disk, with the same errors; there where `capabilities.blockHotplug` says so. */
   addBlock?(device: BlockDevice, options?: OperationOptions): ResultAsync<void, MonitorError>
   /**
    * Asks the guest to shut down, as its power button would; there where `capabilities.powerButton` says so.
-   * Resolves when the button was pressed: whether the guest obeys is its own matter.
+   * Resolves when the button was pressed: whether the guest obeys is its own matter. Default deadline: 10 s. Fails with
+   * `monitor-protocol`, `timed-out` or `aborted`.
    */
   pressPowerButton?(options?: OperationOptions): ResultAsync<void, MonitorError>
   /**
    * Holds the guest's processors still; there where `capabilities.pause` says so. Its memory and devices stay, and bytes
    * that are sent to it meanwhile wait for it, as far as the channel has room. Its clocks stand or jump, as the monitor has
    * it: whoever resumes a guest tells it the time, and has it draw new entropy. `kill` works as ever. Idempotent.
+   * Default deadline: 10 s. Fails with `monitor-protocol`, also when the machine has ended, and with `timed-out` and `aborted`,
+   * after which it may yet be held still.
    */
   pause?(options?: OperationOptions): ResultAsync<void, MonitorError>
-  /** Lets it go on from where it stood. Idempotent. */
+  /** Lets it go on from where it stood, with the errors of `pause`. Idempotent. */
   resume?(options?: OperationOptions): ResultAsync<void, MonitorError>
-  /** Ends the machine at once. Resolves when its processes are reaped. Idempotent. */
+  /**
+   * Ends the machine at once (SIGKILL). Resolves with how it has ended when its processes are reaped. Idempotent. Default deadline:
+   * 10 s. Fails with `timed-out` or `aborted` when they are killed and not reaped yet: such a process is stuck in the kernel.
+   */
   kill(options?: OperationOptions): ResultAsync<MachineExit, MonitorError>
 }
 
@@ -211,6 +229,13 @@ export interface Monitor {
   readonly kind: string
   readonly accelerator: Accelerator
   readonly capabilities: MonitorCapabilities
-  /** Resolves when the monitor's processes run and the control channel is connected; the guest may still boot. */
+  /**
+   * Resolves when the monitor's processes run and the control channel is connected; the guest may still boot. The caller owns the
+   * machine and disposes it; the files of the description stay the caller's, and have to outlive it. Default deadline: 30 s.
+   *
+   * On failure nothing is left, not even a process: `invalid-description`, `unsupported`, `monitor-missing`, `monitor-died` with the
+   * monitor's last words, `monitor-protocol`, `timed-out`, `aborted`, or `system` where sockets cannot be made in
+   * `machine.directory`.
+   */
   start(machine: MachineDescription, options?: OperationOptions): ResultAsync<Machine, MonitorError>
 }

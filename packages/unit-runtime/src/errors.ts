@@ -74,6 +74,10 @@ export type HostError =
       readonly unit: string
       readonly reason: NotStartedReason
     }
+  /**
+   * The deadline has passed. `step`: what was waited for (`open`, `store`, `guest-kernel`, `monitor`, `agent`, `start`, `view` …).
+   * What was begun has been taken back.
+   */
   | {
       readonly kind: 'timed-out'
       readonly message: string
@@ -81,6 +85,7 @@ export type HostError =
       readonly step: string
       readonly lastLines: readonly string[]
     }
+  /** The caller's signal has aborted. What was begun has been taken back. */
   | { readonly kind: 'aborted'; readonly message: string; readonly unit?: string }
   /** The unit's view could not be started, or its server could not be told what to show. */
   | {
@@ -115,13 +120,16 @@ export type HostError =
       readonly needed: number
       readonly left: number
     }
+  /** The unit has no machine that could do it. `state`: its `UnitState` at that moment. */
   | {
       readonly kind: 'unit-not-running'
       readonly message: string
       readonly unit: string
       readonly state: string
     }
+  /** A unit of this name has not ended on this host yet; names of units are a host's own. Nothing was started. */
   | { readonly kind: 'unit-exists'; readonly message: string; readonly unit: string }
+  /** An option or an argument has no meaning: `field` names it. Nothing was done. */
   | { readonly kind: 'invalid-request'; readonly message: string; readonly field: string }
   /** The function that had a disposable threw; `cause` is what it threw. The unit is gone. */
   | {
@@ -130,8 +138,9 @@ export type HostError =
       readonly unit: string
       readonly cause: unknown
     }
+  /** The host stops or has stopped. Open another. */
   | { readonly kind: 'host-closed'; readonly message: string }
-  /** The host's own files: the state or cache directory cannot be used. */
+  /** The host's own files: the state or cache directory cannot be used. `code`: the system's name of the error, `EACCES` … */
   | {
       readonly kind: 'state'
       readonly message: string

@@ -66,6 +66,10 @@ export interface Host extends AsyncDisposable, DisposableUnits {
    * Starts all units of a graph, or none: when one fails, the others are stopped and its error is returned. Lazy ones
    * are `dormant` then. `deadlineMs` (180 s) is for each unit, from its turn on. Aborting the signal ends the starts and
    * cleans up. The result has the keys of the graph, in their order.
+   *
+   * Fails with `store-failed` (no such path …), `monitor-failed`, `agent-failed`, `kernel-lacks`, `unit-died`, `volume-failed`,
+   * `command-not-started`, `view-failed`, `no-slot-left`, `no-memory-left`, `unit-exists`, `invalid-request`, `timed-out`, `aborted`,
+   * `host-closed` or `state`, with the `unit` that it happened to.
    */
   start<Map extends UnitMap>(graph: Graph<Map>, options?: WaitOptions): ResultAsync<Units<Map>, HostError>
   /**
@@ -73,15 +77,22 @@ export interface Host extends AsyncDisposable, DisposableUnits {
    * many edges of running graphs that closes.
    */
   revokeGrant(name: string): number
-  /** What the units share, read from the kernel. */
+  /**
+   * What the units that run share, in bytes, read from `/proc/PID/smaps` and `/proc/PID/pagemap` of their processes. Default deadline: 60 s.
+   * Fails with `store-failed` where those cannot be read, `timed-out`, `aborted`.
+   */
   sharing(options?: WaitOptions): ResultAsync<SharingReport, HostError>
   /** What a unit of this name has said, also when it has ended. Kept until the host stops. */
   logs(unit: string, options?: LogOptions): AsyncIterable<LogLine>
-  /** Looks for what exists of this host. Also after `stop`, when all of it is empty. */
+  /**
+   * Looks for what exists of this host: processes, sockets, mounts, files. Also after `stop`, when all of it is empty. Default
+   * deadline: 60 s. Fails with `state` where it cannot look, `timed-out`, `aborted`.
+   */
   leftovers(options?: WaitOptions): ResultAsync<Leftovers, HostError>
   /**
    * Stops all units, consumers before their providers, and removes the host's own files. Idempotent; a second
-   * call with `graceMs: 0`, or the abort of the host's signal, ends the grace of the first one.
+   * call with `graceMs: 0`, or the abort of the host's signal, ends the grace of the first one. Fails with the first thing that
+   * could not be ended or removed; the rest is ended all the same, and the next host finds what is left in the journal.
    */
   stop(options?: StopOptions): ResultAsync<void, HostError>
 }

@@ -8,8 +8,14 @@ import type { WaitOptions } from './unit.js'
  * `agent-failed`, whose cause is `file-failed` with a reason.
  */
 export interface UnitFiles {
-  /** Whole or not at all, flushed to its disk; over a file or a link that was there. */
+  /**
+   * Whole or not at all, flushed to its disk; over a file or a link that was there. Fails with `agent-failed`, `unit-not-running`,
+   * `timed-out` and `aborted`, with nothing left behind unless the cause says `outcome: 'unknown'`.
+   */
   put(file: FilePut, content: FileContent, options?: WaitOptions): ResultAsync<void, HostError>
-  /** Whoever gets a file reads it to its end or cancels it. The signal and the deadline cover it to its end. */
+  /**
+   * Whoever gets a file reads it to its end or cancels it. The signal and the deadline cover it to its end. Fails with `agent-failed`,
+   * `unit-not-running`, `timed-out` and `aborted`; what comes later is in the file's `ended`.
+   */
   get(file: FileGet, options?: WaitOptions): ResultAsync<GuestFile, HostError>
 }

@@ -143,19 +143,31 @@ export interface Unit<Name extends string = string> extends AsyncDisposable {
 
   /**
    * Resolves when the unit runs: starts it when it is dormant, waits when it starts or backs off. Its error is that of
-   * the start. The deadline (180 s) and the signal end this wait and not the start.
+   * the start (see `Host.start`), or `unit-not-running` when it has ended for good. The deadline (180 s) and the signal end
+   * this wait and not the start.
    */
   start(options?: WaitOptions): ResultAsync<void, HostError>
   /**
    * Runs a command to its end by argument vector; `argv[0]` is an absolute path in the unit. A command that
-   * fails, cannot be started, is cancelled by the signal or cut by the deadline (300 s) is an outcome, not an error.
+   * fails, cannot be started, is cancelled by the signal or cut by the deadline (300 s) is an outcome, not an error; so is a
+   * unit that is lost meanwhile.
+   *
+   * Fails with `unit-not-running`, `invalid-request` and `agent-failed` (an argument vector that cannot be sent, too many
+   * requests at once).
    */
   exec(argv: readonly string[], options?: ExecOptions): ResultAsync<ExecResult, HostError>
-  /** Starts a command whose streams and end the caller follows. The signal cancels it, and `deadlineMs` where it is given. */
+  /**
+   * Starts a command whose streams and end the caller follows: both streams are to be read or the command stalls when they are
+   * full. The signal cancels it, and `deadlineMs` where it is given. Fails as `exec` does.
+   */
   spawn(argv: readonly string[], options?: SpawnOptions): ResultAsync<GuestProcess, HostError>
   /**
    * Adds store paths and everything they reference while the unit runs; programs that run already see them too.
-   * Paths the unit has are left alone, so doing it again is harmless. After a failure the unit sees what it saw before.
+   * Paths the unit has are left alone, so doing it again is harmless. Default deadline: 120 s.
+   *
+   * After a failure the unit sees what it saw before: `store-failed` (no such path, a damaged one, a full disk), `monitor-failed`
+   * (also `unsupported` as its cause: this host's monitor adds nothing to a running machine), `no-slot-left`, `no-memory-left`,
+   * `view-failed`, `agent-failed`, `kernel-lacks`, `unit-not-running`, `timed-out`, `aborted`.
    */
   inject(reference: ClosureReference, options?: WaitOptions): ResultAsync<InjectReport, HostError>
   /**
@@ -165,14 +177,24 @@ export interface Unit<Name extends string = string> extends AsyncDisposable {
   injectDebug(target: DebugTarget, options?: WaitOptions): ResultAsync<InjectReport & DebugOutput, HostError>
   /**
    * Takes roots away that the unit was started or injected with, and whatever only they needed. The report says what
-   * cannot be taken back from a unit that runs. After a failure the unit sees what it saw before.
+   * cannot be taken back from a unit that runs. Default deadline: 120 s. After a failure the unit sees what it saw before:
+   * `not-granted`, `store-failed`, `agent-failed`, `view-failed`, `unit-not-running`, `timed-out`, `aborted`.
    */
   revoke(reference: ClosureReference, options?: WaitOptions): ResultAsync<RevokeReport, HostError>
-  /** Base names in the unit's `/nix/store`, sorted, as the guest itself reads them. */
+  /**
+   * Base names in the unit's `/nix/store`, sorted, as the guest itself reads them: its claim, escaped and bounded. Default deadline:
+   * 30 s. Fails with `unit-not-running` and `agent-failed`, `timed-out`, `aborted`.
+   */
   storeListing(options?: WaitOptions): ResultAsync<readonly string[], HostError>
-  /** What this unit's processes map, read from the kernel. */
+  /**
+   * What this unit's processes map, in bytes, read from `/proc/PID/smaps` and `/proc/PID/pagemap` of the host. Default deadline: 60 s.
+   * Fails with `store-failed` where those cannot be read, `unit-not-running`, `timed-out`, `aborted`.
+   */
   sharing(options?: WaitOptions): ResultAsync<SharingReport, HostError>
-  /** What its processes on the host take now, and whether the limits of its definition are kept. */
+  /**
+   * What its processes on the host take now, in bytes and milliseconds, read from `/proc`, and whether the limits of its definition
+   * are kept. Fails with `unit-not-running`, and `state` where `/proc` cannot be read.
+   */
   usage(): ResultAsync<UnitUsage, HostError>
   /** The newest lines of console and monitor, oldest first; bounded. */
   lastLines(): readonly string[]
@@ -180,7 +202,8 @@ export interface Unit<Name extends string = string> extends AsyncDisposable {
   logs(options?: LogOptions): AsyncIterable<LogLine>
   /**
    * Ends the unit for good: first what dies with it, then its guest in order, then kills. Idempotent; a second call with
-   * `graceMs: 0` ends the grace of the first.
+   * `graceMs: 0` ends the grace of the first. Fails when something of it could not be ended or removed, and says what: the next
+   * host that opens finds it in the journal.
    */
   stop(options?: StopOptions): ResultAsync<UnitEnd, HostError>
 }

@@ -1,11 +1,15 @@
 import { getSystemErrorName } from 'node:util'
 
-/** Everything that can go wrong with a descriptor. `code` is the kernel's name of the error: `EMFILE` … */
+/**
+ * Everything that can go wrong with a descriptor. `code` is the kernel's name of the error: `EMFILE` …; `call` the system call that
+ * said it; `sentBytes` how many bytes of the message that was being sent the kernel had taken by then.
+ */
 export type UnixFdError =
   /** The process has ended and was reaped, or never existed. */
   | { readonly kind: 'no-such-process'; readonly message: string }
   /** The number now belongs to another process than the one that was meant. */
   | { readonly kind: 'reused-process-id'; readonly message: string; readonly startTime: bigint }
+  /** The kernel does not let this process do it (EPERM, EACCES). */
   | {
       readonly kind: 'permission-denied'
       readonly message: string
@@ -14,6 +18,7 @@ export type UnixFdError =
     }
   /** Nobody listens at the path, or nothing is there. */
   | { readonly kind: 'not-listening'; readonly message: string; readonly path: string; readonly code: string }
+  /** Something is at the path already, whether anybody listens there or not; with the option `lock`, somebody does. */
   | { readonly kind: 'address-in-use'; readonly message: string; readonly path: string }
   /** The listener's queue is full: connect again later. */
   | { readonly kind: 'busy'; readonly message: string }
@@ -33,14 +38,19 @@ export type UnixFdError =
   | { readonly kind: 'packet-truncated'; readonly message: string }
   /** The owner has closed this descriptor. */
   | { readonly kind: 'closed'; readonly message: string; readonly sentBytes: number }
+  /** The signal of the wait has aborted. */
   | { readonly kind: 'aborted'; readonly message: string; readonly sentBytes: number }
+  /** The same, by a deadline: `AbortSignal.timeout` aborts with a reason named `TimeoutError`. */
   | { readonly kind: 'timed-out'; readonly message: string; readonly sentBytes: number }
   /** The process is no child of this one, or somebody has reaped it: its exit status cannot be known. */
   | { readonly kind: 'not-a-child'; readonly message: string }
   /** The file could become shorter while it is mapped, which would kill this program. */
   | { readonly kind: 'may-shrink'; readonly message: string }
+  /** An argument that the call has no meaning for: `argument` names it. The kernel was not asked. */
   | { readonly kind: 'invalid-argument'; readonly message: string; readonly argument: string }
+  /** The native part is not built for this machine: no package with it was installed. */
   | { readonly kind: 'native-missing'; readonly message: string; readonly cause: unknown }
+  /** What the kernel said, where no other kind stands for it. */
   | { readonly kind: 'system'; readonly message: string; readonly call: string; readonly code: string }
 
 /** Those that libuv has no name for. asm-generic/errno.h. */

@@ -129,9 +129,9 @@ export class WaylandProxy implements Disposable {
   }
 
   /** Resolves when the unit may have one more client. */
-  room(): Promise<void> {
-    if (this.#sessions.size < this.policy.limits.connections) return Promise.resolve()
-    return new Promise((resolve) => this.#waiting.push(resolve))
+  async room(): Promise<void> {
+    while (this.#sessions.size >= this.policy.limits.connections)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
   /** Resolves when the unit has no client. */
@@ -149,7 +149,7 @@ export class WaylandProxy implements Disposable {
     const number = this.#nextNumber++
     const session: Session = new Session(this.#context, number, client, compositor, (ending) => {
       this.#sessions.delete(session)
-      if (this.#sessions.size < this.policy.limits.connections) this.#waiting.shift()?.()
+      this.#roomMayBe()
       for (const left of this.#leaving.splice(0)) left()
       this.#onEnd(number, ending)
     })
@@ -161,6 +161,12 @@ export class WaylandProxy implements Disposable {
   setPolicy(policy: Policy): void {
     this.#context.policy = policy
     for (const session of [...this.#sessions]) session.globals.policyChanged()
+    this.#roomMayBe()
+  }
+
+  /** Each looks for itself: some may have given up meanwhile. */
+  #roomMayBe(): void {
+    for (const look of this.#waiting.splice(0)) look()
   }
 
   /** Cuts every client off. Idempotent. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Fd, UnixSocket } from '@spectrum/unix-fd'
 import { afterAll, describe, expect, test } from 'vitest'
 import { parseArguments } from '../src/command/arguments.js'
-import { acceptClients, carryAcrossDomains } from '../src/index.js'
+import { acceptClients, carryAcrossDomains, readPolicy } from '../src/index.js'
 import { linuxCrossDomainPowers } from '../src/linux/descriptors.js'
 import { FakeClient } from './peers/client.js'
 import { FakeCompositor } from './peers/compositor.js'
@@ -54,6 +54,48 @@ describe('the acceptor', () => {
       await third
       for (const one of clients) one.close()
     }))
+
+  test('serves more at a time as soon as a new policy lets it', () =>
+    serving({ connections: 1 }, async (path, unit) => {
+      const clients = [client(path), client(path)]
+      await clients[0]!.start()
+      const second = clients[1]!.start()
+      // Only who waits already can be forgotten.
+      for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+      unit.proxy.setPolicy(readPolicy({ limits: { connections: 2 } })._unsafeUnwrap())
+      await second
+      for (const one of clients) one.close()
+    }))
+
+  test('is not kept waiting by an acceptor before it, which was stopped while it waited for room', async () => {
+    await using unit = new Unit({ limits: { connections: 1 } })
+    const path = join(folder, 'twice')
+    using listener = descriptors.listen(path, 'stream')._unsafeUnwrap()
+    const compositors: FakeCompositor[] = []
+    const connect = () =>
+      descriptors.socketpair('stream').map(([up, host]) => {
+        compositors.push(new FakeCompositor(host))
+        return up
+      })
+    const { client: first } = await unit.started()
+    const serve = (stop: AbortController) =>
+      acceptClients({ proxy: unit.proxy, powers, listener, connect }, stop.signal)
+    const stopped = new AbortController()
+    const before = serve(stopped)
+    stopped.abort()
+    await before
+    const stop = new AbortController()
+    const served = serve(stop)
+    const second = client(path)
+    const started = second.start()
+    first.close()
+    await started
+    stop.abort()
+    await served
+    second.close()
+    unit.proxy.close()
+    for (const compositor of compositors) compositor.close()
+  })
 
   test('lets a unit connect only so fast, and turns nobody away', () => {
     // It stands still until the first have been served, however long that takes.

@@ -61,6 +61,24 @@ async function stopped({ watched }: { readonly watched: Watched }) {
 }
 
 describe('a lazy unit', () => {
+  it('comes up for whoever hears that it sleeps and starts it at once', async () => {
+    const told = await watchedHost({ programs })
+    const ups: Promise<boolean>[] = []
+    told.events.on('unit-state', ({ unit, state }) => {
+      if (state === 'dormant' && ups.length < 2)
+        ups.push(Promise.resolve(told.host.units.get(unit)!.start()).then((up) => up.isOk()))
+    })
+    ;(await told.host.start(graphOf({ when: 'always', backoffMs: 0 })))._unsafeUnwrap()
+    expect(await ups[0]).toBe(true)
+    told.guest('server').crash()
+    await told.reached('server', 'backing-off')
+    await settle()
+    told.clock.advance(0)
+    await settle()
+    expect(await Promise.race([ups[1], settle().then(() => 'still asleep')])).toBe(true)
+    await stopped({ watched: told })
+  })
+
   it('sleeps when its graph has started, in its place, and has no machine', async () => {
     const at = await started()
     expect([...at.host.units.keys()]).toEqual(['client', 'server'])

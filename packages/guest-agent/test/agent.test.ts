@@ -303,7 +303,10 @@ describe('the agent in C', () => {
     [3, 'used by 0'],
   ])('with %i files more to open finds of the users of a path: %s', (more, found) => {
     const alone = ['--user', '--map-root-user', '--pid', '--fork', '--mount-proc', '--kill-child=KILL', '--']
-    const said = execFileSync('unshare', [...alone, built.findUsers, String(more)], { timeout: 60_000 })
+    const said = execFileSync('unshare', [...alone, built.findUsers, String(more)], {
+      timeout: 60_000,
+      killSignal: 'SIGKILL',
+    })
     expect(said.toString()).toBe(`${found}\n`)
   })
 })

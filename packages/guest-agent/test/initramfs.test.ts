@@ -21,6 +21,8 @@ it('writes an archive that cpio unpacks to the same files and modes', () => {
     execFileSync('cpio', ['--extract', '--make-directories', '--quiet'], {
       cwd: directory,
       input: buildInitramfs(parts),
+      timeout: 60_000,
+      killSignal: 'SIGKILL',
     })
     expect(readFileSync(join(directory, 'init'), 'utf8')).toBe('an agent')
     expect(statSync(join(directory, 'init')).mode & 0o7777).toBe(0o555)

@@ -57,6 +57,16 @@ describe('the crosvm driver, when crosvm misbehaves', { timeout: 60_000 }, () =>
   const running = async (run: string, port?: string): Promise<Machine> =>
     (await start(CONNECT + run, { answer: READY, ...(port === undefined ? {} : { port }) }))._unsafeUnwrap()
 
+  /** Lets a stub do something when the test has come as far as that, however long it takes. */
+  const signpost = () => {
+    const path = join(workshop.directory, 'signpost')
+    return {
+      condition: (then: string) =>
+        `setInterval(() => require('node:fs').existsSync('${path}') && ${then}, 10);`,
+      fulfil: () => writeFileSync(path, ''),
+    }
+  }
+
   it('says which binary is missing', async () => {
     const monitor = crosvmMonitor(powers(READY), { binary: 'crosvm-of-nobody' })
     const error = (await monitor.start(await workshop.machine()))._unsafeUnwrapErr()
@@ -109,15 +119,19 @@ describe('the crosvm driver, when crosvm misbehaves', { timeout: 60_000 }, () =>
     [34, { kind: 'failed', reason: 'guest-panicked', code: 34 }],
     [36, { kind: 'failed', reason: 'monitor-failed', code: 36 }],
   ])('tells from status %i how a machine ended', async (status, exit) => {
+    const { condition, fulfil } = signpost()
     await using machine = await running(
-      `guest.on('error', () => {}); setTimeout(() => process.exit(${status}), 300)`,
+      `guest.on('error', () => {}); ${condition(`process.exit(${status})`)}`,
     )
+    fulfil()
     expect(await machine.exit).toMatchObject(exit)
   })
 
   it('ends a machine whose control port has died', async () => {
-    const dying = `net.createServer(() => setTimeout(() => process.exit(3), 300)).listen(value('--socket-path')); await control()`
+    const { condition, fulfil } = signpost()
+    const dying = `net.createServer().listen(value('--socket-path')); await control(); ${condition('process.exit(3)')}`
     await using machine = await running('', dying)
+    fulfil()
     expect(await machine.exit).toMatchObject({ kind: 'signalled', signal: 'SIGKILL' })
   })
 

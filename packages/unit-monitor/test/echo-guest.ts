@@ -55,7 +55,10 @@ function cpioEntry(name: string, mode: number, data: Uint8Array, inode: number):
 export function buildEchoInitramfs(kernel: GuestKernel, directory: string): string {
   const init = join(directory, 'init')
   const source = fileURLToPath(new URL('./guest/echo-init.c', import.meta.url))
-  execFileSync('gcc', ['-static', '-Os', '-s', '-Wall', '-Wextra', '-Werror', '-o', init, source])
+  execFileSync('gcc', ['-static', '-Os', '-s', '-Wall', '-Wextra', '-Werror', '-o', init, source], {
+    timeout: 100_000,
+    killSignal: 'SIGKILL',
+  })
   const entries: [string, number, Uint8Array][] = [
     ['dev', 0o040755, Buffer.alloc(0)],
     ['modules', 0o040755, Buffer.alloc(0)],

@@ -30,7 +30,7 @@ describe('one-shot sockets', () => {
     using listener = await powers.sockets.listen(`${directory}/s`)
     expect(statSync(listener.path).mode & 0o777).toBe(0o600)
     const peer = connect(listener.path)
-    const channel = await listener.accept(AbortSignal.timeout(2_000))
+    const channel = await listener.accept(AbortSignal.timeout(30_000))
     expect(existsSync(listener.path)).toBe(false)
     peer.write('hello')
     for await (const bytes of channel.incoming) {
@@ -56,14 +56,13 @@ describe('one-shot sockets', () => {
     listener[Symbol.dispose]()
     await expect(waiting).rejects.toThrow('closed')
     expect(readdirSync(directory)).toEqual([])
-    await new Promise((resolve) => setImmediate(resolve))
-    expect(readdirSync('/proc/self/fd').length).toBe(before)
+    await expect.poll(() => readdirSync('/proc/self/fd').length).toBe(before)
   })
 
   it('push back on a writer whose peer does not read', async () => {
     using listener = await powers.sockets.listen(`${directory}/s`)
     const peer = connect(listener.path).pause()
-    const channel = await listener.accept(AbortSignal.timeout(2_000))
+    const channel = await listener.accept(AbortSignal.timeout(30_000))
     const block = Buffer.alloc(256 * 1024, 7)
     let accepted = 0
     const writing = (async () => {
@@ -80,7 +79,7 @@ describe('one-shot sockets', () => {
   it('end the incoming bytes and refuse the outgoing ones when the peer closes', async () => {
     using listener = await powers.sockets.listen(`${directory}/s`)
     const peer = connect(listener.path)
-    const channel = await listener.accept(AbortSignal.timeout(2_000))
+    const channel = await listener.accept(AbortSignal.timeout(30_000))
     peer.end('last')
     const chunks: Buffer[] = []
     for await (const bytes of channel.incoming) chunks.push(Buffer.from(bytes))
@@ -136,20 +135,7 @@ describe('processes', () => {
     await expect(missing).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
-  it('die with the program that started them, however it dies', async () => {
-    const script = `import { linuxPowers } from '@spectrum/unit-monitor/linux'
-      void (async () => {
-        const child = await linuxPowers().processes.spawn({ file: 'sleep', argv: ['60'], role: 'test' })
-        process.stdout.write(child.pid + '\\n')
-      })()`
-    const host = node(script, ['ignore', 'pipe', 'inherit'])
-    const pid = Number((await firstChunk(host)).trim())
-    await until(() => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'sleep\n')
-    host.kill('SIGKILL')
-    await until(
-      () => !existsSync(`/proc/${pid}`) || /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')),
-    )
-  })
+  it('die with the program that started them, however it dies', () => dieWithTheirHost({}))
 })
 
 describe('powerless processes', () => {
@@ -175,20 +161,7 @@ describe('powerless processes', () => {
     expect(await child.exit).toEqual({ kind: 'signalled', signal: 'SIGKILL' })
   })
 
-  it('die with the program that started them, however it dies', async () => {
-    const script = `import { linuxPowers } from '@spectrum/unit-monitor/linux'
-      void (async () => {
-        const child = await linuxPowers().processes.spawn({ file: 'sleep', argv: ['60'], role: 'test', powerless: true })
-        process.stdout.write(child.pid + '\\n')
-      })()`
-    const host = node(script, ['ignore', 'pipe', 'inherit'])
-    const pid = Number((await firstChunk(host)).trim())
-    await until(() => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'sleep\n')
-    host.kill('SIGKILL')
-    await until(
-      () => !existsSync(`/proc/${pid}`) || /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')),
-    )
-  })
+  it('die with the program that started them, however it dies', () => dieWithTheirHost({ powerless: true }))
 
   it('run without namespaces where there are none to have, and say so first', async () => {
     // An unshare that is refused, before the real one on the search path.
@@ -293,6 +266,7 @@ describe('enclosed processes', () => {
     execFileSync('gcc', ['-xc', '-Wall', '-Wextra', '-Werror', '-o', adopter, '-'], {
       input: source,
       timeout: 60_000,
+      killSignal: 'SIGKILL',
     })
     const script = `import { linuxPowers } from '@spectrum/unit-monitor/linux'
       void (async () => {
@@ -338,6 +312,29 @@ function marked(mark: string): number {
       return false
     }
   }).length
+}
+
+/** A host of its own starts `sleep`, and is killed. */
+async function dieWithTheirHost(how: Pick<SpawnRequest, 'powerless'>): Promise<void> {
+  const request: SpawnRequest = { file: 'sleep', argv: ['60'], role: 'test', ...how }
+  const script = `import { linuxPowers } from '@spectrum/unit-monitor/linux'
+    void (async () => {
+      const child = await linuxPowers().processes.spawn(${JSON.stringify(request)})
+      process.stdout.write(child.pid + '\\n')
+    })()`
+  const host = node(script, ['ignore', 'pipe', 'inherit'])
+  const pid = Number((await firstChunk(host)).trim())
+  const told = (file: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/${file}`, 'utf8')
+    } catch {
+      // Gone, and be it between two looks.
+      return ''
+    }
+  }
+  await until(() => told('comm') === 'sleep\n')
+  host.kill('SIGKILL')
+  await until(() => ['', 'Z'].includes(/^State:\s+(\w)/m.exec(told('status'))?.[1] ?? ''))
 }
 
 async function text(child: SpawnedProcess): Promise<string> {

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const out = `${root}build/test`
+const bounds = { timeout: 100_000, killSignal: 'SIGKILL' } as const
 
 /** Builds what the tests run, when its sources are newer. */
 export function buildTestPrograms(): {
@@ -12,15 +13,8 @@ export function buildTestPrograms(): {
   readonly findUsers: string
   readonly probe: string
 } {
-  execFileSync('flock', [
-    `${root}agent/Makefile`,
-    'make',
-    '--silent',
-    '-C',
-    `${root}agent`,
-    `OUT=${out}`,
-    'test',
-  ])
+  const make = ['make', '--silent', '-C', `${root}agent`, `OUT=${out}`, 'test']
+  execFileSync('flock', [`${root}agent/Makefile`, ...make], bounds)
   return {
     agentAsan: `${out}/agent-asan`,
     agentPlain: `${out}/agent-plain`,
@@ -32,5 +26,5 @@ export function buildTestPrograms(): {
 
 /** Builds the agent itself. */
 export function buildAgent(): void {
-  execFileSync('flock', [`${root}agent/Makefile`, process.execPath, `${root}build-agent.mjs`])
+  execFileSync('flock', [`${root}agent/Makefile`, process.execPath, `${root}build-agent.mjs`], bounds)
 }

@@ -75,7 +75,8 @@ describe.skipIf('missing' in kernel)('a real QEMU (skipped where there is no gue
       const socket = (name: string) => `${description.directory}/${name}`
       const sockets = { console: socket('a'), control: socket('b'), qmp: socket('c') }
       const argv = qemuArguments(description, { accelerator: ACCELERATOR, sockets })._unsafeUnwrap()
-      const { status, stderr } = spawnSync('qemu-system-x86_64', argv, { timeout: 10_000, encoding: 'utf8' })
+      const bounds = { timeout: 60_000, killSignal: 'SIGKILL', encoding: 'utf8' } as const
+      const { status, stderr } = spawnSync('qemu-system-x86_64', argv, bounds)
       expect(status).toBe(1)
       expect(stderr).toContain('No such file or directory')
     }))

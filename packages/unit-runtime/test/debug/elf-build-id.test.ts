@@ -18,9 +18,10 @@ describe('the build id', () => {
     try {
       const at = (name: string) => join(directory, name)
       writeFileSync(at('a.c'), 'int main(void) { return 0; }\n')
-      execFileSync('gcc', ['-g', `-Wl,--build-id=0x${ID}`, '-o', at('a'), at('a.c')])
-      execFileSync('objcopy', ['--only-keep-debug', at('a'), at('a.debug')])
-      execFileSync('gcc', ['-Wl,--build-id=none', '-o', at('none'), at('a.c')])
+      const bounds = { timeout: 60_000, killSignal: 'SIGKILL' } as const
+      execFileSync('gcc', ['-g', `-Wl,--build-id=0x${ID}`, '-o', at('a'), at('a.c')], bounds)
+      execFileSync('objcopy', ['--only-keep-debug', at('a'), at('a.debug')], bounds)
+      execFileSync('gcc', ['-Wl,--build-id=none', '-o', at('none'), at('a.c')], bounds)
       for (const name of ['a', 'a.debug'])
         expect((await read(readFileSync(at(name))))._unsafeUnwrap()).toBe(ID)
       expect((await refusal(readFileSync(at('none')))).kind).toBe('no-build-id')

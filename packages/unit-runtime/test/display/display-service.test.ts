@@ -41,11 +41,12 @@ beforeEach(() => {
   spawning = () => {}
 })
 
-afterEach(() => {
+afterEach(async () => {
   expect([...running].map(({ role }) => role)).toEqual([])
   expect(readdirSync(root)).toEqual([])
   rmSync(root, { recursive: true })
-  expect(liveFds()).toBe(before)
+  // The fakes close their ends when they hear of it.
+  await expect.poll(() => liveFds()).toBe(before)
 })
 
 let directories = 0
@@ -175,7 +176,7 @@ it('gives a unit one proxy for all of its programs, and each program a waypipe, 
     titlePrefix: '[mail] ',
     appIdPrefix: 'unit.mail.',
   })
-  expect(lines).toContain('mail: unit mail: waypipe says \\x07')
+  await expect.poll(() => lines).toContain('mail: unit mail: waypipe says \\x07')
   one.leave()
   await served[0]
   expect(roles()).toEqual([

@@ -151,10 +151,10 @@ describe('a real unit', () => {
       mounts: [],
       files: [],
     })
-    expect(openDescriptors().filter((target) => target.includes(root) || target.includes('pidfd'))).toEqual(
-      [],
-    )
-    expect(openDescriptors().filter((target) => target.startsWith('socket:'))).toEqual(socketsBefore)
+    const own = () => openDescriptors().filter((target) => target.includes(root) || target.includes('pidfd'))
+    await expect.poll(own).toEqual([])
+    const sockets = () => openDescriptors().filter((target) => target.startsWith('socket:'))
+    await expect.poll(sockets).toEqual(socketsBefore)
     expect(await findRemains(`${root}/state`, `${root}/cache`)).toEqual({
       processes: [],
       mounts: [],

@@ -36,7 +36,10 @@ const takeAndGive = async (request: Partial<VolumeRequest> = {}) => {
 /** Blocks of the file system, by the kernel's own tool. */
 const blocks = () => {
   const program = existsSync('/usr/sbin/dumpe2fs') ? '/usr/sbin/dumpe2fs' : 'dumpe2fs'
-  const said = execFileSync(program, ['-h', path], { encoding: 'utf8', stdio: 'pipe', timeout: 20_000 })
+  const said = execFileSync(program, ['-h', path], {
+    ...{ encoding: 'utf8', stdio: 'pipe' },
+    ...{ timeout: 60_000, killSignal: 'SIGKILL' },
+  } as const)
   const of = (name: string) => Number(new RegExp(`^${name}: +([0-9]+)$`, 'm').exec(said)?.[1])
   return of('Block count') * of('Block size')
 }

@@ -20,7 +20,10 @@ export class EventFd implements Disposable {
     this.fd = fd
   }
 
-  /** Adds 1 to 2^64 - 2. `busy` when the sum would exceed that: somebody has to take first. */
+  /**
+   * Adds 1 to 2^64 - 2. Errors: `busy` when the sum would exceed that, and somebody has to take first; `invalid-argument`, `closed`,
+   * `system`.
+   */
   add(amount: bigint): Result<void, UnixFdError> {
     if (amount < 1n || amount > MOST) return err(invalidArgument('amount', `add 1 to ${MOST}`))
     return this.#write(new Uint8Array(BigUint64Array.of(amount).buffer))
@@ -44,7 +47,7 @@ export class EventFd implements Disposable {
     return err({ kind: 'busy', message: 'the counter is full: take from it first' })
   }
 
-  /** Waits until the counter is not zero, and takes all of it. */
+  /** Waits until the counter is not zero, and takes all of it. Errors: `closed`, `aborted`, `timed-out`, `system`. */
   take(signal: AbortSignal): ResultAsync<bigint, UnixFdError> {
     return new ResultAsync(this.#take(signal))
   }

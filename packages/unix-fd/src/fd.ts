@@ -131,7 +131,7 @@ export class Fd implements Disposable {
     this.close()
   }
 
-  /** A second descriptor for the same open file (F_DUPFD_CLOEXEC), owned by the caller. */
+  /** A second descriptor for the same open file (F_DUPFD_CLOEXEC), owned by the caller. Errors: `closed`, `system`. */
   duplicate(): Result<Fd, UnixFdError> {
     if (this.closed) return err(closedError())
     const result = this.#calls.duplicate(this.#number)
@@ -140,7 +140,8 @@ export class Fd implements Disposable {
 
   /**
    * Resolves when a call of that direction would not block, or when the descriptor has an error or an end to
-   * report. It may resolve spuriously: call again on EAGAIN. `signal` bounds the wait.
+   * report. It may resolve spuriously: call again on EAGAIN. `signal` bounds the wait. Errors: `closed` (also while it waits),
+   * `aborted`, `timed-out`, `system`.
    */
   ready(interest: Interest, signal: AbortSignal): ResultAsync<void, UnixFdError> {
     return new ResultAsync(this.#wait(interest === 'readable' ? READABLE : WRITABLE, signal))
@@ -149,7 +150,8 @@ export class Fd implements Disposable {
   /**
    * Calls back in every turn of the event loop in which a call of that direction would not block, or the
    * descriptor has an error or an end to report: until the watch or the descriptor closes. Cheaper than
-   * `ready` for whoever reads all the time, because nothing is made per wait. It keeps the program alive.
+   * `ready` for whoever reads all the time, because nothing is made per wait. It keeps the program alive. Errors: `closed`,
+   * `system`.
    */
   onReady(interest: Interest, callback: () => void): Result<ReadyWatch, UnixFdError> {
     if (this.closed) return err(closedError())

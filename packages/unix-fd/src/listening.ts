@@ -21,6 +21,7 @@ const LONGEST_PAUSE_MS = 1_000
 export interface BackOff {
   /** EMFILE or ENFILE: too many descriptors are open, here or on the machine. ENOBUFS, ENOMEM: memory. */
   readonly code: string
+  /** Milliseconds until it is tried again. */
   readonly pauseMs: number
 }
 
@@ -69,7 +70,8 @@ export class Listener implements Disposable {
 
   /**
    * The next peer. A peer that left before its turn is passed over. While too many descriptors are open the peer
-   * stays in the queue, and this tries again after 10 ms, then after twice as long, up to 1 s, until `signal`.
+   * stays in the queue, and this tries again after 10 ms, then after twice as long, up to 1 s, until `signal`. The socket is
+   * the caller's. Errors: `closed`, `aborted`, `timed-out`, `system`.
    */
   accept(signal: AbortSignal, options: AcceptOptions = {}): ResultAsync<UnixSocket, UnixFdError> {
     return new ResultAsync(this.#accept(signal, options))

@@ -67,7 +67,10 @@ export class Mapping implements Disposable {
     return new Uint8Array(this.#memory)
   }
 
-  /** The bytes as they are now: a copy that nobody can change behind the parser's back. */
+  /**
+   * The bytes as they are now: a copy that nobody can change behind the parser's back. Both in bytes; by default all of it. Errors:
+   * `closed`, `invalid-argument` (not within the mapping).
+   */
   copy(offset = 0, length = this.length - offset): Result<Uint8Array, UnixFdError> {
     if (this.#memory === undefined) return err(closedError())
     const within = Number.isInteger(offset) && Number.isInteger(length) && offset >= 0 && length >= 0

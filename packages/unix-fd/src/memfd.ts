@@ -68,7 +68,7 @@ export class Memfd implements Disposable {
     return result < 0 ? err(systemError('fcntl(F_ADD_SEALS)', result)) : ok()
   }
 
-  /** What is forbidden from now on, from F_GET_SEALS. */
+  /** What is forbidden from now on, from F_GET_SEALS. Errors: `closed`, `system`. */
   seals(): Result<readonly Seal[], UnixFdError> {
     return sealsOf(this.#calls, this.fd)
   }

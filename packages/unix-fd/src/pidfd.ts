@@ -31,7 +31,10 @@ export class Pidfd implements Disposable {
     this.startTime = startTime
   }
 
-  /** Sends signal `number` (0 to 64; 0 only asks whether it exists, and a zombie does). pidfd_send_signal(2). */
+  /**
+   * Sends signal `number` (0 to 64; 0 only asks whether it exists, and a zombie does). pidfd_send_signal(2). Errors:
+   * `no-such-process`, `permission-denied`, `invalid-argument`, `closed`, `system`.
+   */
   sendSignal(number: number): Result<void, UnixFdError> {
     if (!Number.isInteger(number) || number < 0 || number > MOST_SIGNAL) {
       return err(invalidArgument('number', `${number} is not a signal: use 0 to ${MOST_SIGNAL}`))
@@ -44,7 +47,10 @@ export class Pidfd implements Disposable {
     )
   }
 
-  /** Resolves when the process has ended, whoever's child it is; reaping is its parent's. `signal` bounds the wait. */
+  /**
+   * Resolves when the process has ended, whoever's child it is; reaping is its parent's. `signal` bounds the wait. Errors: `closed`,
+   * `aborted`, `timed-out`, `system`.
+   */
   exited(signal: AbortSignal): ResultAsync<void, UnixFdError> {
     return this.fd.ready('readable', signal)
   }

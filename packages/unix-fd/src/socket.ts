@@ -31,7 +31,9 @@ export type Attached = readonly Fd[] | Inbox
 export interface PeerCredentials {
   /** Of the process that called connect or socketpair, at that time: it may have ended since. */
   readonly pid: number
+  /** Its effective user then, in the user namespace of this process. */
   readonly uid: number
+  /** Its effective group then. */
   readonly gid: number
 }
 
@@ -81,7 +83,8 @@ export class UnixSocket implements Disposable {
    * Sends all bytes, waiting while the peer does not read. `bytes` and `fds` are borrowed until it resolves;
    * the kernel gives the peer duplicates. Descriptors travel with the first byte, so at least one is needed,
    * and at most 253 fit. A stream send that failed half-way (`sentBytes` > 0) leaves the peer within a message:
-   * later sends answer `broken-stream`.
+   * later sends answer `broken-stream`. Errors besides: `peer-gone`, `closed`, `aborted` and `timed-out` by the signal, each with
+   * `sentBytes`; `invalid-argument`, `system`.
    */
   send(
     bytes: Uint8Array,
@@ -104,7 +107,8 @@ export class UnixSocket implements Disposable {
   /**
    * Sends what the kernel takes right now, and says how many bytes that was. 0: nothing went out, no descriptor
    * either; wait until it is writable, or use `send`. More than 0: every descriptor went with them, and on a
-   * stream the rest of the bytes is still the caller's to send, without descriptors. Also 0 while a `send` waits.
+   * stream the rest of the bytes is still the caller's to send, without descriptors. Also 0 while a `send` waits. Errors as
+   * `send`.
    */
   trySend(bytes: Uint8Array, fds: Attached = NONE): Result<number, UnixFdError> {
     const wrong = checkMessage(bytes, fds)
@@ -117,7 +121,9 @@ export class UnixSocket implements Disposable {
 
   /**
    * Waits for the next bytes (stream) or packet (seqpacket). At most `maxBytes` (default 64 KiB) and `maxFds`
-   * (default 0, at most 253). More descriptors than that are fatal: the socket closes.
+   * (default 0, at most 253). More descriptors than that are fatal: the socket closes (`descriptors-truncated`). A packet
+   * that is longer is lost (`packet-truncated`). Errors besides: `peer-gone`, `closed`, `aborted`, `timed-out`, `invalid-argument`,
+   * `system`.
    */
   receive(options: Room & { readonly signal: AbortSignal }): ResultAsync<Received, UnixFdError> {
     const { maxBytes = DEFAULT_BYTES, maxFds = 0, signal } = options
@@ -146,7 +152,7 @@ export class UnixSocket implements Disposable {
     return found
   }
 
-  /** Who made the other end: SO_PEERCRED. */
+  /** Who made the other end: SO_PEERCRED of unix(7). Errors: `closed`, `system`. */
   peerCredentials(): Result<PeerCredentials, UnixFdError> {
     if (this.fd.closed) return err(closedError())
     const out = new Int32Array(3)
@@ -155,7 +161,7 @@ export class UnixSocket implements Disposable {
     return ok({ pid: out[0]!, uid: out[1]! >>> 0, gid: out[2]! >>> 0 })
   }
 
-  /** Tells the peer that nothing more will be sent: it reads an end. Receiving goes on. */
+  /** Tells the peer that nothing more will be sent (shutdown(2)): it reads an end. Receiving goes on. Errors: `closed`, `system`. */
   finish(): Result<void, UnixFdError> {
     if (this.fd.closed) return err(closedError())
     const result = this.#calls.shutdown(this.fd.number, this.#calls.constants.SHUT_WR)

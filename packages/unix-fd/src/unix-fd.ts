@@ -25,7 +25,7 @@ export interface UnixFd {
    * that started then. Errors: `no-such-process`, `reused-process-id`, `permission-denied`, `system`.
    */
   openPidfd(pid: number, options?: { readonly startTime?: bigint }): Result<Pidfd, UnixFdError>
-  /** Two connected sockets. Both are the caller's. */
+  /** Two connected sockets (socketpair(2)). Both are the caller's. Errors: `system` (EMFILE …). */
   socketpair(type: SocketType): Result<[UnixSocket, UnixSocket], UnixFdError>
   /** Errors: `not-listening`, `busy`, `permission-denied`, `invalid-argument`, `system` (EPROTOTYPE: other type). */
   connect(path: string, type: SocketType): Result<UnixSocket, UnixFdError>
@@ -40,18 +40,21 @@ export interface UnixFd {
    * opened or sealed for it), `invalid-argument` (bounds, no regular file), `closed`, `system`.
    */
   map(fd: Fd, options: MapOptions): Result<Mapping, UnixFdError>
-  /** `size` in bytes, zeroes; default 0. */
+  /**
+   * An anonymous file (memfd_create(2)) that can be sealed, the caller's. `size` in bytes, zeroes; default 0. Errors:
+   * `invalid-argument` (a name of more than 249 bytes, or with NUL), `system`.
+   */
   createMemfd(name: string, options?: { readonly size?: number }): Result<Memfd, UnixFdError>
-  /** What is forbidden with a memfd, also one that arrived, from F_GET_SEALS. */
+  /** What is forbidden with a memfd, also one that arrived, from F_GET_SEALS. Errors: `closed`, `system` (EINVAL: it is none). */
   sealsOf(fd: Fd): Result<readonly Seal[], UnixFdError>
-  /** A counter of 64 bits that can be waited for (eventfd(2)). */
+  /** A counter of 64 bits that can be waited for (eventfd(2)), the caller's. Errors: `system`. */
   createEventFd(): Result<EventFd, UnixFdError>
   /**
    * Takes over an eventfd that came from elsewhere and makes it non-blocking, for everybody who has it. Errors:
    * `invalid-argument` (it is none; `fd` stays the caller's), `closed`, `system`.
    */
   adoptEventFd(fd: Fd): Result<EventFd, UnixFdError>
-  /** A pipe (pipe2(2)); both ends block unless asked not to. */
+  /** A pipe (pipe2(2)); both ends are the caller's, and block unless asked not to. Errors: `system`. */
   createPipe(options?: { readonly nonBlocking?: boolean }): Result<Pipe, UnixFdError>
   /**
    * An absolute path, without following a symbolic link at its end. Errors: `permission-denied`, `system` (`code`:

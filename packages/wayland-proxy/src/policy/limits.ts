@@ -4,14 +4,21 @@ export interface Limits {
   readonly connections: number
   /** How many connections a unit may open per second, on average; as many again may come at once. */
   readonly connectionsPerSecond: number
-  /** Objects per client, alive at a time; the same for those of one kind. */
+  /** Objects per client, of all kinds, alive at a time. */
   readonly objects: number
+  /** `wl_surface` per client, alive at a time. */
   readonly surfaces: number
+  /** `xdg_toplevel`, which are windows, per client. */
   readonly toplevels: number
+  /** `xdg_popup` per client: menus, tooltips. */
   readonly popups: number
+  /** `wl_buffer` per client. */
   readonly buffers: number
+  /** `wl_shm_pool` per client, each of which is a mapping of memory. */
   readonly pools: number
+  /** `wl_region` per client. */
   readonly regions: number
+  /** `wl_registry` per client, each of which is told of every global. */
   readonly registries: number
   /** Frame callbacks that the compositor has not answered. */
   readonly callbacks: number
@@ -19,9 +26,11 @@ export interface Limits {
   readonly unconfirmed: number
   /** Objects of all clients of the unit together. */
   readonly objectsPerUnit: number
-  /** Bytes of one shared memory pool, and of all pools of the unit. */
+  /** Bytes of one shared memory pool. */
   readonly poolBytes: number
+  /** Bytes of all pools of the unit together. */
   readonly poolBytesPerUnit: number
+  /** Rectangles added to or taken from one region. */
   readonly rectanglesPerRegion: number
   /** Damage rectangles of one commit; more become one that covers the surface. */
   readonly damageRectangles: number
@@ -33,8 +42,9 @@ export interface Limits {
   readonly unclaimedDescriptors: number
   /** Descriptors that the proxy holds for the unit at a time. */
   readonly descriptorsPerUnit: number
-  /** How much one client is served before the others have their turn. */
+  /** How many messages of one client are served before the others have their turn. */
   readonly messagesPerTurn: number
+  /** For how long at most it is served before that. */
   readonly millisecondsPerTurn: number
   /** Requests per second of one client on average; 0: no limit but the turns. More wait. */
   readonly requestsPerSecond: number

@@ -27,8 +27,9 @@ export interface ClipboardPolicy {
   readonly mode: 'off' | 'internal' | 'paste-in' | 'copy-out' | 'both'
   /** Whether each crossing of the unit's border is asked about. */
   readonly confirm: boolean
-  /** Of one transfer across the unit's border. */
+  /** Bytes of one transfer across the unit's border. */
   readonly maxBytes: number
+  /** How many types one offer may name. */
   readonly maxMimeTypes: number
   /** What may cross: exact types, or `text/*`. */
   readonly mimeTypes: readonly string[]

@@ -11,6 +11,7 @@ export const MOST_MESSAGE_BYTES = 4096
 export interface Frame {
   /** The object that the message is sent to (request) or comes from (event). */
   readonly objectId: number
+  /** Which request or event of the object's interface it is, counted from 0 in the order of its XML. */
   readonly opcode: number
   /** The whole message with its header: a view into the given bytes, not a copy. */
   readonly bytes: Uint8Array

@@ -1,7 +1,7 @@
 import { mkdtempSync, openSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Fd, UnixSocket } from '@spectrum/unix-fd'
+import { type Fd, liveFds, type UnixSocket } from '@spectrum/unix-fd'
 import { afterAll, describe, expect, test } from 'vitest'
 import { parseArguments } from '../src/command/arguments.js'
 import { acceptClients, carryAcrossDomains, readPolicy } from '../src/index.js'
@@ -167,6 +167,16 @@ describe('the way through crosvm', () => {
     }
     writer.close()
     two.close()
+  })
+
+  test('carries no file that it cannot read, and leaves nothing of it', () => {
+    const path = join(folder, 'written')
+    writeFileSync(path, 'xkb_keymap {}')
+    const before = liveFds()
+    const file = descriptors.adopt(openSync(path, 'a'))
+    expect(carry(file)._unsafeUnwrapErr()).toContain('EBADF')
+    expect(file.closed).toBe(true)
+    expect(liveFds()).toBe(before)
   })
 
   test('leaves an event out whose descriptor it cannot carry, and the client goes on', async () => {

@@ -1,7 +1,8 @@
 import { readlinkSync, readSync } from 'node:fs'
-import type { Fd, UnixFd, UnixFdError } from '@spectrum/unix-fd'
+import type { Fd, Memfd, UnixFd, UnixFdError } from '@spectrum/unix-fd'
 import { err, ok, type Result } from 'neverthrow'
 import type { CrossDomainPowers } from '../transport/cross-domain.js'
+import { codeOf } from './errno.js'
 
 const PIECE = 64 * 1024
 
@@ -15,29 +16,35 @@ export function linuxCrossDomainPowers(descriptors: UnixFd): CrossDomainPowers {
 }
 
 function copy(descriptors: UnixFd, fd: Fd, bytes: number): Result<Fd, UnixFdError> {
-  const created = descriptors.createMemfd('copy')
-  if (created.isErr()) return err(created.error)
-  const memfd = created.value
+  return descriptors.createMemfd('copy').andThen((memfd) =>
+    fill(memfd, fd, bytes)
+      .andThen(() => memfd.resize(bytes))
+      .andThen(() => memfd.addSeals('shrink', 'grow', 'seal'))
+      .map(() => memfd.fd)
+      .mapErr((error) => {
+        memfd.close()
+        return error
+      }),
+  )
+}
+
+function fill(memfd: Memfd, fd: Fd, bytes: number): Result<void, UnixFdError> {
   const piece = new Uint8Array(PIECE)
-  let position = 0
-  while (position < bytes) {
-    const read = readSync(fd.number, piece, 0, Math.min(PIECE, bytes - position), position)
+  for (let position = 0; position < bytes; ) {
+    let read: number
+    try {
+      read = readSync(fd.number, piece, 0, Math.min(PIECE, bytes - position), position)
+    } catch (failure) {
+      const code = codeOf(failure)
+      return err({ kind: 'system', call: 'read', code, message: `a file that cannot be read (${code})` })
+    }
     // A file that has become shorter: the rest is zero, as a mapping's would not be.
     if (read === 0) break
     const written = memfd.write(piece.subarray(0, read))
-    if (written.isErr()) {
-      memfd.close()
-      return err(written.error)
-    }
+    if (written.isErr()) return err(written.error)
     position += read
   }
-  const sized = memfd.resize(bytes)
-  if (sized.isErr()) {
-    memfd.close()
-    return err(sized.error)
-  }
-  memfd.addSeals('shrink', 'grow', 'seal')
-  return ok(memfd.fd)
+  return ok()
 }
 
 /** Of a fixed size. Not sealed against writing: compositors map what they get for both. */

@@ -2,6 +2,7 @@ import { constants, openSync, readSync, writeSync } from 'node:fs'
 import type { Fd, UnixFd, UnixFdError } from '@spectrum/unix-fd'
 import { err, ok, type Result } from 'neverthrow'
 import type { PipePowers } from '../relay/unit-context.js'
+import { codeOf } from './errno.js'
 
 /** Pipes of this machine. */
 export function linuxPipes(descriptors: UnixFd): PipePowers {
@@ -39,8 +40,4 @@ function attempt(call: () => number): number | 'again' | 'failed' {
     const code = codeOf(failure)
     return code === 'EAGAIN' || code === 'EINTR' ? 'again' : 'failed'
   }
-}
-
-function codeOf(failure: unknown): string {
-  return (failure as { code?: string }).code ?? 'unknown'
 }

@@ -303,6 +303,7 @@ export class OpenHost implements Host {
 
   #log(unit: string, { source, text }: { readonly source: LogSource; readonly text: string }): void {
     const line = this.#logs.add(unit, source, text)
+    if (line === undefined) return
     emit(this.events, 'log', { unit, ...line })
     const handle = this.#units.units.get(unit)
     if (handle !== undefined) emit(handle.events, 'log', line)

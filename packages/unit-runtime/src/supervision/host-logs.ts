@@ -28,8 +28,9 @@ export class HostLogs {
     return log
   }
 
-  add(unit: string, source: LogSource, text: string): LogLine {
-    return this.of(unit).add(source, text)
+  /** Undefined for a unit of which nothing is kept any more: its machine may have had last words. */
+  add(unit: string, source: LogSource, text: string): LogLine | undefined {
+    return this.#logs.get(unit)?.add(source, text)
   }
 
   /** Empty for a unit that there has never been. */

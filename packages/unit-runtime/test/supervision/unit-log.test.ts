@@ -1,5 +1,7 @@
 import { memoryFiles } from '@spectrum/unit-runtime/fake'
 import { describe, expect, it } from 'vitest'
+import { HostDirectory } from '../../src/host-directory.js'
+import { HostLogs } from '../../src/supervision/host-logs.js'
 import type { LogLine, LogOptions } from '../../src/supervision/log-line.js'
 import { UNIT_LOG_BOUNDS, UnitLog } from '../../src/supervision/unit-log.js'
 import { settle } from './watched-host.js'
@@ -127,5 +129,32 @@ describe('the log of a unit', () => {
     log.add('host', 'x'.repeat(5_000))
     const [text] = await texts(log)
     expect([text!.length, text!.endsWith('…')]).toEqual([2_048, true])
+  })
+})
+
+describe('the logs of a host', () => {
+  it('keep nothing of a unit that was forgotten, whatever of it still comes', async () => {
+    const files = memoryFiles()
+    const table = { self: { pid: 1, startTime: '1' }, bootId: 'b', identify: async () => undefined }
+    const powers = {
+      files,
+      processTable: { ...table, marked: async () => [], kill: async () => 'gone' as const },
+    }
+    const directory = await HostDirectory.create(
+      { ...powers, randomHex: () => '00' },
+      { state: '/state', cache: '/cache' },
+      () => {},
+    )
+    const logs = new HostLogs(directory, () => 0)
+    logs.of('viewer-1')
+    logs.add('viewer-1', 'console', 'early')
+    await settle()
+    await logs.forget('viewer-1')
+    logs.add('viewer-1', 'console', 'late')
+    await settle()
+    const lines: string[] = []
+    for await (const { text } of logs.read('viewer-1')) lines.push(text)
+    expect(lines).toEqual([])
+    expect(files.paths().filter((path) => path.includes('viewer-1'))).toEqual([])
   })
 })

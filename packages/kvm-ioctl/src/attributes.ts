@@ -5,8 +5,11 @@ import { bytesOf } from './structures/accessors.js'
 
 /** KVM_ENABLE_CAP's arguments; what they mean api.rst says for each capability. */
 export interface EnableCap {
+  /** By its name in linux/kvm.h: `KVM_CAP_…`. */
   readonly cap: string
+  /** 0 unless api.rst says otherwise for this capability. */
   readonly flags?: number
+  /** At most 4 words of 64 bits, which mean what api.rst says for this capability. */
   readonly args?: readonly (number | bigint)[]
 }
 
@@ -25,7 +28,9 @@ export function enableCap(object: Access, options: EnableCap): Result<number, Kv
 
 /** Which attribute of a device, a vCPU, a virtual machine or KVM itself: groups and numbers are in api.rst. */
 export interface Attribute {
+  /** Of the kernel's documentation of the device: `KVM_DEV_ARM_VGIC_GRP_ADDR` … */
   readonly group: number
+  /** Within the group; 64 bits. */
   readonly attr: number | bigint
 }
 

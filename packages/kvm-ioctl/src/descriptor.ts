@@ -48,6 +48,7 @@ export type Meanings = Readonly<Record<string, string>>
 
 /** Whatever owns a descriptor's number: an `Fd` of unix-fd is one. The number is borrowed for one call. */
 export interface Descriptor {
+  /** Borrowed: it is the owner's to close. */
   readonly number: number
 }
 
@@ -157,6 +158,7 @@ export abstract class KvmObject implements Disposable {
 
 /** See {@link KvmObject.share}. */
 export interface SharedObject {
+  /** A token of the native part: it can be posted, and means something in this process alone. */
   readonly handle: Handle
 }
 

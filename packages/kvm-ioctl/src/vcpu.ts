@@ -50,6 +50,7 @@ export type Vcpu<A extends Architecture = 'x86_64'> = VcpuCore<A> &
   MethodsOf<(typeof vcpuMethodsOf)[A], A>
 
 export interface SharedVcpu extends SharedObject {
+  /** The number that it was created with: its APIC id on x86-64. */
   readonly id: number
   readonly facts: VcpuFacts
 }
@@ -66,6 +67,7 @@ export interface VcpuFacts {
 
 /** Ends a run from any thread; see `Vcpu.kicker`. */
 export interface Kicker {
+  /** A token of the native part: it can be posted, and means something in this process alone. */
   readonly handle: number
 }
 

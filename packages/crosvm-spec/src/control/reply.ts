@@ -14,7 +14,9 @@ export interface WorkingSetBucket {
 
 /** A device in a port of the machine's USB controller. */
 export interface AttachedUsbDevice {
+  /** Of the machine's controller: what `detachUsb` takes. */
   readonly port: number
+  /** As the device says it of itself; 16 bits, like `productId`. */
   readonly vendorId: number
   readonly productId: number
 }
@@ -36,9 +38,12 @@ export interface SwapStatus {
 
 /** A display of the machine's GPU. */
 export interface Display {
+  /** Pixels of its window. */
   readonly windowed: readonly [width: number, height: number]
   readonly hidden: boolean
+  /** Hertz. */
   readonly refreshRate: number
+  /** Dots per inch, horizontally and vertically. */
   readonly dpi: readonly [number, number]
 }
 
@@ -72,8 +77,11 @@ export type ControlReply =
 
 /** The thread of the host on which a vCPU runs. */
 export interface VcpuThread {
+  /** By its number from 0. */
   readonly vcpu: number
+  /** Of crosvm's process, as it sees itself. */
   readonly pid: number
+  /** Of the thread in it, likewise. */
   readonly tid: number
 }
 

@@ -2,9 +2,12 @@ import { type PlainJson, printExactJson } from './exact-json.js'
 
 /** A display to add to the machine's GPU. */
 export interface DisplaySettings {
+  /** Pixels of its window. */
   readonly windowed: readonly [width: number, height: number]
   readonly hidden?: boolean
+  /** Hertz. */
   readonly refreshRate?: number
+  /** Dots per inch, horizontally and vertically. */
   readonly dpi?: readonly [number, number]
 }
 

@@ -3,8 +3,11 @@ import { decimal, part } from '../grammar/separated.js'
 
 /** A range of ids of a user namespace: `outer … outer + count - 1` of the host appear as `inner …`. */
 export interface IdRange {
+  /** The first id inside. 32 bits. */
   readonly inner: number
+  /** The first id outside. 32 bits. */
   readonly outer: number
+  /** How many there are; 1 or more. */
   readonly count: number
 }
 
@@ -12,6 +15,7 @@ export interface IdRange {
 export interface OwnerMapping {
   /** The server's user id inside its user namespace. Default 0. */
   readonly uid?: number | undefined
+  /** Its group id there. Default 0. */
   readonly gid?: number | undefined
   /** More than one range needs CAP_SETUID in the parent namespace. */
   readonly uidMap?: readonly IdRange[] | undefined

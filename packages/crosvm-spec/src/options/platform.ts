@@ -9,11 +9,12 @@ import { path, text } from '../grammar/text.js'
 
 /** The vCPUs and how they look to the guest: `--cpus`. */
 export interface Cpus {
-  /** Default 1. */
+  /** vCPUs. Default 1. */
   readonly count?: number | undefined
   readonly clusters?: readonly CpuSet[] | undefined
   /** x86-64, on a hybrid host: names every vCPU. */
   readonly coreTypes?: { readonly atom: CpuSet; readonly core: CpuSet } | undefined
+  /** Which vCPU starts the guest, by its number from 0. */
   readonly bootCpu?: number | undefined
   readonly freqDomains?: readonly CpuSet[] | undefined
   /** aarch64. */
@@ -231,12 +232,14 @@ export const deviceTreeOverlay: Shape<DeviceTreeOverlay> = record<DeviceTreeOver
 /** A PCI device that does nothing but be there: `--stub-pci-device`. */
 export interface StubPciDevice {
   readonly address: PciAddress
+  /** 16 bits of the configuration space, as for `device`, `subsystemVendor` and `subsystemDevice`. */
   readonly vendor?: number | undefined
   readonly device?: number | undefined
   /** Class, subclass and programming interface as in sysfs: 0x020000. */
   readonly class?: number | undefined
   readonly subsystemVendor?: number | undefined
   readonly subsystemDevice?: number | undefined
+  /** 8 bits. */
   readonly revision?: number | undefined
 }
 

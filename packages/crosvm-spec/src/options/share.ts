@@ -48,10 +48,15 @@ export interface FsShare extends OwnerMapping {
 
 /** What the guest's owner becomes on the host below one path of a share. */
 export interface UgidRule {
+  /** Whom the guest sees as the owner of the files there. */
   readonly guestUid: number
+  /** Which group it sees. */
   readonly guestGid: number
+  /** Who owns them on the host. */
   readonly hostUid: number
+  /** Their group on the host. */
   readonly hostGid: number
+  /** Permission bits that new files there do not get. */
   readonly umask: number
   /** Within the share, from `/`; without spaces, `;`, `:` and `'`, which separate here. */
   readonly path: string

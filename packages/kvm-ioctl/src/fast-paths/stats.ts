@@ -11,9 +11,11 @@ export interface StatDescription {
   readonly unit: 'none' | 'bytes' | 'seconds' | 'cycles' | 'boolean' | 'unknown'
   /** A value is `number * base ** exponent` of the unit. */
   readonly base: 10 | 2
+  /** Negative for fractions: nanoseconds are `seconds` with base 10 and -9. */
   readonly exponent: number
   /** How many numbers it has: above 1 for a histogram. */
   readonly size: number
+  /** How wide each bucket of a `linear-histogram` is, in the unit; of no meaning for others. */
   readonly bucketSize: number
 }
 

@@ -2,8 +2,11 @@ import type { Tables } from '../architecture.js'
 
 /** A page that was written: in slot `slot` of address space `space`, `page` pages from its beginning. */
 export interface DirtyPage {
+  /** The address space of the slot: 0, or 1 for system management mode on x86-64. */
   readonly space: number
+  /** The slot within it. */
   readonly slot: number
+  /** From the beginning of the slot, in pages. */
   readonly page: bigint
 }
 

@@ -13,8 +13,9 @@ export interface MemoryRegion {
   /** Where it begins in the guest: a multiple of the page size. */
   readonly guestAddress: number | bigint
   readonly memory: GuestMemory
-  /** Which part of `memory`: multiples of the page size. Default all of it. */
+  /** Where in `memory` it begins, in bytes: a multiple of the page size. Default 0. */
   readonly offset?: number | undefined
+  /** Bytes: a multiple of the page size. Default: the rest of `memory`. */
   readonly length?: number | undefined
   /** The guest's writes exit as `mmio-write`. */
   readonly readOnly?: boolean | undefined

@@ -6,9 +6,13 @@ import { bytesOf } from '../structures/accessors.js'
 
 /** One of the kernel's MSR filter ranges: a set bit lets the guest through, a clear one denies. */
 export interface MsrFilterRange {
+  /** Index of the first MSR. */
   readonly base: number
+  /** How many MSRs it covers. */
   readonly count: number
+  /** Whether it decides about reads. */
   readonly read?: boolean
+  /** Whether it decides about writes. */
   readonly write?: boolean
   /** One bit per MSR, the lowest first. */
   readonly bitmap: Uint8Array

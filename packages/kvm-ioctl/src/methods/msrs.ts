@@ -8,7 +8,9 @@ const MOST_AT_ONCE = 256
 
 /** A model-specific register and its value (x86-64). */
 export interface Msr {
+  /** 32 bits, as the processor's manual numbers it: 0xc0000080 is EFER. */
   readonly index: number
+  /** 64 bits. */
   readonly data: number | bigint
 }
 

@@ -1,4 +1,5 @@
 import type { KvmProbe } from '@spectrum/kvm-ioctl'
+import type { GroupsRoot } from '@spectrum/unit-runtime'
 import { checkArchitectures, type ForeignParts, type ForeignUnits } from './doctor/architectures.js'
 import { checkKernel } from './doctor/guest-kernel.js'
 import { checkBoot, checkKvm } from './doctor/machines.js'
@@ -44,6 +45,8 @@ export interface DoctorPowers {
   firstLine(program: string, argv: readonly string[], signal: AbortSignal): Promise<string | undefined>
   /** What there is for units of an architecture that is not this machine's own. Never rejects. */
   foreignParts(architecture: Architecture, signal: AbortSignal): Promise<ForeignParts>
+  /** Where groups of processes with these controllers could be made. Never rejects. */
+  groupsRoot(controllers: readonly string[]): Promise<GroupsRoot>
   /** Bytes that this user may still write to the file system of `path`. */
   freeBytes(path: string): Promise<number | undefined>
   /** Tries KVM by running a guest of a few instructions. Never rejects: what goes wrong is in the report. */

@@ -22,6 +22,7 @@ import {
   defaultPlaces,
   findForeignParts,
   findGuestKernel,
+  lookForGroupsRoot,
   machineArchitecture,
 } from '@spectrum/unit-runtime/linux'
 import { type Result, ResultAsync } from 'neverthrow'
@@ -112,6 +113,7 @@ async function doctorPowers(): Promise<DoctorPowers> {
       const { kernel, agent } = await findForeignParts(architecture, { signal })
       return { kernel: partOf(kernel), agent: partOf(agent) }
     },
+    groupsRoot: lookForGroupsRoot,
     freeBytes,
     kvm: lookAtKvm,
     boot: tryBoot,

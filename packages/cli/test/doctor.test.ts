@@ -47,6 +47,7 @@ describe('spectrum doctor', () => {
         kernel: { kind: 'lacking', message: 'fetch one' },
         agent: { kind: 'lacking', message: 'compile it' },
       }),
+      groupsRoot: async () => ({ kind: 'absent', why: 'start it in a group of its own' }),
       freeBytes: async () => 0,
       kvm: async () => ({ kind: 'unusable', step: 'KVM_RUN', message: 'it hung' }),
       boot: async () => ({ kind: 'fails', message: 'no monitor works here' }),
@@ -106,11 +107,14 @@ describe('spectrum doctor', () => {
     expect((await finding('guest kernel', unindexed)).remedy).toContain('depmod')
   })
 
-  it('says what cannot be limited without cgroup controllers', async () => {
-    const poor = await reads({ '/sys/fs/cgroup/cgroup.controllers': 'io memory' })
-    expect(await finding('cgroup', poor)).toMatchObject({
+  it('says what to do where the limits of units cannot be kept, for which it wants every controller', async () => {
+    const groupsRoot: DoctorPowers['groupsRoot'] = async (controllers) => ({
+      kind: 'absent',
+      why: `no ${controllers.join(', ')}`,
+    })
+    expect(await finding('cgroup', { groupsRoot })).toMatchObject({
       verdict: 'limited',
-      found: expect.stringContaining('cpu, pids'),
+      remedy: 'no cpu, io, memory, pids',
     })
   })
 

@@ -153,7 +153,6 @@ export const soundMachine = (over: Partial<DoctorPowers> = {}): DoctorPowers => 
       ].join('\n'),
       '/k/modules/6.1/modules.builtin': 'kernel/fs/erofs/erofs.ko\n',
       '/proc/meminfo': 'MemTotal: 8000000 kB\nMemAvailable:    4194304 kB\n',
-      '/sys/fs/cgroup/cgroup.controllers': 'cpuset cpu io memory pids\n',
     })[path],
   exists: async () => true,
   firstLine: async (program) =>
@@ -168,6 +167,7 @@ export const soundMachine = (over: Partial<DoctorPowers> = {}): DoctorPowers => 
     kernel: { kind: 'there', what: `6.1-${architecture}` },
     agent: { kind: 'there', what: `/agents/${architecture}` },
   }),
+  groupsRoot: async () => ({ kind: 'ready', path: '/sys/fs/cgroup', unlimited: '/sys/fs/cgroup' }),
   freeBytes: async () => 8 * 1024 ** 3,
   kvm: async () => ({ kind: 'absent', message: 'there is no /dev/kvm' }),
   boot: async () => ({ kind: 'boots', monitor: 'qemu', accelerator: 'emulation', why: 'it answered' }),

@@ -44,26 +44,16 @@ export async function checkMemory(powers: DoctorPowers): Promise<Finding> {
   }
 }
 
+/** The controllers that the limits of units take. */
+const controllers = ['cpu', 'io', 'memory', 'pids'] as const
+
 export async function checkCgroup(powers: DoctorPowers): Promise<Finding> {
   const subject = 'cgroup'
-  const controllers = await powers.read('/sys/fs/cgroup/cgroup.controllers')
-  if (controllers === undefined) {
-    return {
-      subject,
-      verdict: 'limited',
-      found: 'no version 2 hierarchy at /sys/fs/cgroup; units run, but their resources cannot be limited',
-      remedy: 'boot with systemd.unified_cgroup_hierarchy=1, or mount cgroup2 there',
-    }
-  }
-  const available = controllers.trim().split(/\s+/)
-  const absent = ['cpu', 'memory', 'pids'].filter((name) => !available.includes(name))
-  if (absent.length === 0) return { subject, verdict: 'ok', found: `version 2 with ${available.join(', ')}` }
-  return {
-    subject,
-    verdict: 'limited',
-    found: `version 2 without ${absent.join(', ')}; units run, but these cannot be limited`,
-    remedy: 'delegate these controllers to this session',
-  }
+  const root = await powers.groupsRoot(controllers)
+  if (root.kind === 'ready')
+    return { subject, verdict: 'ok', found: `limits of units can be kept below ${root.path}` }
+  const found = 'units run, but not every limit of their resources can be kept'
+  return { subject, verdict: 'limited', found, remedy: root.why }
 }
 
 const inGiB = (bytes: number): string => `${(bytes / gibibyte).toFixed(1)} GiB`

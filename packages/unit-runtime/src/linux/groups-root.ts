@@ -36,9 +36,22 @@ export async function findGroupsRoot(controllers: readonly string[]): Promise<Gr
   }
 }
 
+/** Where limited groups could be made, as far as can be told without making any. Never rejects. */
+export async function lookForGroupsRoot(controllers: readonly string[]): Promise<GroupsRoot> {
+  const place = await findPlace().catch(() => undefined)
+  if (place === undefined) return absent(NO_HIERARCHY)
+  const faults: Fault[] = []
+  for (const path of new Set([place.given, place.mount])) {
+    const fault = await faultOf(path, controllers).catch(() => notOurs(path))
+    if (fault === undefined) return { kind: 'ready', path, unlimited: place.own }
+    faults.push(fault)
+  }
+  return absent(faults[0]!.why)
+}
+
 async function find(controllers: readonly string[]): Promise<GroupsRoot> {
   const place = await findPlace()
-  if (place === undefined) return absent('this machine has no cgroup v2 hierarchy; boot it with one')
+  if (place === undefined) return absent(NO_HIERARCHY)
   const { mount, given, own } = place
   const faults: Fault[] = []
   for (const path of new Set([given, mount])) {
@@ -76,14 +89,20 @@ interface Fault {
   readonly why: string
 }
 
-/** Turns the controllers on for the groups below; or says why that cannot be, and has changed nothing. */
-async function divide(path: string, controllers: readonly string[]): Promise<Fault | undefined> {
+/** Why this group cannot be divided, as far as that can be seen. */
+async function faultOf(path: string, controllers: readonly string[]): Promise<Fault | undefined> {
   const there = wordsOf(await orAbsent(readFile(`${path}/cgroup.controllers`, 'latin1')))
   const missing = controllers.filter((each) => !there.includes(each))
   if (missing.length > 0) return lacks(path, missing)
   const files = ['', '/cgroup.procs', '/cgroup.subtree_control'].map((file) => `${path}${file}`)
   const writable = await Promise.all(files.map((file) => access(file, constants.W_OK).then(yes, no)))
-  if (writable.includes(false)) return notOurs(path)
+  return writable.includes(false) ? notOurs(path) : undefined
+}
+
+/** Turns the controllers on for the groups below; or says why that cannot be, and has changed nothing. */
+async function divide(path: string, controllers: readonly string[]): Promise<Fault | undefined> {
+  const fault = await faultOf(path, controllers)
+  if (fault !== undefined) return fault
   try {
     await write(path, 'cgroup.subtree_control', controllers.map((each) => `+${each}`).join(' '))
     return undefined
@@ -133,6 +152,7 @@ const no = () => false
 
 const absent = (why: string): GroupsRoot => ({ kind: 'absent', why })
 
+const NO_HIERARCHY = 'this machine has no cgroup v2 hierarchy; boot it with one'
 const SCOPE = 'systemd-run --user --scope -p Delegate=yes PROGRAM'
 
 const lacks = (path: string, missing: readonly string[]): Fault => ({

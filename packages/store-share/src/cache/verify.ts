@@ -22,7 +22,9 @@ export interface VerifyOptions extends StoreOptions {
 
 /** What `verify` looked at and found. */
 export interface Verification {
+  /** Device files: blobs, layers and metadata images. */
   readonly checkedFiles: number
+  /** Their sizes together. */
   readonly checkedBytes: number
   readonly damaged: readonly DamagedFile[]
   /** How many of the checked blobs the kernel checks by itself (fs-verity), or why it is not used. */

@@ -16,6 +16,7 @@ export interface NarInfo extends NixPathInfo {
   readonly compression: string
   /** Of the file as it is transferred. */
   readonly fileHash?: NixHash
+  /** Bytes of it. */
   readonly fileSize?: number
 }
 

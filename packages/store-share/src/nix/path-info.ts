@@ -11,7 +11,9 @@ import { parseStorePath, STORE_DIRECTORY } from './store-path.js'
 export interface PathInfoEntry extends NixPathInfo {
   /** Bytes of the NARs of the path and of all it refers to, with `--closure-size`. */
   readonly closureSize?: number
+  /** Where its NAR is, in a binary cache. */
   readonly url?: string
+  /** Bytes of the NAR as it is transferred, from a binary cache. */
   readonly downloadSize?: number
 }
 

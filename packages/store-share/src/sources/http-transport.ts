@@ -23,6 +23,7 @@ export interface HttpClient {
 
 /** The head of an answer, and its body as it comes. */
 export interface HttpResponse {
+  /** Of HTTP: 200, 404 … */
   readonly status: number
   /** By its name in lower case. */
   header(name: string): string | undefined
@@ -46,9 +47,13 @@ export interface HttpTuning {
 
 /** A request that failed and will be made again. */
 export interface Retry {
+  /** Without credentials. */
   readonly url: string
+  /** Which one failed, from 1. */
   readonly attempt: number
+  /** Milliseconds until the next one. */
   readonly delayMs: number
+  /** For people; escaped. */
   readonly why: string
 }
 

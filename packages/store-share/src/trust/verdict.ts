@@ -10,8 +10,11 @@ export interface Claim {
 
 /** What a builder vouches for. Two claims agree when all of it is equal. */
 export interface PathValue {
+  /** SHA-256 of the NAR, 64 lower-case hexadecimal digits. */
   readonly narHash: string
+  /** Bytes. */
   readonly narSize: number
+  /** Store paths, sorted, without the path itself. */
   readonly references: readonly string[]
   readonly selfReference: boolean
 }

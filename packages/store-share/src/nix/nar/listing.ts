@@ -21,6 +21,7 @@ export interface ListedDirectory {
 
 /** A file of a listing, with where in the NAR its contents lie. */
 export interface ListedFile extends FileNode {
+  /** Bytes from the beginning of the NAR to its contents. */
   readonly narOffset: number
 }
 

@@ -1,4 +1,4 @@
-export { type Command, parseCommandLine, type RunCommand, type UsageError } from './arguments.js'
+export { type Command, parseCommandLine, type UsageError } from './arguments.js'
 export type { CompletionCommand } from './completion/arguments.js'
 export {
   type BootReport,
@@ -12,7 +12,7 @@ export {
   type Verdict,
 } from './doctor.js'
 export type { GraphCommand } from './graph/command.js'
-export type { ExecCommand, HostCommand, LogsCommand } from './host/command.js'
+export type { ExecCommand, HostCommand, LogsCommand, RunCommand } from './host/command.js'
 export type {
   Clock,
   Collected,

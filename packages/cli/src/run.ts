@@ -1,6 +1,6 @@
-import type { RunCommand } from './arguments.js'
 import { complain } from './complain.js'
 import { type ExecutePowers, execute, interruptedStatus } from './execute.js'
+import type { RunCommand } from './host/command.js'
 import type { CommandPowers, Failure, UnitHost } from './powers.js'
 import { Progress } from './progress.js'
 

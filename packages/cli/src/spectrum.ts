@@ -1,4 +1,4 @@
-import { parseCommandLine } from './arguments.js'
+import { type Command, parseCommandLine } from './arguments.js'
 import { complete } from './completion/complete.js'
 import { completionScript } from './completion/scripts.js'
 import { doctor } from './doctor.js'
@@ -11,10 +11,31 @@ import { inject } from './host/inject.js'
 import { logs } from './host/logs.js'
 import { ps } from './host/ps.js'
 import { stop } from './host/stop.js'
-import type { CommandPowers } from './powers.js'
+import type { CommandPowers, Sink } from './powers.js'
 import { run } from './run.js'
 import { up } from './up.js'
 import { usage } from './usage.js'
+
+type Carried<Kind extends Command['kind']> = (
+  command: Extract<Command, { readonly kind: Kind }>,
+  powers: CommandPowers,
+) => Promise<number>
+
+/** What each command does. Resolves with the exit status. */
+const carriedOut: { readonly [Kind in Command['kind']]: Carried<Kind> } = {
+  ...{ run, up, ps, exec, inject, logs, stop, gc, doctor },
+  ...{ graph: answer, explain: answer, 'who-can': answer, authority: answer, diff: answer },
+  'fetch-kernel': (_, powers) => fetchKernel(powers),
+  complete: ({ words }, powers) => complete(words, powers),
+  completion: ({ shell }, { stdout }) => print(completionScript(shell), stdout),
+  help: ({ topic }, { stdout }) => print(usage[topic], stdout),
+  version: (_, { stdout, version }) => print(`spectrum ${version}\n`, stdout),
+}
+
+async function print(text: string, to: Sink): Promise<number> {
+  await to.write(text)
+  return 0
+}
 
 /** The `spectrum` command: reads the arguments after its name, does it, resolves with the exit status. */
 export async function spectrum(words: readonly string[], powers: CommandPowers): Promise<number> {
@@ -26,39 +47,9 @@ export async function spectrum(words: readonly string[], powers: CommandPowers):
     return 2
   }
   const command = parsed.value
-  switch (command.kind) {
-    case 'help':
-      await powers.stdout.write(usage[command.topic])
-      return 0
-    case 'version':
-      await powers.stdout.write(`spectrum ${powers.version}\n`)
-      return 0
-    case 'doctor':
-      return doctor(command, powers)
-    case 'fetch-kernel':
-      return fetchKernel(powers)
-    case 'run':
-      return run(command, powers)
-    case 'up':
-      return up(command, powers)
-    case 'ps':
-      return ps(command, powers)
-    case 'exec':
-      return exec(command, powers)
-    case 'inject':
-      return inject(command, powers)
-    case 'logs':
-      return logs(command, powers)
-    case 'stop':
-      return stop(command, powers)
-    case 'gc':
-      return gc(command, powers)
-    case 'completion':
-      await powers.stdout.write(completionScript(command.shell))
-      return 0
-    case 'complete':
-      return complete(command.words, powers)
-    default:
-      return answer(command, powers)
-  }
+  // The table has for each kind what takes that kind.
+  return (carriedOut[command.kind] as (command: Command, powers: CommandPowers) => Promise<number>)(
+    command,
+    powers,
+  )
 }

@@ -12,9 +12,7 @@ import {
   wholeNumber,
   wrong,
 } from '../words.js'
-import type { HostCommand } from './command.js'
-
-export type { HostCommand } from './command.js'
+import type { ExecCommand, HostCommand } from './command.js'
 
 type Verb = HostCommand['kind']
 type Parsed = Result<Command, UsageError>
@@ -22,8 +20,20 @@ type Parsed = Result<Command, UsageError>
 const text = { type: 'string' } as const
 const flag = { type: 'boolean' } as const
 const help = { type: 'boolean', short: 'h' } as const
+/** Of whatever runs a command in a unit. */
+const ofCommands = {
+  interactive: { type: 'boolean', short: 'i' },
+  env: { type: 'string', multiple: true },
+  timeout: text,
+  raw: flag,
+  help,
+} as const
+
+const mebibyte = 1024 * 1024
+const memoryMiB = { least: 64, most: 1024 * 1024 }
 
 const parsers: Readonly<Record<Verb, (words: readonly string[]) => Parsed>> = {
+  run: parseRun,
   up: parseUp,
   ps: parsePs,
   exec: parseExec,
@@ -38,6 +48,63 @@ export const isHostVerb = (word: string): word is Verb => Object.hasOwn(parsers,
 export const parseHostCommand = (verb: Verb, words: readonly string[]): Parsed => parsers[verb](words)
 
 const helpOn = (topic: Verb): Parsed => ok({ kind: 'help', topic })
+
+function parseRun(words: readonly string[]): Parsed {
+  const { ours, argv } = splitAtSeparator(words)
+  return read('run', () =>
+    parseArgs({
+      args: ours,
+      options: { ...ofCommands, closure: { type: 'string', multiple: true }, memory: text, arch: text },
+    }),
+  ).andThen(({ values }): Parsed => {
+    if (values.help === true) return helpOn('run')
+    const closure = values.closure ?? []
+    if (closure.length === 0) return wrong('run', 'Name what the unit may see: --closure /nix/store/….')
+    return commandIn('run', argv, values, 'spectrum run --closure P').andThen((command) =>
+      wholeNumber('run', '--memory', values.memory, 'MiB', memoryMiB.least, memoryMiB.most).andThen(
+        (memory) =>
+          architecture('run', values.arch).map(
+            (architecture): Command => ({
+              kind: 'run',
+              closure,
+              ...command,
+              memoryBytes: memory === undefined ? undefined : memory * mebibyte,
+              architecture,
+            }),
+          ),
+      ),
+    )
+  })
+}
+
+/** What `run` and `exec` say alike of the command. */
+type CommandWords = Pick<ExecCommand, 'argv' | 'env' | 'timeoutMs' | 'stdin' | 'raw'>
+
+function commandIn(
+  topic: Verb,
+  argv: readonly string[],
+  values: {
+    readonly interactive?: boolean | undefined
+    readonly env?: readonly string[] | undefined
+    readonly timeout?: string | undefined
+    readonly raw?: boolean | undefined
+  },
+  example: string,
+): Result<CommandWords, UsageError> {
+  return commandFor(topic, argv, example).andThen((argv) =>
+    environment(topic, values.env ?? []).andThen((env) =>
+      seconds(topic, '--timeout', values.timeout).map(
+        (timeoutMs): CommandWords => ({
+          argv,
+          env,
+          timeoutMs,
+          stdin: values.interactive === true ? 'open' : 'closed',
+          raw: values.raw === true,
+        }),
+      ),
+    ),
+  )
+}
 
 function parseUp(words: readonly string[]): Parsed {
   return read('up', () =>
@@ -73,46 +140,23 @@ function parsePs(words: readonly string[]): Parsed {
 }
 
 function parseExec(words: readonly string[]): Parsed {
-  const { ours, argv: rest } = splitAtSeparator(words)
+  const { ours, argv } = splitAtSeparator(words)
   return read('exec', () =>
     parseArgs({
       args: ours,
       allowPositionals: true,
-      options: {
-        interactive: { type: 'boolean', short: 'i' },
-        tty: { type: 'boolean', short: 't' },
-        env: { type: 'string', multiple: true },
-        cwd: text,
-        timeout: text,
-        raw: flag,
-        host: text,
-        help,
-      },
+      options: { ...ofCommands, tty: { type: 'boolean', short: 't' }, cwd: text, host: text },
     }),
   ).andThen(({ values, positionals }): Parsed => {
     if (values.help === true) return helpOn('exec')
     const [unit] = positionals
     if (unit === undefined || unit === '' || positionals.length > 1)
       return wrong('exec', 'Write it as: spectrum exec UNIT -- /nix/store/…/bin/program.')
-    if (values.cwd?.startsWith('/') === false)
-      return wrong('exec', `--cwd takes an absolute path in the unit, not "${values.cwd}".`)
-    return commandFor('exec', rest, `spectrum exec ${unit}`).andThen((argv) =>
-      environment('exec', values.env ?? []).andThen((env) =>
-        seconds('exec', '--timeout', values.timeout).map(
-          (timeoutMs): Command => ({
-            kind: 'exec',
-            host: values.host,
-            unit,
-            argv,
-            env,
-            cwd: values.cwd,
-            timeoutMs,
-            stdin: values.interactive === true ? 'open' : 'closed',
-            terminal: values.tty === true,
-            raw: values.raw === true,
-          }),
-        ),
-      ),
+    const { cwd, host } = values
+    if (cwd?.startsWith('/') === false)
+      return wrong('exec', `--cwd takes an absolute path in the unit, not "${cwd}".`)
+    return commandIn('exec', argv, values, `spectrum exec ${unit}`).map(
+      (command): Command => ({ kind: 'exec', host, unit, ...command, cwd, terminal: values.tty === true }),
     )
   })
 }

@@ -2,6 +2,7 @@ import type { Architecture } from '../words.js'
 
 /** What is said to a host that runs, or makes one run. */
 export type HostCommand =
+  | RunCommand
   | {
       readonly kind: 'up'
       readonly file: string
@@ -30,6 +31,24 @@ export type HostCommand =
       readonly json: boolean
     }
   | { readonly kind: 'gc'; readonly dryRun: boolean; readonly json: boolean }
+
+/** `spectrum run`: one unit, one command in it. */
+export interface RunCommand {
+  readonly kind: 'run'
+  /** Store paths whose closure the unit sees. */
+  readonly closure: readonly string[]
+  /** At least one; `argv[0]` is an absolute path in the unit. */
+  readonly argv: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly memoryBytes: number | undefined
+  /** Undefined: this machine's own. */
+  readonly architecture: Architecture | undefined
+  /** For the command itself, once the unit runs. */
+  readonly timeoutMs: number | undefined
+  readonly stdin: 'closed' | 'open'
+  /** Whether a terminal gets the program's bytes as they are. */
+  readonly raw: boolean
+}
 
 /** `spectrum exec`: a command in a unit of a running host. */
 export interface ExecCommand {

@@ -123,16 +123,6 @@ export type { RevokeReport } from './revoke.js'
 export type { InjectionWay, InjectionWish, StoreAccess, StoreTransport } from './store-access.js'
 export { HEARTBEAT, type HeartbeatOptions, type HeartbeatTerms } from './supervision/heartbeat-policy.js'
 export type { LogLine, LogOptions, LogSource } from './supervision/log-line.js'
-export type {
-  ExecOptions,
-  SpawnOptions,
-  StopOptions,
-  Unit,
-  UnitCommand,
-  UnitEnd,
-  UnitEvents,
-  UnitState,
-  WaitOptions,
-} from './unit.js'
+export type * from './unit.js'
 export type { UnitFiles } from './unit-files.js'
 export type { OpenVolume, VolumeFailure, VolumePower, VolumeRequest } from './volumes/volume-power.js'

@@ -10,7 +10,7 @@ import { root } from './blocks.js'
  * was built here last. Raise one when what it gained is worth it.
  */
 const budgets: Readonly<Record<string, number>> = {
-  '@spectrum/cli': 1_100,
+  '@spectrum/cli': 1_200,
   '@spectrum/crosvm-spec': 3_500,
   '@spectrum/guest-agent': 2_200,
   '@spectrum/kvm-ioctl': 6_200,

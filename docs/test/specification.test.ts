@@ -11,7 +11,7 @@ function runOf(file: string): string {
   if (/^docs\/test\//.test(file)) return 'once'
   if (/\/test\/long\//.test(file)) return 'long'
   // The promises of a suite hold where the suite is used, in machines.
-  return /\/test\/guest\/|\/src\/conformance\.ts$/.test(file) ? 'guest' : 'fast'
+  return /\/test\/guest\/|\/src\/conformance(\.ts$|\/)/.test(file) ? 'guest' : 'fast'
 }
 
 const exists = ({ file, title }: Binding) =>

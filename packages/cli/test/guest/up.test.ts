@@ -1,97 +1,37 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
-import { homedir, tmpdir } from 'node:os'
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
-import { findGuestKernel } from '@spectrum/unit-runtime/linux'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { build, checkout, digest, nothing, Place, spectrum } from './command-line.js'
 
-const root = fileURLToPath(new URL('../../../../', import.meta.url))
-const here = fileURLToPath(new URL('./closure/', import.meta.url))
-const loader = pathToFileURL(join(root, 'node_modules/tsx/dist/loader.mjs')).href
-const spectrum = [process.execPath, '--import', loader, join(root, 'packages/cli/src/bin.ts')]
-
-let place: string
+let place: Place
 let act: string
 let more: string
-let env: Record<string, string | undefined>
 let graph: string
-const children = new Set<ChildProcess>()
-
-async function build(...words: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)('nix-build', [...words, '--no-out-link'], {
-    env: { ...process.env, NIX_CONFIG: 'build-users-group =\nsandbox = false\nsubstituters =' },
-    timeout: 100_000,
-    killSignal: 'SIGKILL',
-  })
-  return stdout.trim()
-}
 
 beforeAll(async () => {
-  act = await build(join(here, 'act.nix'))
-  more = await build(join(here, 'more.nix'), '--argstr', 'act', act)
-  place = await mkdtemp(join(tmpdir(), 'spectrum-up-'))
-  const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'spectrum')
-  const kernel = (await findGuestKernel(process.env, cache))._unsafeUnwrap()
-  env = {
-    ...process.env,
-    XDG_STATE_HOME: join(place, 'state'),
-    XDG_CACHE_HOME: join(place, 'cache'),
-    SPECTRUM_KERNEL: kernel.image,
-    SPECTRUM_KERNEL_MODULES: kernel.modulesDirectory,
-    TSX_TSCONFIG_PATH: join(root, 'tsconfig.base.json'),
-    NODE_OPTIONS: undefined,
-    TERM: 'vt100',
-  }
-  graph = join(place, 'graph.ts')
+  act = await build('act.nix')
+  more = await build('more.nix', '--argstr', 'act', act)
+  place = await Place.make('spectrum-up-')
+  graph = join(place.path, 'graph.ts')
   await writeFile(
     graph,
-    `import { closure, compose, defineUnit } from '${root}packages/unit-graph/src/index.ts'
+    `import { closure, compose, defineUnit } from '${checkout}packages/unit-graph/src/index.ts'
 const path: string = '${act}'
 export default compose({ left: defineUnit('left', { store: closure(path) }) })
 `,
   )
 })
-afterAll(() => rm(place, { recursive: true, force: true }))
+afterAll(() => rm(place.path, { recursive: true, force: true }))
 afterEach(async () => {
-  for (const child of children) child.kill('SIGKILL')
-  children.clear()
-  await expect.poll(leftovers).toEqual({ processes: [], files: [], mounts: [] })
+  place.killAll()
+  await expect.poll(() => place.leftovers()).toEqual(nothing)
 })
 
-interface Finished {
-  readonly status: number | string
-  readonly out: Buffer
-  readonly complaint: string
-}
-
-function start(argv: readonly string[]) {
-  const child = spawn(argv[0]!, argv.slice(1), { env, stdio: 'pipe', detached: true })
-  children.add(child)
-  const out: Buffer[] = []
-  const complaint: Buffer[] = []
-  child.stdin.on('error', () => {})
-  child.stdout.on('data', (bytes) => out.push(bytes))
-  child.stderr.on('data', (bytes) => complaint.push(bytes))
-  const finished = once(child, 'close').then(([code, signal]): Finished => {
-    children.delete(child)
-    return {
-      status: (code ?? signal) as number | string,
-      out: Buffer.concat(out),
-      complaint: Buffer.concat(complaint).toString(),
-    }
-  })
-  return { child, finished, shown: () => Buffer.concat(out).toString() }
-}
-
-function run(words: readonly string[], input?: Buffer): Promise<Finished> {
-  const { child, finished } = start([...spectrum, ...words])
-  child.stdin.end(input)
-  return finished
-}
+const start = (argv: readonly string[]) => place.start(argv)
+const run = (words: readonly string[], input?: Buffer) => place.run(words, input)
 
 async function upAndReady() {
   const up = start([...spectrum, 'up', graph, '--json'])
@@ -107,24 +47,6 @@ function atTerminal(words: readonly string[]) {
   const script = `tty; stty rows 30 columns 100; ${quoted}; echo "status=$?"; stty -a`
   return start(['script', '-qec', script, '/dev/null'])
 }
-
-async function leftovers() {
-  const processes: string[] = []
-  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-    const cmdline = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
-    const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => '')
-    if (cmdline.includes(place) || cwd.startsWith(place)) processes.push(cmdline.replaceAll('\0', ' '))
-  }
-  const under = async (path: string) => (await readdir(path).catch(() => [])).map((name) => `${path}/${name}`)
-  const files = [
-    ...(await under(join(place, 'state/spectrum/hosts'))),
-    ...(await under(join(place, 'cache/spectrum/unfinished'))),
-  ]
-  const mounts = (await readFile('/proc/mounts', 'utf8')).split('\n').filter((line) => line.includes(place))
-  return { processes, files, mounts }
-}
-
-const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
 describe('a host from the command line, with a real unit', () => {
   it('is started from a TypeScript graph, looked at, worked with, and stopped', async () => {
@@ -167,6 +89,8 @@ describe('a host from the command line, with a real unit', () => {
     expect(out.toString()).toMatch(/[^-]icanon/)
     expect(out.toString()).toMatch(/[^-]echo\b/)
 
+    // It must have reached the host before that is stopped.
+    await expect.poll(following.shown).toContain('running\n')
     expect(await run(['stop', '--json'])).toMatchObject({
       status: 0,
       out: Buffer.from('{"stopped":[{"unit":"left","graceful":true}]}\n'),

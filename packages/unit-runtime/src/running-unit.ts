@@ -276,9 +276,12 @@ export class RunningUnit {
     this.#context.step(this.name, 'stop-begun')
     if (asks && this.#watch.exit === undefined) await this.#endInOrder(graceMs)
     const killed = this.#watch.exit === undefined ? await machine.kill() : undefined
-    if (killed?.isErr()) {
-      // Not ended: the directory and the journal stay, so that the next host can finish it.
+    if (killed?.isErr() && this.#watch.exit === undefined) {
+      // Not ended: the directory and the journal stay, so that the next host can finish it, unless it ends after all.
       this.#stopping = undefined
+      void machine.exit.then((exit) => {
+        this.#stopping ??= this.#release(exit)
+      })
       return err(monitorFailed(this.name, killed.error))
     }
     const exit = await machine.exit

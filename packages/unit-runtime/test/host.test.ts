@@ -325,6 +325,24 @@ describe('a host', () => {
     expect(hostPaths(files).some((each) => each.endsWith('/u1'))).toBe(true)
   })
 
+  it('gives back what a machine held that could not be ended, when it ends after all', async () => {
+    const files = memoryFiles()
+    let crash = () => {}
+    const onGuest: FakeHostOptions['onGuest'] = (guest) => {
+      crash = () => guest.crash()
+    }
+    const hangs: MonitorError = { kind: 'timed-out', message: 'it hangs in the kernel', lastLines: [] }
+    const powers = withMachines(fakeHostPowers({ store, files, onGuest }), { kill: () => errAsync(hangs) })
+    await using host = (await openHostWith(powers, places, { store: memoryStore(store) }))._unsafeUnwrap()
+    const { left } = (await host.start(one))._unsafeUnwrap()
+    expect((await left.stop({ graceMs: 0 }))._unsafeUnwrapErr().kind).toBe('timed-out')
+    await settle()
+    expect(left.state).toBe('stopping')
+    crash()
+    expect(await left.ended).toMatchObject({ state: 'stopped', exit: { kind: 'failed' } })
+    expect(hostPaths(files).some((each) => each.endsWith('/u1'))).toBe(false)
+  })
+
   it('does nothing after it was stopped', async () => {
     const host = await open()
     const { left } = (await host.start(one))._unsafeUnwrap()

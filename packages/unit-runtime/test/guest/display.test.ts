@@ -93,7 +93,9 @@ it('shows the window of a program in a unit: with its frame, its title and its c
   }
   await expect.poll(shown, { timeout: 60_000 }).toBe(true)
   expect(calls).toMatchObject([{ kind: 'allowed', unit: 'mail', need: 'display' }])
-  expect(lines.join()).toContain('mail: spectrum-wayland: W-GLOBAL-NEVER: zwlr_screencopy_manager_v1')
+  await expect
+    .poll(() => lines.join())
+    .toContain('mail: spectrum-wayland: W-GLOBAL-NEVER: zwlr_screencopy_manager_v1')
 })
 
 /** Whether there is more than one colour within the frame. */

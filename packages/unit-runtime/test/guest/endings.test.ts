@@ -56,7 +56,7 @@ it('ends a unit’s programs before its power, and leaves its volume clean with 
   await expect.poll(said).toBe('ready\n')
   // A busy machine needs more than the default.
   expect((await writer.stop({ graceMs: 60_000 }))._unsafeUnwrap()).toMatchObject({ graceful: true })
-  expect(said()).toBe('ready\nsaved\n')
+  await expect.poll(said).toBe('ready\nsaved\n')
   expect(await program.outcome).toEqual({ kind: 'exited', code: 0 })
   const volume = `${root}/state/volumes/writer/data.ext4`
   const asked = async (...argv: string[]) => (await run('debugfs', ['-R', argv.join(' '), volume])).stdout

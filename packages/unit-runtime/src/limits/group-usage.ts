@@ -10,7 +10,7 @@ export interface GroupUsage {
   readonly memoryBytes?: number
   /** Processes and threads. */
   readonly tasks?: number
-  /** Processes that were ended because of the limit of memory. */
+  /** Above 0 when processes were ended because of the limit of memory. */
   readonly killedForMemory?: number
   /** How often a new process or thread was refused because of the limit. */
   readonly tasksRefused?: number

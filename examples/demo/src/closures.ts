@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process'
 import { readdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { err, ok, type Result } from 'neverthrow'
+import { nixBuild } from '../../debian-programs/src/local-store.js'
 import type { DemoOptions } from './options.js'
 
 const expression = fileURLToPath(new URL('../closures/closures.nix', import.meta.url))
@@ -75,24 +74,10 @@ export interface BuiltClosures {
  * garbage-collector root: `nix-store --gc` removes them. Rejects when Nix fails.
  */
 export async function buildDemoClosures(signal?: AbortSignal): Promise<BuiltClosures> {
-  const attributes = ['left', 'right', 'debugger'].flatMap((name) => ['-A', name])
-  const { stdout } = await promisify(execFile)('nix-build', [expression, ...attributes, '--no-out-link'], {
-    env: {
-      ...process.env,
-      // A single-user store without network: what Debian's nix-bin gives to root.
-      NIX_CONFIG: [
-        'build-users-group =',
-        'sandbox = false',
-        'substituters =',
-        process.env['NIX_CONFIG'] ?? '',
-      ].join('\n'),
-    },
-    timeout: 120_000,
-    ...(signal ? { signal } : {}),
-  })
-  const [left, right, tool] = stdout.trim().split('\n')
+  const built = await nixBuild(expression, { attributes: ['left', 'right', 'debugger'], signal })
+  const [left, right, tool] = built
   if (left === undefined || right === undefined || tool === undefined) {
-    throw new Error(`nix-build printed ${JSON.stringify(stdout)} instead of three store paths`)
+    throw new Error(`nix-build printed ${JSON.stringify(built)} instead of three store paths`)
   }
   return { left, right, debugger: tool }
 }

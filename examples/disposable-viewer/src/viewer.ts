@@ -1,6 +1,7 @@
 import { closure, defineUnit, type Host, type HostError, type Unit } from '@spectrum/unit-runtime'
 import type { ResultAsync } from 'neverthrow'
-import type { Programs } from '../../split-gpg/src/programs.js'
+import type { Programs } from '../../debian-programs/src/debian-programs.js'
+import { fontEnvironment } from '../../debian-programs/src/fonts.js'
 
 /** A document as pixels and letters: nothing of it that a program could run. */
 export interface Seen {
@@ -40,7 +41,8 @@ export function view(host: Host, poppler: Programs, document: Uint8Array): Resul
 const runIn =
   (unit: Unit, poppler: Programs, stdin: Uint8Array, signal: AbortSignal) =>
   async ([program, ...words]: readonly [string, ...string[]], maxBytes: number): Promise<Uint8Array> => {
-    const ran = await unit.exec(poppler.argv(program, ...words), { stdin, signal, maxBytes })
+    const env = fontEnvironment(poppler)
+    const ran = await unit.exec(poppler.argv(program, ...words), { stdin, signal, maxBytes, env })
     if (ran.isErr()) throw new Error(ran.error.message)
     const { outcome, stdout, truncated } = ran.value
     if (outcome.kind !== 'exited' || outcome.code !== 0)

@@ -13,7 +13,7 @@ import {
   type Unit,
 } from '@spectrum/unit-runtime'
 import { err, ok, type Result } from 'neverthrow'
-import type { Programs } from './programs.js'
+import type { Programs } from '../../debian-programs/src/debian-programs.js'
 
 /** What a mail program may ask for: a letter goes in, and comes back signed. Nothing else crosses, least of all a key. */
 const Sign = defineService('org.example.sign', {

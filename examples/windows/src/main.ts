@@ -1,3 +1,5 @@
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { HeadlessDesktop, pause } from './headless-desktop.js'
 import { windowPrograms } from './programs.js'
@@ -28,7 +30,8 @@ async function onThisDesktop() {
   return await showWindows(programs, { upstream, look: interruption, signal: interrupted.signal })
 }
 
-const picture = process.argv[2]
+const [word] = process.argv.slice(2)
+const picture = word === '--headless' ? join(await mkdtemp(join(tmpdir(), 'windows-')), 'picture.png') : word
 const shown = picture === undefined ? await onThisDesktop() : await onHeadlessDesktop(picture)
 if (shown.isErr()) {
   process.stderr.write(`${shown.error.message}\n`)

@@ -74,6 +74,21 @@ const testPieces = [
     why: 'opens documents in the example disposable-viewer, for its test',
     present: () => has('pdftoppm') && has('pdftotext'),
   },
+  {
+    package: 'patchelf',
+    why: "makes store paths of Debian's programs, for the examples that run such",
+    present: () => has('patchelf'),
+  },
+  {
+    package: 'fonts-dejavu-core',
+    why: 'letters for those of them that draw',
+    present: () => existsSync('/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf'),
+  },
+  {
+    package: 'gdb',
+    why: 'is injected by the example inject-debugger, for its test',
+    present: () => has('gdb'),
+  },
   { package: 'cpio', why: 'unpacks initramfs archives, for the tests', present: () => has('cpio') },
   {
     package: 'wayland-protocols',
@@ -131,6 +146,11 @@ const testPieces = [
     why: 'arranges monitors by itself, which the proxy must prevent',
     present: () => has('kanshi'),
   },
+  {
+    package: 'socat',
+    why: 'what calls between units are measured against (npm run bench -- broker)',
+    present: () => has('socat'),
+  },
   { package: 'zstd', why: 'compresses as binary caches do, for the tests', present: () => has('zstd') },
   { package: 'bzip2', why: 'compresses as old binary caches do, for the tests', present: () => has('bzip2') },
   // The kernel's header means other numbers on each architecture; the labs run the addon of theirs.
@@ -144,6 +164,15 @@ const testPieces = [
     package: 'qemu-system-ppc',
     why: 'emulates a machine with KVM for the POWER lab',
     present: () => has('qemu-system-ppc64'),
+  },
+]
+
+/** What is large, and only wanted by who runs one example. */
+const examplePieces = [
+  {
+    package: 'chromium',
+    why: 'the browser of the example five-chromiums',
+    present: () => existsSync('/usr/lib/chromium/chromium'),
   },
 ]
 
@@ -274,6 +303,18 @@ export const debianTestPackages = {
   ...debianPackages,
   name: 'Debian packages for the tests',
   missing: () => absent(testPieces),
+}
+
+/** Some of all these, for an example. */
+export function debianPackagesNamed(names) {
+  const wanted = [...pieces, ...testPieces, ...examplePieces].filter((piece) => names.includes(piece.package))
+  const unknown = names.filter((name) => !wanted.some((piece) => piece.package === name))
+  if (unknown.length > 0) throw new Error(`debian.mjs does not declare ${unknown.join(', ')}`)
+  return {
+    ...debianPackages,
+    name: `Debian packages for examples: ${names.join(', ')}`,
+    missing: () => absent(wanted),
+  }
 }
 
 const absent = (wanted) =>

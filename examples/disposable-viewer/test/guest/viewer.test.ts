@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { nixStore, openHost } from '@spectrum/unit-runtime'
 import { expect, it } from 'vitest'
-import { machinePrograms } from '../../../split-gpg/src/programs.js'
+import { debianPrograms } from '../../../debian-programs/src/debian-programs.js'
+import { FONTS } from '../../../debian-programs/src/fonts.js'
 import { view } from '../../src/viewer.js'
 
 /** A page of 40 by 20 points with a red square, and a word. */
@@ -29,7 +30,9 @@ function pdf(): Uint8Array {
 
 it('a document is opened in a machine of its own, comes out as pixels and letters, and leaves nothing', async () => {
   const root = await mkdtemp(join(tmpdir(), 'viewer-'))
-  const poppler = await machinePrograms('poppler', ['/usr/bin/pdftoppm', '/usr/bin/pdftotext'])
+  const poppler = await debianPrograms('poppler', ['/usr/bin/pdftoppm', '/usr/bin/pdftotext'], {
+    data: FONTS,
+  })
   const options = { stateDirectory: `${root}/state`, cacheDirectory: `${root}/cache` }
   await using host = (await openHost({ store: nixStore(), ...options }))._unsafeUnwrap()
   const seen = (await view(host, poppler, pdf()))._unsafeUnwrap()

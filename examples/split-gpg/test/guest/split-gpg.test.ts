@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { scriptedPrompter } from '@spectrum/unit-runtime/fake'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { callProgram, machinePrograms } from '../../src/programs.js'
+import { debianPrograms } from '../../../debian-programs/src/debian-programs.js'
+import { callProgram } from '../../src/call-program.js'
 import { type Report, splitGpg } from '../../src/split-gpg.js'
 
 const answers = ['allow', 'deny'] as const
@@ -15,7 +16,7 @@ const stateBefore = process.env['XDG_STATE_HOME']
 beforeAll(async () => {
   state = await mkdtemp(join(tmpdir(), 'split-gpg-state-'))
   process.env['XDG_STATE_HOME'] = state
-  const tools = { gnupg: await machinePrograms('gnupg1', ['/usr/bin/gpg1']), call: await callProgram() }
+  const tools = { gnupg: await debianPrograms('gnupg1', ['/usr/bin/gpg1']), call: await callProgram() }
   const letters = ['Dear Bob, we meet on Tuesday.\n', 'Dear bank, all my money to Mallory.\n']
   report = (await splitGpg(tools, { prompter, letters }))._unsafeUnwrap()
 })

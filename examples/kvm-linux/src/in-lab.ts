@@ -1,0 +1,3 @@
+import { bootInLab } from './boot-in-lab.js'
+
+process.stdout.write(await bootInLab())

@@ -1,0 +1,3 @@
+import { converseInLab } from './converse-in-lab.js'
+
+process.stdout.write(await converseInLab())

@@ -1,9 +1,8 @@
 import type { ExecOutcome } from '@spectrum/guest-agent'
 import type { UnitDefinition } from '@spectrum/unit-graph'
-import type { Clock } from '@spectrum/unit-monitor'
 import { err, ok, type Result } from 'neverthrow'
 import { type HostError, unitDied } from '../errors.js'
-import type { CommandEvent, Step, UnitStateEvent } from '../events.js'
+import type { UnitStateEvent } from '../events.js'
 import type { HearState, MachineEnd, MachineState, RunningUnit } from '../running-unit.js'
 import type { UnitCommand, UnitEnd, UnitState, WaitOptions } from '../unit.js'
 import type { FailedStart } from '../unit-start.js'
@@ -12,12 +11,11 @@ import { Arrivals } from './arrivals.js'
 import { type Ending, reasonOf } from './ending.js'
 import type { Gate } from './gate.js'
 import { type Next, RestartCount } from './restart-policy.js'
-import { type CommandStream, endingOf, startCommand } from './unit-command.js'
+import { type CommandParts, LivingCommand } from './unit-command.js'
 
 /** What the life of one unit needs of its host. */
-export interface LifeParts {
+export interface LifeParts extends CommandParts {
   readonly definition: UnitDefinition
-  readonly clock: Clock
   /** So many machines of the host start at once. */
   readonly gate: Gate
   /** Starts one machine and undoes everything when it does not come up. */
@@ -27,9 +25,6 @@ export interface LifeParts {
   /** The unit has ended for good and holds nothing any more. */
   forget(): void
   tellState(event: Omit<UnitStateEvent, 'unit'>): void
-  tellCommand(event: CommandEvent): void
-  say(source: CommandStream, text: string): void
-  step(step: Step): void
 }
 
 /** Milliseconds for a machine to come up, when nobody else has said. */
@@ -54,6 +49,7 @@ export class UnitLife {
   readonly #parts: LifeParts
   readonly #count: RestartCount
   readonly #lazy: boolean
+  readonly #command: LivingCommand | undefined
   readonly #arrivals = new Arrivals()
   /** Aborted when no machine may be started any more. */
   readonly #retiring = new AbortController()
@@ -72,8 +68,6 @@ export class UnitLife {
   #next: Next | undefined
   #upAt = 0
   #starts = 0
-  #outcome: ExecOutcome | undefined
-  #commandRuns = false
   #retired: string | undefined
   /** Why its last machine lives on although it was to end. */
   #stuck: HostError | undefined
@@ -82,6 +76,8 @@ export class UnitLife {
     this.#parts = parts
     this.#count = new RestartCount(parts.definition.restart)
     this.#lazy = parts.definition.start === 'lazy'
+    const { command } = parts.definition
+    this.#command = command === undefined ? undefined : new LivingCommand(this.name, command, parts)
     this.ended = new Promise((resolve) => {
       this.#settleEnded = resolve
     })
@@ -116,15 +112,7 @@ export class UnitLife {
   }
 
   get command(): UnitCommand | undefined {
-    const { command: argv } = this.#parts.definition
-    if (argv === undefined) return undefined
-    const outcome = this.#outcome === undefined ? {} : { outcome: this.#outcome }
-    const state = this.#commandRuns
-      ? 'running'
-      : this.#current === undefined && !this.isFinal
-        ? 'waiting'
-        : 'ended'
-    return { argv, state, ...outcome }
+    return this.#command?.shown(this.#current === undefined && !this.isFinal)
   }
 
   /** Whether it may come to run without anybody starting it anew. */
@@ -274,7 +262,7 @@ export class UnitLife {
     }
     unit = launched.value
     this.#newest = unit
-    const commanded = await this.#runCommand(unit, wait)
+    const commanded = (await this.#command?.start(unit, wait)) ?? ok(undefined)
     if (commanded.isErr() || unit.state !== 'running' || wait.signal.aborted)
       return err(await this.#giveUp(unit, commanded, wait))
     this.#isUp(unit, commanded.value)
@@ -292,7 +280,7 @@ export class UnitLife {
 
   async #giveUp(unit: RunningUnit, commanded: Result<unknown, HostError>, wait: Wait): Promise<FailedStart> {
     const died = unit.state !== 'running'
-    this.#commandRuns = false
+    this.#command?.gone()
     const stopped = await unit.stop({ graceMs: 0 })
     if (!died && stopped.isErr()) return { error: stopped.error, machineLives: true }
     this.#lastEnd = await unit.ended
@@ -302,21 +290,6 @@ export class UnitLife {
     }
     const error = commanded.isErr() && !wait.signal.aborted ? commanded.error : this.#whyNotUp(wait)
     return { error, machineLives: false }
-  }
-
-  async #runCommand(
-    unit: RunningUnit,
-    wait: Wait,
-  ): Promise<Result<Promise<ExecOutcome> | undefined, HostError>> {
-    const { definition, clock, say, step, tellCommand } = this.#parts
-    const { command: argv } = definition
-    if (argv === undefined) return ok(undefined)
-    const started = await startCommand(unit, argv, clock, say, wait)
-    if (started.isErr()) return err(started.error)
-    this.#commandRuns = true
-    step('command-started')
-    tellCommand({ unit: this.name, kind: 'started', argv })
-    return ok(started.value.outcome)
   }
 
   #whyNotUp(wait: Wait): HostError {
@@ -341,10 +314,7 @@ export class UnitLife {
   }
 
   #commandEnded(unit: RunningUnit, outcome: ExecOutcome): void {
-    const ending = endingOf(this.name, outcome)
-    this.#commandRuns = false
-    this.#outcome = outcome
-    this.#parts.tellCommand({ unit: this.name, kind: 'ended', outcome })
+    const ending = this.#command!.ended(outcome)
     if (
       ending === undefined ||
       this.#current !== unit ||

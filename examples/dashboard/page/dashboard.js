@@ -9,7 +9,6 @@ const RETRY_MS = 2_000
 const at = (id) => document.getElementById(id)
 const cards = new Map()
 const edges = new Map()
-const announced = new Map()
 
 function show({ host, units, edges: wires, memory, notices }) {
   setText(at('host'), `${host.monitor}, ${host.accelerator}: ${host.why}`)
@@ -27,7 +26,6 @@ function show({ host, units, edges: wires, memory, notices }) {
   keepList(at('edge-list'), edges, wires, ({ unit, need }) => `${unit}.${need}`, edgeRow)
   setHidden(at('edges'), wires.length === 0)
   showMemory(memory)
-  announce(notices)
   const running = units.filter(({ state }) => state === 'running').length
   document.title = `${running} of ${count(units.length, 'unit runs', 'units run')}`
 }
@@ -57,15 +55,6 @@ function showMemory({ rssBytes, pssBytes, savedBytes, problem = '' }) {
   at('memory-meter').max = Math.max(1, rssBytes)
   at('memory-meter').value = pssBytes
   setText(at('memory-problem'), problem)
-}
-
-/** For those who do not see the cards. */
-function announce(notices) {
-  for (const { id, unit, state, text } of notices) {
-    if (announced.get(id) === state) continue
-    announced.set(id, state)
-    setText(at('announcements'), `${unit}: ${text}`)
-  }
 }
 
 function say(text, state) {
@@ -122,6 +111,5 @@ addEventListener('hashchange', () => {
     for (const one of kept.values()) one.element.remove()
     kept.clear()
   }
-  announced.clear()
   void live(listening.signal)
 })

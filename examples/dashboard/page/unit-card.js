@@ -1,5 +1,5 @@
 import { element, isUsable, setHidden, setText, setUsable } from './elements.js'
-import { bytes, clockTime, count, list, stateWords, storeName } from './words.js'
+import { bytes, clockTime, count, list, stateWords, storeName, withoutDigest } from './words.js'
 
 const MOST_LINES = 200
 /** A double click on "Stop" must not also be one on "End now", which it becomes. */
@@ -17,7 +17,8 @@ export function unitCard(name, command) {
   const choice = element('select', { 'aria-label': `Software for ${name}` })
   const add = button('Add')
   const adding = element('span', { class: 'adding' }, choice, add)
-  const answer = element('p', { class: 'answer' })
+  // Told to those who do not see it, too.
+  const answer = element('p', { class: 'answer', role: 'status' })
   const lines = element('ol', { class: 'log', tabindex: '0', 'aria-label': `Log of ${name}` })
   const log = element('details', {}, element('summary', {}, 'Log'), lines)
   const card = element(
@@ -50,7 +51,6 @@ export function unitCard(name, command) {
     if (refusal === undefined) return
     setUsable(button, true)
     setText(answer, refusal)
-    setHidden(answer, false)
     answer.dataset.state = 'failed'
   }
   start.addEventListener('click', () => ask(start, 'start', () => ({})))
@@ -90,7 +90,6 @@ export function unitCard(name, command) {
     said = news
     setText(answer, refusal ?? [notice?.text, hint].filter(Boolean).join('. '))
     answer.dataset.state = refusal === undefined ? (notice?.state ?? '') : 'failed'
-    setHidden(answer, answer.textContent === '')
   }
 
   function setFact(term, text) {
@@ -133,17 +132,12 @@ function setChoice(choice, names) {
 function factsOf({ command, software, injected, paths, memoryBytes, sharing, restarts }) {
   const shares = sharing?.sharesWith ?? []
   return [
-    ['Program', command && `${command.argv.join(' ')} (${command.state})`],
+    ['Program', command && `${command.argv.map(withoutDigest).join(' ')} (${command.state})`],
     ['Granted', list(software.map(storeName))],
     ['Added', injected.length === 0 ? undefined : list(injected.map(storeName))],
     ['Sees', paths === 0 ? undefined : count(paths, 'store path', 'store paths')],
     ['Memory', memoryBytes === undefined ? undefined : bytes(memoryBytes)],
-    [
-      'Of the store',
-      sharing === undefined
-        ? undefined
-        : `${bytes(sharing.rssBytes)}, its part of which is ${bytes(sharing.pssBytes)}`,
-    ],
+    ['Of the store', sharing && `${bytes(sharing.rssBytes)}; its share is ${bytes(sharing.pssBytes)}`],
     ['Shares with', shares.length === 0 ? undefined : list(shares)],
     ['Restarts', restarts === 0 ? undefined : String(restarts)],
   ]

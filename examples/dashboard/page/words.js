@@ -11,6 +11,8 @@ export const list = (names) => names.join(', ')
 /** `/nix/store` names a path by 32 characters and what it is called. */
 export const storeName = (name) => name.slice(33) || name
 
+export const withoutDigest = (word) => word.replace(/^\/nix\/store\/[^-]{32}-/, '…-')
+
 const STATES = new Map([
   ['not-started', 'not started'],
   ['backing-off', 'comes again soon'],

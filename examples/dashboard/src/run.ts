@@ -22,6 +22,8 @@ export type RunError = HostError | ServeError | VisitError
 
 /** Shows a host on a page until it is told to end, stops the host, and looks at what is left of it. */
 export async function runDashboard(host: Host, options: RunOptions): Promise<Result<Leftovers, RunError>> {
+  // Whatever happens below.
+  await using _stopped = host
   const opened = await openDashboard(host, options)
   const shown = opened.isErr() ? err<void, RunError>(opened.error) : await show(host, opened.value, options)
   const stopped = await host.stop()

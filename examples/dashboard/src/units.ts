@@ -3,18 +3,18 @@ import type { BuiltClosures } from '../../demo/src/closures.js'
 
 const Greet = defineService('org.example.greet', { response: bytes({ max: 4_096 }) })
 
-/** Three units of two closures, which have most of their store paths in common. */
+/** Two units that run the same program, and one of another closure, which has most store paths in common with theirs. */
 export function defineGraph({ left, right }: Pick<BuiltClosures, 'left' | 'right'>) {
-  const program = `${left}/bin/counter`
-  const counter = defineUnit('counter', { store: closure(left), command: [program, '--forever'] })
+  const counting = { store: closure(left), command: [`${left}/bin/counter`, '--forever'] }
+  const counter = defineUnit('counter', counting)
+  const abacus = defineUnit('abacus', { ...counting, needs: { greet: Greet } })
   // It sleeps until somebody calls it, or starts it from the page.
-  const greeter = defineUnit('greeter', {
-    store: closure(left),
+  const colours = defineUnit('colours', {
+    store: closure(right),
     start: 'lazy',
-    provides: { greet: Greet.command([program, 'hello', 'world']) },
+    provides: { greet: Greet.command([`${right}/bin/colours`, 'hello', 'world']) },
   })
-  const colours = defineUnit('colours', { store: closure(right), needs: { greet: Greet } })
-  return compose({ counter, greeter, colours }).wire({
-    colours: { greet: greeter.provides.greet.with(rate(10, 'minute')) },
+  return compose({ counter, abacus, colours }).wire({
+    abacus: { greet: colours.provides.greet.with(rate(10, 'minute')) },
   })
 }

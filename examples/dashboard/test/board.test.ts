@@ -1,5 +1,6 @@
-import { closure, compose, defineUnit } from '@spectrum/unit-runtime'
+import { closure, compose, defineUnit, type HostError, type WaitOptions } from '@spectrum/unit-runtime'
 import { type FakeHostOptions, manualClock } from '@spectrum/unit-runtime/fake'
+import { err, errAsync, okAsync, ResultAsync } from 'neverthrow'
 import { describe, expect, it } from 'vitest'
 import { groupsOf } from '../src/board/groups.js'
 import { MOST_LINES } from '../src/board/log-tail.js'
@@ -107,6 +108,34 @@ describe('what a board shows', () => {
     expect(read).toBe(before)
   })
 
+  it('has the figures of the last time when they cannot be read, with why, and never because nobody looks', async () => {
+    await using at = await running()
+    const figures = { rssBytes: 3, pssBytes: 2, savedBytes: 1 }
+    const answers = [
+      () => okAsync({ ...figures, blobs: [], units: [], paths: [], proof: { kind: 'frames' as const } }),
+      () => errAsync({ kind: 'host-closed' as const, message: 'It is gone.' }),
+      ({ signal }: WaitOptions = {}) =>
+        new ResultAsync<never, HostError>(
+          new Promise((resolve) =>
+            signal?.addEventListener('abort', () => resolve(err({ kind: 'aborted', message: 'Aborted.' }))),
+          ),
+        ),
+    ]
+    let asked = 0
+    at.host.sharing = (options) => answers[asked++]!(options)
+    const look = () => {
+      clock.advance(2_000)
+      return at.board.snapshot().memory
+    }
+    const watch = at.board.watch(() => {})
+    await eventually(() => at.board.snapshot().memory).toEqual(figures)
+    await eventually(look).toEqual({ ...figures, problem: 'It is gone.' })
+    await eventually(() => look() && asked).toBe(3)
+    watch[Symbol.dispose]()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(at.board.snapshot().memory.problem).toBe('It is gone.')
+  })
+
   it('has units of other graphs as long as they are there', async () => {
     await using at = await running()
     const graph = compose({ guest: defineUnit('guest', { store: closure(program) }) })._unsafeUnwrap()
@@ -138,8 +167,11 @@ describe('what can be done from a board', () => {
     await using at = await running()
     at.board.command('worker', { kind: 'stop', now: true })._unsafeUnwrap()
     await eventually(() => at.unit('worker').may.start).toBe(true)
-    at.board.command('worker', { kind: 'start' })._unsafeUnwrap()
+    const start = () => at.board.command('worker', { kind: 'start' })
+    start()._unsafeUnwrap()
+    expect(start()._unsafeUnwrapErr().kind).toBe('not-now')
     await eventually(at.states).toEqual(allRun)
+    expect(start()._unsafeUnwrapErr().kind).toBe('not-now')
   })
 
   it('wakes a unit that sleeps', async () => {

@@ -99,7 +99,7 @@ describe('the host program', () => {
 
   it('has a graph that can be started, of closures that share', () => {
     const graph = defineExampleGraph({ left: path('1', 'left'), right: path('2', 'right') })._unsafeUnwrap()
-    expect(Object.keys(graph.units)).toEqual(['counter', 'greeter', 'colours'])
+    expect(Object.keys(graph.units)).toEqual(['counter', 'abacus', 'colours'])
     expect(graph.wires).toHaveLength(1)
   })
 })

@@ -246,6 +246,8 @@ describe('the events of the page', () => {
     }
     await eventually(flood).toBe(0)
     expect(at.source.snapshots).toBeLessThanOrEqual(changes / 2 + 1)
+    idle.socket.resume()
+    await eventually(idle.isClosed).toBe(true)
     expect(at.source.watchers.size).toBe(0)
   })
 
@@ -327,10 +329,16 @@ describe('who takes up room', () => {
   it('has one request for each connection', async () => {
     await using at = await served()
     using raw = await rawConnection(at.port)
-    const request = ['GET / HTTP/1.1', `Host: 127.0.0.1:${at.port}`, '']
-    raw.write(...request, ...request, ...request)
+    const { authorization } = at.bearing
+    const own = `127.0.0.1:${at.port}`
+    const command = [
+      ...['POST /api/units/mail/start HTTP/1.1', `Host: ${own}`, `Origin: http://${own}`],
+      ...[`Authorization: ${authorization}`, 'Content-Type: application/json', 'Content-Length: 4', '', '{}'],
+    ]
+    raw.write(...command, ...command, ...command)
     await eventually(raw.isClosed).toBe(true)
-    expect(raw.said().match(/^HTTP\/1.1 200 /gm)).toHaveLength(1)
+    expect(raw.said().match(/^HTTP\/1.1 202 /gm)).toHaveLength(1)
+    expect(at.source.commands).toHaveLength(1)
   })
 
   it('has so many connections and no more', async () => {

@@ -128,7 +128,7 @@ export class Board implements Source, AsyncDisposable {
 
   #start(name: string): Result<number, CommandRefusal> {
     const view = this.#viewOf(name)
-    if (!view.may.start) return refuse('not-now', view.hint ?? `Unit "${name}" is ${view.state}.`)
+    if (!view.may.start) return refuse('not-now', view.hint ?? `Unit "${name}" cannot be started now.`)
     const unit = this.#host.units.get(name)
     if (unit === undefined) return ok(this.#startGroup(this.#groups.get(name)!, name))
     const signal = this.#closing.signal
@@ -137,9 +137,8 @@ export class Board implements Source, AsyncDisposable {
 
   #startGroup(group: Group, name: string): number {
     const started = this.#host.start(group.graph, { signal: this.#closing.signal })
-    const others = group.units.filter((unit) => unit !== name)
-    const along = others.length === 0 ? '' : `, with ${others.join(', ')}`
-    return this.#follow(name, 'start', `starting${along}`, started, () => `started${along}`)
+    const which = group.units.length === 1 ? '' : ` its graph: ${group.units.join(', ')}`
+    return this.#follow(name, 'start', `starting${which}`, started, () => `started${which}`)
   }
 
   #stop(name: string, now: boolean): Result<number, CommandRefusal> {
@@ -235,6 +234,8 @@ export class Board implements Source, AsyncDisposable {
   #mayStart(unit: Unit | undefined, group: Group | undefined): boolean | string {
     if (unit !== undefined) return unit.state === 'dormant'
     if (group === undefined) return false
+    // The host knows of them a moment later.
+    if (group.units.some((other) => this.#notices.underWay(other, 'start') > 0)) return false
     const alive = group.units.filter((other) => this.#host.units.has(other))
     if (alive.length === 0) return true
     const which = alive.map((other) => `"${other}"`).join(', ')

@@ -19,7 +19,6 @@ export class Memory {
       const began = clock.now()
       const before = this.#printed()
       await this.#read(host, signal)
-      if (signal.aborted) return
       if (this.#printed() !== before) onChange()
       // A host with a lot of memory is read less often.
       await pause(clock, Math.max(LEAST_PAUSE_MS, 5 * (clock.now() - began)), signal)
@@ -28,6 +27,7 @@ export class Memory {
 
   async #read(host: Host, signal: AbortSignal): Promise<void> {
     const sharing = await host.sharing({ signal })
+    if (signal.aborted) return
     const shares = new Map(sharing.isOk() ? sharing.value.units.map((unit) => [unit.unit, unit]) : [])
     const read = await Promise.all(
       [...host.units.values()].map(async (unit) => {

@@ -1,8 +1,10 @@
-// npm run release:stage [-- --here]: lays out in packages/cli/build/release what a release publishes, one folder for
-// each package, in the order in which they are published. Native parts are built afresh from what would be published, for
-// each platform, and go into packages of their own (`os` and `cpu`), which the package itself names as optional: npm
-// installs the one that fits, and no script has to run. Where none fits, the sources build with one command.
+// npm run release:stage [-- --here] [-- --repository URL]: lays out in packages/cli/build/release what a release publishes,
+// one folder for each package. Native parts are built afresh from what would be published, for each platform, and go into
+// packages of their own (`os` and `cpu`), which the package itself names as optional: npm installs the one that fits, and
+// no script has to run. Where none fits, the sources build with one command. Then everything is packed into
+// packages/cli/build/release/tarballs, with a list of them in the order in which they are published.
 // --here: this machine's platform alone, for a try.
+// --repository: where the sources are; npm attests no provenance of packages that do not name it.
 import { execFileSync } from 'node:child_process'
 import {
   cpSync,
@@ -14,7 +16,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
@@ -31,8 +33,8 @@ export const platforms = {
 const deadline = { timeout: 300_000, killSignal: 'SIGKILL' }
 const write = (file, value) => writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`)
 
-/** Resolves with the folders, in the order in which they are published. */
-export async function stageRelease(out, architectures = Object.keys(platforms)) {
+/** Resolves with the folders, in the order in which they are published. `repository`: the URL of the sources. */
+export async function stageRelease(out, architectures = Object.keys(platforms), repository = undefined) {
   rmSync(out, { recursive: true, force: true })
   mkdirSync(out, { recursive: true })
   // For the headers that the native parts compile against, wherever `out` is.
@@ -45,6 +47,8 @@ export async function stageRelease(out, architectures = Object.keys(platforms)) 
     const manifest = { ...one.manifest }
     delete manifest.devDependencies
     delete manifest.scripts
+    if (repository !== undefined)
+      manifest.repository = { type: 'git', url: repository, directory: `packages/${one.folder}` }
     if (existsSync(join(folder, 'native')))
       staged.push(...(await stageNative(one, folder, manifest, architectures)))
     if (existsSync(join(folder, 'build-agent.mjs'))) buildAgents(folder, architectures)
@@ -111,6 +115,7 @@ async function stageNative(one, folder, manifest, architectures) {
       `# ${name}\n\nThe native part of ${one.name} for Linux on ${architecture}, which npm installs with it. Nothing imports it by name.\n`,
     )
     const { version, license, engines, publishConfig } = one.manifest
+    const { repository } = manifest
     write(join(place, 'package.json'), {
       name,
       version,
@@ -121,6 +126,7 @@ async function stageNative(one, folder, manifest, architectures) {
       cpu: [architecture],
       main: 'native.node',
       files: ['native.node'],
+      ...(repository === undefined ? {} : { repository }),
       publishConfig,
     })
     manifest.optionalDependencies[name] = version
@@ -144,9 +150,34 @@ function buildAgents(folder, architectures) {
     throw new Error('the agent would not be published')
 }
 
+/**
+ * Packs these folders into `tarballs`, as they are to be published, and writes `order.json` beside them: their names, versions
+ * and files, in this order. What is packed once is what is tried and what is published.
+ */
+export function packRelease(folders, tarballs) {
+  mkdirSync(tarballs, { recursive: true })
+  const order = folders.map((folder) => {
+    const argv = ['pack', '--ignore-scripts', '--json', '--pack-destination', tarballs]
+    const answer = execFileSync('npm', argv, {
+      cwd: folder,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      maxBuffer: 64 * 1024 * 1024,
+      ...deadline,
+    })
+    const [{ name, version, filename }] = Object.values(JSON.parse(answer))
+    return { name, version, file: basename(filename) }
+  })
+  write(join(tarballs, 'order.json'), order)
+  return order
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { values } = parseArgs({ options: { here: { type: 'boolean' } } })
+  const { values } = parseArgs({ options: { here: { type: 'boolean' }, repository: { type: 'string' } } })
   const architectures = values.here ? [process.arch] : Object.keys(platforms)
-  for (const folder of await stageRelease(join(root, 'packages', 'cli', 'build', 'release'), architectures))
-    console.log(folder)
+  const out = join(root, 'packages', 'cli', 'build', 'release')
+  const folders = await stageRelease(out, architectures, values.repository)
+  const tarballs = join(out, 'tarballs')
+  for (const { name, version, file } of packRelease(folders, tarballs))
+    console.log(`${name} ${version}  ${join(tarballs, file)}`)
 }

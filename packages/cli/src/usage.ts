@@ -51,7 +51,7 @@ Options:
   'fetch-kernel': `Usage: spectrum fetch-kernel
 
 Fetches Debian's cloud kernel, which units boot, from apt's sources into the cache, where there is none yet. It is
-unpacked there and not installed: this machine boots what it booted before. About 70 MB are downloaded, and 110 MB kept.
+unpacked there and not installed: this machine boots what it booted before. About 30 MB are downloaded, and 110 MB kept.
 
 Options:
   -h, --help   this text

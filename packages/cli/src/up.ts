@@ -75,11 +75,16 @@ async function run(
   powers: UpPowers,
 ): Promise<number> {
   const { interrupted, stderr } = powers
-  let status: number
+  let status = 0
+  let failure: Failure | undefined
+  let wasStopped = false
   // The server goes last: whoever has the host stopped is told so.
   const served = host.serve()
   try {
     if (served.isErr()) return await notUp(served.error, powers)
+    void served.value.stopped.then(() => {
+      wasStopped = true
+    })
     const { pid, directory, monitor } = host
     await tell({
       event: 'host',
@@ -91,8 +96,7 @@ async function run(
     })
     const started = await host.start(graph, interrupted)
     if (started.isErr()) {
-      // Somebody may have stopped the host while its units started.
-      status = (await isDone(served.value.stopped)) ? 0 : await notUp(started.error, powers)
+      failure = started.error
     } else {
       await tell({ event: 'ready', units: started.value })
       const end = await Promise.race([
@@ -108,7 +112,8 @@ async function run(
     if (stopped.isErr()) await complain(stderr, stopped.error.message)
     if (served.isOk()) await served.value[Symbol.asyncDispose]()
   }
-  return status
+  // Somebody may have stopped the host while its units started: that is no failure.
+  return failure === undefined || wasStopped ? status : await notUp(failure, powers)
 }
 
 /** Which units of the graph have ended for good. */
@@ -156,9 +161,6 @@ async function notUp(error: Failure, { interrupted, stderr }: UpPowers): Promise
   await complain(stderr, error.message)
   return 125
 }
-
-const isDone = (promise: Promise<void>): Promise<boolean> =>
-  Promise.race([promise.then(() => true), Promise.resolve(false)])
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

@@ -112,7 +112,7 @@ export const hostsAt = (...sockets: readonly string[]): CommandPowers['hosts'] =
 })
 
 /** Opens fake hosts for `up`, served at a real socket. */
-export async function hostsForUp(): Promise<
+export async function hostsForUp(more: Partial<FakeHostOptions> = {}): Promise<
   {
     readonly open: CommandPowers['openGraphHost']
     readonly socket: string
@@ -130,25 +130,24 @@ export async function hostsForUp(): Promise<
       events.on('unit-state', ({ unit, state, why }) =>
         onUnit({ unit, state, ...(why === undefined ? {} : { why }) }),
       )
-      return openFakeHost({ store, events, signal, services, programs: programs(new Seen()) }).map(
-        (host): GraphHost => {
-          opened.host = host
-          return {
-            pid: 42,
-            directory: host.directory,
-            monitor: host.monitor,
-            serve: () => serveControl(host, { socket }),
-            start: (graph, startSignal) =>
-              host
-                .start(graph, { signal: startSignal })
-                .map((units) => Object.values(units).map(({ name }) => name)),
-            stop: ({ graceMs }) => {
-              opened.stops.push(graceMs)
-              return host.stop({ graceMs })
-            },
-          }
-        },
-      )
+      const options = { store, events, signal, services, programs: programs(new Seen()), ...more }
+      return openFakeHost(options).map((host): GraphHost => {
+        opened.host = host
+        return {
+          pid: 42,
+          directory: host.directory,
+          monitor: host.monitor,
+          serve: () => serveControl(host, { socket }),
+          start: (graph, startSignal) =>
+            host
+              .start(graph, { signal: startSignal })
+              .map((units) => Object.values(units).map(({ name }) => name)),
+          stop: ({ graceMs }) => {
+            opened.stops.push(graceMs)
+            return host.stop({ graceMs })
+          },
+        }
+      })
     },
     async [Symbol.asyncDispose]() {
       await opened.host?.stop({ graceMs: 0 })

@@ -23,8 +23,9 @@ async function start(
   file = 'graph.json',
   options: readonly string[] = [],
   over: Partial<CommandPowers> = {},
+  host: Parameters<typeof hostsForUp>[0] = {},
 ) {
-  const hosts = await hostsForUp()
+  const hosts = await hostsForUp(host)
   const readGraph = async (name: string) => files[name] ?? ({ kind: 'unreadable', message: 'none' } as const)
   const stdout = new KeptSink()
   const stderr = new KeptSink()
@@ -82,6 +83,14 @@ describe('spectrum up', () => {
     const { powers } = powersWith({ hosts: hostsAt(up.hosts.socket) })
     expect(await spectrum(['stop'], powers)).toBe(0)
     expect(await up.ended).toBe(0)
+  })
+
+  it('ends with 0 when somebody stops it while its units still start', async () => {
+    await using up = await start('graph.json', [], {}, { silent: () => true })
+    await expect.poll(() => up.stdout.text).toContain('left: starting')
+    const { powers } = powersWith({ hosts: hostsAt(up.hosts.socket) })
+    expect(await spectrum(['stop'], powers)).toBe(0)
+    expect([await up.ended, up.stderr.text]).toEqual([0, ''])
   })
 
   it('ends by itself with the last of its units, with 1 when one of them failed', async () => {

@@ -12,6 +12,8 @@ export interface EventLoop {
  * made or took it; only `kick` takes anybody's. Arguments of the wrong type throw a TypeError.
  */
 export interface KvmCalls extends EventLoop {
+  /** Nanoseconds of a clock that only goes forward; no native call. */
+  now(): number
   /** What the native part is built for, by the kernel's name. */
   readonly architecture: string
   /** Bytes; 64 KiB on some machines. */

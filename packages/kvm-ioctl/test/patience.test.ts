@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Patience } from '../src/running/patience.js'
+import { LATE, Patience } from '../src/running/patience.js'
 
 const SHORT = 5_000
 const LONG = 10_000_000
@@ -10,7 +10,7 @@ function play(patience: Patience, exits: number, took: number, there: () => bool
   for (let exit = 0; exit < exits; exit += 1) {
     const look = patience.next()
     if (look > 0) looks += 1
-    if (look > 0 && there()) patience.found()
+    if (look > 0 && there()) patience.found(SHORT)
     else {
       if (look > 0) patience.missed()
       patience.told(took)
@@ -49,5 +49,22 @@ describe('whoever resumes a guest', () => {
     // It learns when that changes.
     play(patience, 200, SHORT, () => true)
     expect(play(patience, 1_000, SHORT, () => true)).toBeGreaterThan(900)
+  })
+
+  test('takes what it found late for a failure: somebody else had the processor meanwhile', () => {
+    const looks = (late: number) => {
+      const patience = new Patience()
+      let count = 0
+      for (let exit = 0; exit < 10_000; exit += 1) {
+        if (patience.next() === 0) patience.told(SHORT)
+        else {
+          count += 1
+          patience.found(late)
+        }
+      }
+      return count
+    }
+    expect(looks(LATE)).toBe(9_999)
+    expect(looks(LATE + 1)).toBeLessThan(10_000 / 60)
   })
 })

@@ -303,6 +303,11 @@ export class FakeKernel implements KvmCalls {
     return this.#things.has(handle) ? 0 : ANSWERS.closed
   }
 
+  /** In here nothing takes any time. */
+  now(): number {
+    return 0
+  }
+
   nextTurn(go: () => void): void {
     this.#nextTurn(go)
   }

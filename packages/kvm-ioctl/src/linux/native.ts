@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { performance } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
 import type { EventLoop, KvmCalls } from '../kvm-calls.js'
 
@@ -31,6 +32,6 @@ function loadNative(): unknown {
 
 /** Throws when the native part is not built: `node native/build.mjs` in the package. */
 export function loadKvmCalls(): KvmCalls {
-  const native = loadNative() as Omit<KvmCalls, keyof EventLoop>
-  return { ...native, nextTurn: (go) => void setImmediate(go) }
+  const native = loadNative() as Omit<KvmCalls, keyof EventLoop | 'now'>
+  return { ...native, nextTurn: (go) => void setImmediate(go), now: () => performance.now() * 1e6 }
 }

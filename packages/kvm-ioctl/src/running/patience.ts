@@ -4,8 +4,9 @@
  * Being told costs two wake-ups of a thread, and where a processor has to leave its idle state for each, several times
  * what the exit itself does. Looking costs a processor, so it is worth that only while a guest comes back soon, and only
  * where the vCPU's thread gets a processor meanwhile: its own, or this one, which who looks gives up for it (see
- * `look_for` in native/vcpu_thread.c); others may want it more. How long runs take is known of those that were told; that
- * the second holds is tried, and less often each time that it does not.
+ * `look_for` in native/vcpu_thread.c). Another program may take it instead, and keep it for a thousand times as long as a
+ * wake-up takes. How long runs take is known of those that were told; that the second holds is tried, and less often each
+ * time that it does not.
  */
 export class Patience {
   /** So many runs in sequence have to be short before looking is tried. */
@@ -17,9 +18,11 @@ export class Patience {
     return this.#short >= this.#needed ? LOOK : 0
   }
 
-  /** The exit was there within that time. */
-  found(): void {
-    this.#needed = Math.max(1, this.#needed >> 1)
+  /** The exit was there, after so long. */
+  found(nanoseconds: number): void {
+    // Whoever waited far longer than it looked has lost the processor to somebody else: that is no success.
+    if (nanoseconds > LATE) this.missed()
+    else this.#needed = Math.max(1, this.#needed >> 1)
   }
 
   /** It was not. */
@@ -37,4 +40,6 @@ export class Patience {
 
 /** About what being told costs: who looks no longer than that never pays more than twice what knowing would have cost. */
 const LOOK = 25_000
+/** Far longer than a look, and far less than a scheduler gives to another program. */
+export const LATE = 4 * LOOK
 const MOST_NEEDED = 64

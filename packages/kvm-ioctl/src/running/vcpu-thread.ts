@@ -82,12 +82,13 @@ export class VcpuThread {
     while (this.#inARow < MOST_IN_A_ROW) {
       this.#inARow += 1
       const look = this.#patience.next()
+      const begin = look > 0 ? this.#calls.now() : 0
       const result = this.#calls.threadRun(this.#vcpu, look)
       if (result === this.#calls.answers.pending) {
         if (look > 0) this.#patience.missed()
         return
       }
-      this.#patience.found()
+      if (look > 0) this.#patience.found(this.#calls.now() - begin)
       if (!this.#handle(result)) return
     }
     // Being told is no turn of the event loop, nor is a promise's: of both there may always be one more.

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { linuxPowers } from '@spectrum/unit-monitor/linux'
 import type { UnixFdError } from '@spectrum/unix-fd'
-import { err, type Result, ResultAsync } from 'neverthrow'
+import { errAsync, type Result, type ResultAsync } from 'neverthrow'
 import { type ControlClient, type ControlWait, connectControlWith } from '../control/client.js'
 import type { ControlError } from '../control/errors.js'
 import { type ControlServer, serveControlWith } from '../control/server.js'
@@ -45,28 +45,24 @@ export function connectControl(
   path: string,
   options: ControlWait = {},
 ): ResultAsync<ControlClient, ControlError> {
-  const socket = connectToControl(path).mapErr((error) => controlError(error, path))
-  return new ResultAsync(
-    (async () => {
-      if (socket.isErr()) return err(socket.error)
-      const owner = await ownerOf(path)
-      // Whoever could put a socket there could have us type our input into a program of theirs.
-      if (owner !== undefined && owner !== process.getuid?.() && owner !== 0 && process.getuid?.() !== 0) {
-        socket.value.close()
-        const message = `${path} belongs to user ${owner}; name a host of your own.`
-        return err<ControlClient, ControlError>({ kind: 'not-permitted', message, path })
-      }
+  return connectToControl(path)
+    .mapErr((error) => controlError(error, path))
+    .asyncAndThen((socket) => {
       const powers = { clock: linuxPowers().clock, nextTurn: turnOfTheLoop }
-      return await connectControlWith(socket.value, powers, options)
-    })(),
-  )
+      const peer = socket.peerUid()
+      if (mayBeTold(peer, process.getuid?.())) return connectControlWith(socket, powers, options)
+      socket.close()
+      const message = `${path} is served by user ${peer ?? '(unknown)'}; name a host of your own.`
+      return errAsync<ControlClient, ControlError>({ kind: 'not-permitted', message, path })
+    })
 }
 
-const ownerOf = (path: string): Promise<number | undefined> =>
-  stat(path).then(
-    ({ uid }) => uid,
-    () => undefined,
-  )
+/**
+ * Whether the user `own` may tell what it types to a program of the user `peer`, as the kernel knows that program: who
+ * could put a socket at a path could also take it away again, or put another one there.
+ */
+export const mayBeTold = (peer: number | undefined, own: number | undefined): boolean =>
+  own === 0 || peer === 0 || (peer !== undefined && peer === own)
 
 /** A host of this user that runs now and serves control. */
 export interface ServedHost {

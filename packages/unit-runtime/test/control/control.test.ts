@@ -6,6 +6,7 @@ import { connectControl, connectControlWith, serveControl } from '@spectrum/unit
 import { manualClock } from '@spectrum/unit-runtime/fake'
 import { liveFds } from '@spectrum/unix-fd'
 import { afterEach, describe, expect, it } from 'vitest'
+import { mayBeTold } from '../../src/linux/control.js'
 import { settle } from '../supervision/watched-host.js'
 import { gdb, hello, openServed, Pairs, powers } from './served.js'
 
@@ -282,5 +283,16 @@ describe('the socket of a host', () => {
     await client[Symbol.asyncDispose]()
     await server[Symbol.asyncDispose]()
     expect((await connectControl(socket))._unsafeUnwrapErr()).toMatchObject({ kind: 'not-listening' })
+  })
+
+  it.each([
+    [1_000, 1_000, true],
+    [0, 1_000, true],
+    [1_001, 1_000, false],
+    [undefined, 1_000, false],
+    [1_001, 0, true],
+    [undefined, undefined, false],
+  ])('is served by user %s, to whom user %s may talk: %s', (peer, own, may) => {
+    expect(mayBeTold(peer, own)).toBe(may)
   })
 })

@@ -19,6 +19,7 @@ import { buildTestPrograms } from '../../guest-agent/test/support/built.js'
 import { clock } from '../../guest-agent/test/support/clock.js'
 import { socketChannel } from '../../guest-agent/test/support/socket-channel.js'
 import { Broker } from '../src/broker/broker.js'
+import { median, print } from './report/figure.js'
 
 const { values } = parseArgs({
   options: { json: { type: 'boolean', default: false }, rounds: { type: 'string', default: '9' } },
@@ -28,7 +29,6 @@ const pourBytes = 64 * 1024 * 1024
 const pings = 500
 
 const run = promisify(execFile)
-const median = (samples: readonly number[]) => [...samples].sort((a, b) => a - b)[samples.length >> 1]!
 const scratch = mkdtempSync(join(tmpdir(), 'bench-broker-'))
 const pair = join(scratch, 'pair')
 execFileSync('cc', ['-O2', '-o', pair, fileURLToPath(new URL('broker/pair.c', import.meta.url))])
@@ -132,17 +132,6 @@ for (const [name, own, peer, unitOf] of [
   ['broker: throughput of one call', of('ours', 'throughput'), of('peer', 'throughput'), 'MiB/s'],
   ['broker: added to a round trip of 64 bytes', added('ours'), added('peer'), 'us'],
 ] as const) {
-  const figure = {
-    name: `${name}, against two ${peerName}s in a row`,
-    ours: Math.round(own),
-    peer: Math.round(peer),
-    ratio: Math.round((own / peer) * 1000) / 1000,
-    unit: unitOf,
-    accelerator: 'none',
-  }
-  process.stdout.write(
-    values.json
-      ? `${JSON.stringify(figure)}\n`
-      : `${figure.name}: ${figure.ours} ${unitOf}, ${peerName} ${figure.peer} ${unitOf}, ratio ${figure.ratio}\n`,
-  )
+  const against = `against two ${peerName}s in a row`
+  print({ name: `${name}, ${against}`, ours: own, peer, unit: unitOf, accelerator: 'none' }, values.json)
 }

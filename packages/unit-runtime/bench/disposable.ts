@@ -10,12 +10,12 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { closure, defineUnit, nixStore, openHost, type Unit } from '../src/index.js'
 import { addProgram } from '../test/guest/real-store.js'
+import { median, print } from './report/figure.js'
 
 const { values } = parseArgs({
   options: { json: { type: 'boolean', default: false }, rounds: { type: 'string', default: '7' } },
 })
 const rounds = Number(values.rounds)
-const median = (samples: readonly number[]) => [...samples].sort((a, b) => a - b)[samples.length >> 1]!
 
 const root = await mkdtemp(join(tmpdir(), 'bench-disposable-'))
 const tool = await addProgram('look-around', ['look-around.c'])
@@ -24,25 +24,24 @@ await using host = (
 )._unsafeUnwrap()
 const template = defineUnit('bench', { store: closure(tool) })
 
-async function firstOutput(unit: Unit): Promise<number> {
+/** When there was something, by `performance.now()`. */
+async function use(unit: Unit): Promise<Record<'unit' | 'program' | 'output', number>> {
+  const got = performance.now()
   const program = (await unit.spawn([`${tool}/bin/look-around`]))._unsafeUnwrap()
-  for await (const _ of program.stdout) return performance.now()
+  const started = performance.now()
+  for await (const _ of program.stdout) return { unit: got, program: started, output: performance.now() }
   throw new Error('the program said nothing')
 }
 
-async function once(): Promise<{ readonly toUnit: number; readonly toOutput: number }> {
+/** Milliseconds from the call to each of them. */
+async function once(): Promise<Record<'unit' | 'program' | 'output', number>> {
   const began = performance.now()
-  let got = began
-  const said = await host.disposable(template, (unit) => {
-    got = performance.now()
-    return firstOutput(unit)
-  })
-  return { toUnit: got - began, toOutput: said._unsafeUnwrap() - began }
+  const { unit, program, output } = (await host.disposable(template, use))._unsafeUnwrap()
+  return { unit: unit - began, program: program - began, output: output - began }
 }
 
 const cold: number[] = []
-const pooled: number[] = []
-const resumed: number[] = []
+const pooled = { unit: [] as number[], program: [] as number[], output: [] as number[] }
 for (let round = 0; round <= rounds; round++) {
   const fresh = await once()
   // One waits, for one use; the next round begins with none.
@@ -51,27 +50,26 @@ for (let round = 0; round <= rounds; round++) {
   await new Promise((resolve) => setTimeout(resolve, 1_000))
   const waited = once()
   void host.prepareDisposables(template, { count: 0 })
-  const { toUnit, toOutput } = await waited
+  const taken = await waited
   // The first round warms the caches.
   if (round === 0) continue
-  cold.push(fresh.toOutput)
-  pooled.push(toOutput)
-  resumed.push(toUnit)
+  cold.push(fresh.output)
+  for (const what of ['unit', 'program', 'output'] as const) pooled[what].push(taken[what])
 }
 await host.stop({ graceMs: 0 })
 await rm(root, { recursive: true })
 
 const { accelerator } = host.monitor
+const peer = median(cold)
 for (const [name, own] of [
-  ['disposable: from the pool to first output, against a new one', pooled],
-  ['disposable: from the pool to the unit in hand, against a new one’s first output', resumed],
+  ['from the pool to first output', pooled.output],
+  ['of that, until the unit is in hand', pooled.unit],
+  ['of that, until its program has started', pooled.program],
 ] as const) {
-  const ours = Math.round(median(own) * 10) / 10
-  const peer = Math.round(median(cold))
-  const ratio = Math.round((ours / peer) * 10_000) / 10_000
-  process.stdout.write(
-    values.json
-      ? `${JSON.stringify({ name, ours, peer, ratio, unit: 'ms', accelerator })}\n`
-      : `${name}: ${ours} ms, ${peer} ms, ratio ${ratio} (${accelerator})\n`,
+  const against = 'against a new one’s first output'
+  print(
+    { name: `disposable: ${name}, ${against}`, ours: median(own), peer, unit: 'ms', accelerator },
+    values.json,
+    1,
   )
 }

@@ -16,6 +16,7 @@ import { join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
 import { nixDatabase } from '@spectrum/store-share/linux'
 import { closure, compose, defineUnit, openHost } from '../src/index.js'
+import { median, print } from './report/figure.js'
 
 const { values } = parseArgs({
   options: { json: { type: 'boolean', default: false }, rounds: { type: 'string', default: '6' } },
@@ -26,7 +27,6 @@ const WAYS = ['devices', 'view'] as const
 
 const run = promisify(execFile)
 const env = { ...process.env, NIX_CONFIG: 'build-users-group =\nsandbox = false\nsubstituters =' }
-const median = (samples: readonly number[]) => [...samples].sort((a, b) => a - b)[samples.length >> 1]!
 const directory = await mkdtemp(join(tmpdir(), 'inj-'))
 
 /** A store below a root of its own with so many paths of one file each. */
@@ -101,26 +101,12 @@ for (const size of SIZES) {
     const plugging = median(samples.map((sample) => sample.plugging))
     if (way === 'devices') byDevices.push(plugging)
     const peer = way === 'devices' ? plugging : byDevices.at(-1)!
-    print(`inject: by ${way}, store of ${size} paths, against the hot-plug`, whole, peer, accelerator)
+    const name = `inject: by ${way}, store of ${size} paths`
+    const figure = { unit: 'ms', accelerator }
+    print({ name: `${name}, against the hot-plug`, ours: whole, peer, ...figure }, values.json, 1)
     const beyond = median(samples.map((sample) => sample.whole - sample.plugging))
-    const aim = `inject: by ${way}, store of ${size} paths, beyond the hot-plug, against 50 ms`
-    print(aim, beyond, 50, accelerator)
+    const aim = `${name}, beyond the hot-plug, against 50 ms`
+    print({ name: aim, ours: beyond, peer: 50, ...figure }, values.json, 1)
   }
 }
 await rm(directory, { recursive: true })
-
-function print(name: string, ours: number, peer: number, accelerator: string): void {
-  const figure = {
-    name,
-    ours: Math.round(ours * 10) / 10,
-    peer: Math.round(peer * 10) / 10,
-    ratio: Math.round((ours / peer) * 1000) / 1000,
-    unit: 'ms',
-    accelerator,
-  }
-  process.stdout.write(
-    values.json
-      ? `${JSON.stringify(figure)}\n`
-      : `${name}: ${figure.ours} ms, ${figure.peer} ms, ratio ${figure.ratio} (${accelerator})\n`,
-  )
-}

@@ -18,6 +18,7 @@ import { errAsync } from 'neverthrow'
 import { closure, compose, defineUnit, type Host, nixStore, openHostWith, type Unit } from '../src/index.js'
 import { defaultPlaces, findGuestKernel, linuxHostPowers } from '../src/linux.js'
 import { addProgram, addToStore } from '../test/guest/real-store.js'
+import { print } from './report/figure.js'
 
 const { values } = parseArgs({
   options: {
@@ -138,22 +139,15 @@ async function measure(transport: 'pmem' | 'block', count: number): Promise<Take
   }
 }
 
-function print(name: string, ours: number, peer: number, accelerator: string): void {
-  const mib = (bytes: number) => Math.round((bytes / MIB) * 10) / 10
-  const ratio = Math.round((ours / peer) * 1000) / 1000
-  const figure = { name, ours: mib(ours), peer: mib(peer), ratio, unit: 'MiB', accelerator }
-  process.stdout.write(
-    values.json
-      ? `${JSON.stringify(figure)}\n`
-      : `${name}: ${figure.ours} MiB, ${figure.peer} MiB, ratio ${ratio} (${accelerator})\n`,
-  )
+function tell(name: string, ours: number, peer: number, accelerator: string): void {
+  print({ name, ours: ours / MIB, peer: peer / MIB, unit: 'MiB', accelerator }, values.json, 1)
 }
 
 for (const count of counts) {
   const pmem = await measure('pmem', count)
   const block = await measure('block', count)
   const units = count === 1 ? '1 unit' : `${count} units`
-  print(`memory: ${units}, Pss, against virtio-blk`, pmem.pss, block.pss, pmem.accelerator)
-  print(`memory: ${units}, drop of MemAvailable, against virtio-blk`, pmem.drop, block.drop, pmem.accelerator)
-  print(`memory: ${units}, Pss of the shared path, against one copy`, pmem.sharedPss, SIZE, pmem.accelerator)
+  tell(`memory: ${units}, Pss, against virtio-blk`, pmem.pss, block.pss, pmem.accelerator)
+  tell(`memory: ${units}, drop of MemAvailable, against virtio-blk`, pmem.drop, block.drop, pmem.accelerator)
+  tell(`memory: ${units}, Pss of the shared path, against one copy`, pmem.sharedPss, SIZE, pmem.accelerator)
 }

@@ -18,13 +18,12 @@ import { bareQemuArguments, type PmemDevice } from '@spectrum/unit-monitor'
 import { buildDemoClosures } from '../../../examples/demo/src/closures.js'
 import { closure, compose, defineUnit, nixStore, openHost } from '../src/index.js'
 import { defaultPlaces, findGuestKernel } from '../src/linux.js'
+import { median, print } from './report/figure.js'
 
 const { values } = parseArgs({
   options: { json: { type: 'boolean', default: false }, rounds: { type: 'string', default: '7' } },
 })
 const rounds = Number(values.rounds)
-
-const median = (samples: readonly number[]) => [...samples].sort((a, b) => a - b)[samples.length >> 1]!
 
 const directory = await mkdtemp(join(tmpdir(), 'spectrum-bench-'))
 const kernelFiles = (await findGuestKernel(process.env, defaultPlaces(process.env).cache))._unsafeUnwrap()
@@ -130,18 +129,5 @@ for (const [name, own, peer] of [
   ['start: to the agent’s answer, against the same devices', samples.answered, samples.same],
   ['start: to the agent’s answer, against no devices', samples.answered, samples.least],
   ['start: to the mounted store, against no devices', samples.running, samples.least],
-] as const) {
-  const figure = {
-    name,
-    ours: Math.round(median(own)),
-    peer: Math.round(median(peer)),
-    ratio: Math.round((median(own) / median(peer)) * 1000) / 1000,
-    unit: 'ms',
-    accelerator,
-  }
-  process.stdout.write(
-    values.json
-      ? `${JSON.stringify(figure)}\n`
-      : `${name}: ${figure.ours} ms, the bare monitor ${figure.peer} ms, ratio ${figure.ratio} (${accelerator})\n`,
-  )
-}
+] as const)
+  print({ name, ours: median(own), peer: median(peer), unit: 'ms', accelerator }, values.json)

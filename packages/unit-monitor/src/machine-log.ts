@@ -59,6 +59,7 @@ export class MachineLog<Source extends string = LogSource> {
       // A stream that breaks has ended; why the machine ended is told by its process.
     }
     splitter.end()
+    this.#sayUnsaid(source)
   }
 
   /** One line, escaped by whoever cut it out of what was said. */
@@ -75,8 +76,7 @@ export class MachineLog<Source extends string = LogSource> {
     if (now - this.#second >= 1000) {
       this.#second = now
       this.#saidThisSecond = 0
-      if (this.#unsaid > 0) this.#emit({ source, text: `(${this.#unsaid} lines left out here)` })
-      this.#unsaid = 0
+      this.#sayUnsaid(source)
     }
     if (this.#saidThisSecond >= this.bounds.eventsPerSecond) {
       this.#unsaid += 1
@@ -84,6 +84,11 @@ export class MachineLog<Source extends string = LogSource> {
     }
     this.#saidThisSecond += 1
     this.#emit({ source, text })
+  }
+
+  #sayUnsaid(source: Source): void {
+    if (this.#unsaid > 0) this.#emit({ source, text: `(${this.#unsaid} lines left out here)` })
+    this.#unsaid = 0
   }
 
   #emit(line: { source: Source; text: string }): void {

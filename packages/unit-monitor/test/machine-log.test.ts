@@ -62,12 +62,22 @@ describe('the log of a machine', () => {
     const clock = jumpingClock()
     const said: string[] = []
     const log = new MachineLog(clock, ({ text }) => said.push(text), BOUNDS)
-    await log.follow('console', chunks('a\n'.repeat(9), 'b\n'))
-    expect(said).toEqual(Array(5).fill('a'))
-    expect(log.lastLines()).toEqual(['a', 'a', 'b'])
-    clock.time += 1000
-    await log.follow('console', chunks('c\n'))
+    async function* later() {
+      yield* chunks('a\n'.repeat(9), 'b\n')
+      expect(said).toEqual(Array(5).fill('a'))
+      expect(log.lastLines()).toEqual(['a', 'a', 'b'])
+      clock.time += 1000
+      yield* chunks('c\n')
+    }
+    await log.follow('console', later())
     expect(said.slice(5)).toEqual(['(5 lines left out here)', 'c'])
+  })
+
+  it('says how many lines it left out also where nothing is said after them', async () => {
+    const said: string[] = []
+    const log = new MachineLog(jumpingClock(), ({ text }) => said.push(text), BOUNDS)
+    await log.follow('console', chunks('a\n'.repeat(8)))
+    expect(said.slice(5)).toEqual(['(3 lines left out here)'])
   })
 
   it('stops reading for the rest of a second in which too much has come', async () => {

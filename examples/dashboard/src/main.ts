@@ -5,6 +5,9 @@ import { runDashboard } from './run.js'
 import { defineGraph } from './units.js'
 import { visitOnce } from './visit.js'
 
+/** Who starts a program passes on to it the Ctrl-C that the terminal has sent to both. */
+const ECHO_MS = 500
+
 const say = (line: string) => void process.stdout.write(`${line}\n`)
 
 /** Returns what went wrong. */
@@ -13,8 +16,11 @@ async function main({ port, once }: Options): Promise<string | undefined> {
   const enough = new AbortController()
   const hurry = new AbortController()
   let isOpen = false
+  let toldAt = Number.NEGATIVE_INFINITY
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
+      if (performance.now() - toldAt < ECHO_MS) return
+      toldAt = performance.now()
       if (!isOpen || enough.signal.aborted) hurry.abort()
       enough.abort()
     })

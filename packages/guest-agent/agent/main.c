@@ -6,6 +6,7 @@
 #include "console.h"
 #include "file.h"
 #include "listing.h"
+#include "mounter.h"
 #include "port.h"
 #include "power.h"
 #include "service.h"
@@ -54,6 +55,7 @@ static void reap(void)
 		if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG) < 0 || ended.si_pid == 0)
 			return;
 		file_reaped(ended.si_pid);
+		mounter_reaped(ended.si_pid);
 		command_reaped(ended.si_pid, ended.si_code, ended.si_status);
 	}
 }
@@ -83,18 +85,19 @@ static void wait_for_something(struct pollfd *set)
 	set[count++] = (struct pollfd){.fd = signals, .events = POLLIN};
 	set[count++] = (struct pollfd){.fd = device_events, .events = POLLIN};
 	set[count++] = (struct pollfd){.fd = service_fd(), .events = POLLIN};
+	set[count++] = (struct pollfd){.fd = volume_fd(), .events = POLLIN};
 	count = commands_poll(set, count);
 	count = streams_poll(set, count);
 	int64_t now = now_ms();
 	int timeout = sooner(listing_timeout(), sooner(commands_timeout(now), store_timeout(now)));
-	timeout = sooner(timeout, sooner(volume_timeout(), shutdown_timeout(now)));
+	timeout = sooner(timeout, sooner(volume_timeout(now), shutdown_timeout(now)));
 	if (poll(set, count, timeout) < 0 && errno != EINTR)
 		give_up("poll: %s", strerror(errno));
 }
 
 __attribute__((noreturn)) static void serve(void)
 {
-	static struct pollfd set[COMMANDS_MAX_FDS + STREAMS_MAX_FDS + 4];
+	static struct pollfd set[COMMANDS_MAX_FDS + STREAMS_MAX_FDS + 5];
 	for (;;) {
 		if (!channel_flush())
 			break;

@@ -35,6 +35,9 @@ void processes_signal(int number)
 uint32_t processes_count(void)
 {
 	uint32_t count = 0;
+	/* Whoever lost its parent is a child of PID 1: without children there is nobody, and nothing to look through. */
+	if (processes_are_gone())
+		return 0;
 	DIR *proc = opendir("/proc");
 	const struct dirent *entry;
 	for (size_t seen = 0; proc != NULL && seen < MAX_PROCESSES && (entry = readdir(proc)) != NULL; seen++) {

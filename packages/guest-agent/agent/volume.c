@@ -3,8 +3,8 @@
 #include "bind.h"
 #include "boot.h"
 #include "console.h"
-#include "context.h"
 #include "devices.h"
+#include "mounter.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@ static struct {
 } volumes[LIMIT_VOLUMES];
 static uint32_t volume_count;
 
-/* The one request that waits for its disk. */
+/* The one request that waits for its disk, or for its mount. */
 static struct {
 	bool waits;
 	uint32_t id;
@@ -63,7 +63,18 @@ void volume_cancel(uint32_t request)
 	struct trouble why;
 	if (!pending.waits || pending.id != request)
 		return; /* It crossed the answer. */
+	mounter_give_up();
 	trouble(&why, FAILED_CANCELLED, ECANCELED, "", "cancelled by the host");
+	finish(&why);
+}
+
+void volumes_give_up(void)
+{
+	struct trouble why;
+	if (!pending.waits)
+		return;
+	mounter_give_up();
+	trouble(&why, FAILED_CANCELLED, ECANCELED, "", "the unit is being shut down");
 	finish(&why);
 }
 
@@ -75,38 +86,11 @@ static bool is_taken(struct trouble *why)
 		if (strcmp(volumes[i].serial, pending.serial) == 0)
 			return !trouble(why, FAILED_REFUSED, EBUSY, "", "the volume %s is mounted already", pending.serial);
 	}
+	if (mounter_hold(pending.serial) != HOLD_NONE)
+		return !trouble(why, FAILED_REFUSED, EBUSY, "", "the disk of the volume %s does not answer an earlier mount",
+		                pending.serial);
 	return volume_count == LIMIT_VOLUMES &&
 	       !trouble(why, FAILED_REFUSED, ENOSPC, "", "the unit has as many volumes as it may");
-}
-
-/* The volume as a mount that is nowhere yet, or -1. */
-static int make_mount(const char *device, struct trouble *why)
-{
-	char said[256];
-	int context = fsopen(pending.file_system, FSOPEN_CLOEXEC);
-	if (context < 0) {
-		if (errno == ENODEV)
-			trouble(why, FAILED_KERNEL_LACKS, ENODEV, pending.file_system,
-			        "the guest kernel does not know %s: boot the unit with what volumes need", pending.file_system);
-		else
-			trouble(why, FAILED_REFUSED, errno, "", "fsopen: %s", strerror(errno));
-		return -1;
-	}
-	int mounted = -1;
-	/* A file system that finds itself damaged must not go on writing, nor bring the unit down. */
-	if (fsconfig(context, FSCONFIG_SET_STRING, "source", device, 0) == 0 &&
-	    fsconfig(context, FSCONFIG_SET_STRING, "errors", "remount-ro", 0) == 0 &&
-	    (!pending.read_only || fsconfig(context, FSCONFIG_SET_FLAG, "ro", NULL, 0) == 0) &&
-	    fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
-		mounted = fsmount(context, FSMOUNT_CLOEXEC,
-		                  MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (pending.read_only ? MOUNT_ATTR_RDONLY : 0U));
-	int error = errno;
-	read_context_message(context, said, sizeof said);
-	close(context);
-	if (mounted < 0)
-		trouble(why, FAILED_REFUSED, error, "", "the volume %s cannot be mounted as %s: %s %s", pending.serial,
-		        pending.file_system, strerror(error), said);
-	return mounted;
 }
 
 /* Opens the directory, made if it is not there. A link on the way is refused: a program may have put it there. */
@@ -155,11 +139,8 @@ static bool attach(int mounted, struct trouble *why)
 	                       strerror(error));
 }
 
-static bool mount_disk(const char *device, struct trouble *why)
+static bool place(int mounted, struct trouble *why)
 {
-	int mounted = make_mount(device, why);
-	if (mounted < 0)
-		return false;
 	bool done = attach(mounted, why);
 	close(mounted);
 	if (done) {
@@ -170,11 +151,48 @@ static bool mount_disk(const char *device, struct trouble *why)
 	return done;
 }
 
+/* The disk is there, and is being mounted. */
+static void mounting_step(int64_t now)
+{
+	struct trouble why;
+	int mounted;
+	enum mounter_state state = mounter_result(&mounted, &why);
+	if (state == MOUNTER_DONE) {
+		finish(place(mounted, &why) ? NULL : &why);
+	} else if (state == MOUNTER_FAILED) {
+		finish(&why);
+	} else if (now >= pending.deadline) {
+		mounter_give_up();
+		trouble(&why, FAILED_TIMED_OUT, ETIMEDOUT, "",
+		        "the disk with the serial number %s was not mounted in time: it does not answer, or needs longer",
+		        pending.serial);
+		finish(&why);
+	}
+}
+
+static void begin(const char *device)
+{
+	struct mount_wish wish = {.read_only = pending.read_only};
+	struct trouble why;
+	strcpy(wish.device, device);
+	strcpy(wish.serial, pending.serial);
+	strcpy(wish.file_system, pending.file_system);
+	if (!mounter_begin(&wish, &why))
+		finish(&why);
+}
+
 void volume_step(int64_t now)
 {
 	char device[DEVICE_PATH_BYTES];
 	struct trouble why;
 	if (!pending.waits)
+		return;
+	if (mounter_fd() >= 0) {
+		mounting_step(now);
+		return;
+	}
+	/* One that was given up a moment ago. */
+	if (mounter_hold(pending.serial) == HOLD_ENDS && now < pending.deadline)
 		return;
 	if (is_taken(&why)) {
 		finish(&why);
@@ -186,7 +204,7 @@ void volume_step(int64_t now)
 		trouble(&why, FAILED_REFUSED, ENOTUNIQ, "", "%zu disks have the serial number %s", found, pending.serial);
 		finish(&why);
 	} else if (found == 1) {
-		finish(mount_disk(device, &why) ? NULL : &why);
+		begin(device);
 	} else if (lacks_driver("virtio_blk")) {
 		trouble(&why, FAILED_KERNEL_LACKS, ENODEV, "virtio_blk",
 		        "the guest kernel does not drive the unit's disks: boot the unit with what volumes need");
@@ -199,7 +217,16 @@ void volume_step(int64_t now)
 	}
 }
 
-int volume_timeout(void) { return pending.waits ? RETRY_MS : -1; }
+int volume_fd(void) { return mounter_fd(); }
+
+int volume_timeout(int64_t now)
+{
+	if (!pending.waits)
+		return -1;
+	if (mounter_fd() < 0)
+		return RETRY_MS;
+	return now >= pending.deadline ? 0 : (int)(pending.deadline - now);
+}
 
 uint32_t volumes_unmount(void)
 {

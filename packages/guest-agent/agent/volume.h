@@ -8,10 +8,15 @@
 const char *volume_mount(const struct request *request);
 void volume_cancel(uint32_t request);
 
+/* The unit ends: what is asked for is not wanted any more. */
+void volumes_give_up(void);
+
 /* Tries the pending request again, if there is one. */
 void volume_step(int64_t now);
+/* Readable once a disk was mounted or could not be; -1 while none is being. */
+int volume_fd(void);
 /* Milliseconds until the next try, or -1. */
-int volume_timeout(void);
+int volume_timeout(int64_t now);
 
 /* Unmounts all; returns how many stayed mounted, which are read-only then as far as the kernel allows. */
 uint32_t volumes_unmount(void);

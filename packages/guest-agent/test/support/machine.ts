@@ -145,6 +145,24 @@ export class TestMachine implements AsyncDisposable {
     ])
   }
 
+  /** Hot-plugs a disk that answers no request for ten minutes. */
+  async plugHangingDisk(serial: string): Promise<void> {
+    const slot = this.#nextSlot++
+    const latency = 600_000_000_000
+    // QEMU itself would read from it to guess them.
+    const geometry = { cyls: 32, heads: 16, secs: 63 }
+    await this.#qmp([
+      {
+        execute: 'blockdev-add',
+        arguments: { driver: 'null-co', 'node-name': serial, size: 16 << 20, 'latency-ns': latency },
+      },
+      {
+        execute: 'device_add',
+        arguments: { driver: 'virtio-blk-pci', drive: serial, serial, bus: `slot${slot}`, ...geometry },
+      },
+    ])
+  }
+
   async #qmp(commands: readonly object[]): Promise<void> {
     const socket = createConnection(join(this.directory, 'qmp'))
     const pending = [{ execute: 'qmp_capabilities' }, ...commands]

@@ -1,0 +1,48 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { makeExt4 } from '../support/image.js'
+import { guestKernel, TestMachine } from '../support/machine.js'
+
+const fileSystem = 'ext4'
+let directory: string
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'guest-agent-disk-'))
+  makeExt4(join(directory, 'good'), 6 << 20)
+})
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+it('answers, and ends its unit in order, while a disk that it is to mount does not answer', async () => {
+  await using machine = await TestMachine.boot({
+    kernel: await guestKernel({ volumes: true }),
+    volumes: { good: join(directory, 'good') },
+    hotplugSlots: 1,
+  })
+  const agent = (await machine.connect())._unsafeUnwrap()
+  const states: string[] = []
+  using _beats = agent.startHeartbeat({
+    intervalMs: 1_000,
+    missedBeats: 10,
+    onChange: (state) => states.push(state),
+  })
+  ;(await agent.mountVolume({ device: 'good', fileSystem, path: '/home' }))._unsafeUnwrap()
+  ;(await agent.putFile({ path: '/home/kept' }, Buffer.from('kept')))._unsafeUnwrap()
+  await machine.plugHangingDisk('hung')
+  const hung = { device: 'hung', fileSystem, path: '/data' } as const
+  // The first times out, or the one after the disk has appeared; whoever asks again hears why it is in vain.
+  await expect
+    .poll(async () => {
+      const mounting = agent.mountVolume(hung, { deadlineMs: 1_500 })
+      ;(await agent.listStore())._unsafeUnwrap()
+      const error = (await mounting)._unsafeUnwrapErr()
+      return error.kind === 'refused' ? error.message : error.kind
+    })
+    .toContain('does not answer an earlier mount')
+  expect(states).toEqual([])
+  const report = (await agent.shutDown({ graceMs: 600_000 }))._unsafeUnwrap()
+  // QEMU itself waits for the disk from here on.
+  expect(report).toMatchObject({ killed: 0, unmounted: 1, notUnmounted: 0 })
+})

@@ -24,7 +24,7 @@ export async function streamEvents(
     limits,
     signal,
   }: { readonly clock: Clock; readonly limits: StreamLimits; readonly signal: AbortSignal },
-): Promise<'gone' | 'too-slow' | 'ended'> {
+): Promise<void> {
   const { gapMs, silenceMs, stallMs } = limits
   const ending = new AbortController()
   const end = () => ending.abort()
@@ -53,18 +53,16 @@ export async function streamEvents(
         if (change.signal.aborted && !ending.signal.aborted) continue
         text = ':\n\n'
       }
-      if (response.destroyed) return 'gone'
+      if (response.destroyed) return
       if (ending.signal.aborted) break
       if (!(await leaves(text, response, clock, stallMs))) {
-        const gone = response.destroyed
         response.destroy()
-        return gone ? 'gone' : 'too-slow'
+        return
       }
       await pause(clock, gapMs, ending.signal)
     }
     // Whoever does not take it is cut off with all others.
     response.end(message('end', {}))
-    return 'ended'
   } finally {
     response.off('close', end)
     signal.removeEventListener('abort', end)

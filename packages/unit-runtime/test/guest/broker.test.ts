@@ -1,8 +1,5 @@
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { pattern } from '@spectrum/guest-agent/conformance'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
-import { buildTestPrograms } from '../../../guest-agent/test/support/built.js'
 import {
   absent,
   ask,
@@ -13,31 +10,22 @@ import {
   defineService,
   defineUnit,
   fromHost,
-  type Host,
-  nixStore,
-  openHost,
   type Unit,
 } from '../../src/index.js'
-import { addToStore } from './real-store.js'
-import { findRemains } from './remains.js'
+import { addProbe, nothing, RealHost } from './real-host.js'
 
 const Pipe = defineService('test.pipe', { request: bytes(), response: bytes() })
 const megabyte = pattern(1024 * 1024, 3)
 const floodBytes = 2 * 1024 * 1024
 const events: CallEvent[] = []
-let root: string
 let probe: string
-let host: Host
+let real: RealHost
 let mail: Unit
 let vault: Unit
 
 beforeAll(async () => {
-  root = await mkdtemp(`${tmpdir()}/broker-`)
-  const tool = await addToStore('probe', async (path) => {
-    await mkdir(`${path}/bin`, { recursive: true })
-    await cp(buildTestPrograms().probe, `${path}/bin/probe`)
-  })
-  probe = `${tool}/bin/probe`
+  const { tool, probe: path } = await addProbe()
+  probe = path
   const store = closure(tool)
   const server = defineUnit('vault', {
     store,
@@ -68,28 +56,20 @@ beforeAll(async () => {
       client: { ...provided, cat, asked: cat.with(ask()), unwired: absent, host: fromHost(Pipe, 'echo') },
     })
     ._unsafeUnwrap()
-  host = (
-    await openHost({
-      store: nixStore(),
-      stateDirectory: `${root}/state`,
-      cacheDirectory: `${root}/cache`,
-      services: {
-        echo: async ({ request, respond }) => {
-          for await (const chunk of request) await respond(chunk)
-        },
+  real = await RealHost.open('broker', {
+    services: {
+      echo: async ({ request, respond }) => {
+        for await (const chunk of request) await respond(chunk)
       },
-    })
-  )._unsafeUnwrap()
-  host.events.on('call', (event) => events.push(event))
-  const units = (await host.start(graph))._unsafeUnwrap()
+    },
+  })
+  real.host.events.on('call', (event) => events.push(event))
+  const units = (await real.host.start(graph))._unsafeUnwrap()
   mail = units.client
   vault = units.server
 })
 
-afterAll(async () => {
-  await host?.stop()
-  if (root) await rm(root, { recursive: true })
-})
+afterAll(() => real?.[Symbol.asyncDispose]())
 
 /** A program of the unit connects, sends all of stdin, shuts that end, and prints what it is answered. */
 const call = async (unit: Unit, need: string, stdin: Uint8Array | string = '') => {
@@ -165,11 +145,7 @@ it('leaves nothing when the host stops in the middle of calls', async () => {
   const stalled = (await mail.spawn([probe, 'write-for-ever', '/run/spectrum/services/host']))._unsafeUnwrap()
   for await (const _ of stalled.stdout) break
   await expect.poll(() => events.at(-1)).toMatchObject({ kind: 'allowed', need: 'host' })
-  ;(await host.stop())._unsafeUnwrap()
+  ;(await real.host.stop())._unsafeUnwrap()
   await expect.poll(() => events.at(-1)).toMatchObject({ kind: 'ended', need: 'host' })
-  expect(await findRemains(`${root}/state`, `${root}/cache`)).toEqual({
-    processes: [],
-    mounts: [],
-    files: [],
-  })
+  expect(await real.remains()).toEqual(nothing)
 })

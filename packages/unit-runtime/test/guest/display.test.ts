@@ -1,36 +1,23 @@
 import { chmodSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Programs, windowPrograms } from '../../../../examples/windows/src/programs.js'
 import { INSETS } from '../../../wayland-proxy/src/frame/picture.js'
 import { Desktop, type Rectangle } from '../../../wayland-proxy/test/hosts/desktop.js'
 import { Screen } from '../../../wayland-proxy/test/hosts/screen.js'
 import { Display, displayService } from '../../src/display.js'
-import {
-  type CallEvent,
-  closure,
-  compose,
-  defineUnit,
-  fromHost,
-  type Host,
-  nixStore,
-  openHost,
-  type Unit,
-} from '../../src/index.js'
-import { findRemains } from './remains.js'
+import { type CallEvent, closure, compose, defineUnit, fromHost, type Unit } from '../../src/index.js'
+import { nothing, RealHost } from './real-host.js'
 
 const frame = { label: 'letters', colour: '#2a6ad0' }
 const lines: string[] = []
 const calls: CallEvent[] = []
-let root: string
 let tools: Programs
 let sway: Desktop
-let host: Host
+let real: RealHost
 let mail: Unit
 
 beforeAll(async () => {
-  root = await mkdtemp(`${tmpdir()}/display-`)
   tools = await windowPrograms(['/usr/bin/waypipe', '/usr/bin/weston-flower'])
   sway = await Desktop.sway()
   // sway runs as nobody, whose socket even root may not enter without capabilities.
@@ -46,22 +33,14 @@ beforeAll(async () => {
   })
     .wire({ mail: { display: fromHost(Display, 'display') } })
     ._unsafeUnwrap()
-  host = (
-    await openHost({
-      store: nixStore(),
-      stateDirectory: `${root}/state`,
-      cacheDirectory: `${root}/cache`,
-      services: { display },
-    })
-  )._unsafeUnwrap()
-  host.events.on('call', (event) => calls.push(event))
-  mail = (await host.start(graph))._unsafeUnwrap().mail
+  real = await RealHost.open('display', { services: { display } })
+  real.host.events.on('call', (event) => calls.push(event))
+  mail = (await real.host.start(graph))._unsafeUnwrap().mail
 })
 
 afterAll(async () => {
-  await host?.stop()
+  await real?.[Symbol.asyncDispose]()
   await sway?.[Symbol.asyncDispose]()
-  if (root) await rm(root, { recursive: true })
 })
 
 /** A program of the unit that finds a Wayland socket, whose other end is the host's. */
@@ -74,10 +53,7 @@ const show = async (program: string) => {
 }
 
 /** Processes of the host's displays. */
-const running = async () =>
-  (await findRemains(`${root}/state`, `${root}/cache`)).processes.filter((line) =>
-    /waypipe|wayland/.test(line),
-  )
+const running = async () => (await real.remains()).processes.filter((line) => /waypipe|wayland/.test(line))
 
 const windows = async () => (await sway.windows()).map(({ title, appId }) => `${title} ${appId}`)
 
@@ -126,10 +102,6 @@ it('ends with the unit: its window, and what served it', async () => {
   await expect.poll(windows).toEqual([])
   await expect.poll(running).toEqual([])
   await expect.poll(() => calls.at(-1)).toMatchObject({ kind: 'ended', end: { kind: 'caller-gone' } })
-  ;(await host.stop())._unsafeUnwrap()
-  expect(await findRemains(`${root}/state`, `${root}/cache`)).toEqual({
-    processes: [],
-    mounts: [],
-    files: [],
-  })
+  ;(await real.host.stop())._unsafeUnwrap()
+  expect(await real.remains()).toEqual(nothing)
 })

@@ -1,7 +1,4 @@
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { buildTestPrograms } from '../../../guest-agent/test/support/built.js'
 import {
   bytes,
   type CallEvent,
@@ -9,29 +6,22 @@ import {
   compose,
   defineService,
   defineUnit,
-  type Host,
   nixStore,
   openHost,
   type Unit,
 } from '../../src/index.js'
-import { addToStore } from './real-store.js'
-import { findRemains } from './remains.js'
+import { addProbe, nothing, RealHost } from './real-host.js'
 
 const Pipe = defineService('test.pipe', { request: bytes(), response: bytes() })
 const calls: CallEvent[] = []
-let root: string
 let probe: string
-let host: Host
+let real: RealHost
 let mail: Unit
 let vault: Unit
 
 beforeAll(async () => {
-  root = await mkdtemp(`${tmpdir()}/supervision-`)
-  const tool = await addToStore('probe', async (path) => {
-    await mkdir(`${path}/bin`, { recursive: true })
-    await cp(buildTestPrograms().probe, `${path}/bin/probe`)
-  })
-  probe = `${tool}/bin/probe`
+  const { tool, probe: path } = await addProbe()
+  probe = path
   const store = closure(tool)
   const server = defineUnit('vault', {
     store,
@@ -46,20 +36,14 @@ beforeAll(async () => {
     needs: { cat: Pipe, wait: Pipe },
   })
   const graph = compose({ client, server }).wire({ client: server.provides })._unsafeUnwrap()
-  const directories = { stateDirectory: `${root}/state`, cacheDirectory: `${root}/cache` }
-  host = (
-    await openHost({ store: nixStore(), ...directories, callLimits: { providerMs: 180_000 } })
-  )._unsafeUnwrap()
-  host.events.on('call', (event) => calls.push(event))
-  const units = (await host.start(graph))._unsafeUnwrap()
+  real = await RealHost.open('supervision', { callLimits: { providerMs: 180_000 } })
+  real.host.events.on('call', (event) => calls.push(event))
+  const units = (await real.host.start(graph))._unsafeUnwrap()
   mail = units.client
   vault = units.server
 })
 
-afterAll(async () => {
-  await host?.stop()
-  if (root) await rm(root, { recursive: true })
-})
+afterAll(() => real?.[Symbol.asyncDispose]())
 
 const call = async (need: string, stdin: string) => {
   const ran = await mail.exec([probe, 'call', `/run/spectrum/services/${need}`], { stdin })
@@ -81,7 +65,7 @@ it('has what a unit’s command says in its log, and in bounded files of the hos
   }
   await expect.poll(said).toContain('stdout: listening')
   expect(await said()).toContain('host: running')
-  const { files } = (await host.leftovers())._unsafeUnwrap()
+  const { files } = (await real.host.leftovers())._unsafeUnwrap()
   expect(files.some((file) => file.endsWith('/logs/mail/0.log'))).toBe(true)
 })
 
@@ -111,9 +95,8 @@ it('ends the open call of a unit whose monitor was killed, and answers the next 
 })
 
 it('does not let another host have the volume of a unit that runs', async () => {
-  const directories = { stateDirectory: `${root}/state`, cacheDirectory: `${root}/cache` }
   ;(await vault.start())._unsafeUnwrap()
-  await using other = (await openHost({ store: nixStore(), ...directories }))._unsafeUnwrap()
+  await using other = (await openHost({ store: nixStore(), ...real.directories }))._unsafeUnwrap()
   const same = defineUnit('vault', {
     store: closure(probe.slice(0, probe.indexOf('/bin/'))),
     volumes: { data: { path: '/data', sizeBytes: 16 << 20 } },
@@ -123,7 +106,6 @@ it('does not let another host have the volume of a unit that runs', async () => 
 })
 
 it('leaves nothing', async () => {
-  ;(await host.stop())._unsafeUnwrap()
-  const left = await findRemains(`${root}/state`, `${root}/cache`)
-  expect(left).toEqual({ processes: [], mounts: [], files: [] })
+  ;(await real.host.stop())._unsafeUnwrap()
+  expect(await real.remains()).toEqual(nothing)
 })

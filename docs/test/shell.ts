@@ -68,7 +68,7 @@ const measurements = readdirSync(join(root, 'packages')).flatMap((name) => {
 
 /** Programs of the machine that pages use; what they are told is not looked at. */
 const ordinary = new Set(
-  'apt-get apt-cache cat cd chmod curl echo git kill ls mkdir mount nix nix-build nix-store sh sudo foot modprobe'.split(
+  'apt-get apt-cache cat cd chmod cp curl echo git kill ls mkdir mount nix nix-build nix-store sh sudo foot modprobe'.split(
     ' ',
   ),
 )
@@ -125,7 +125,7 @@ function scriptsBeside(page: string): string[] {
 function npm(words: readonly string[], page: string): string | undefined {
   const [verb = '', ...rest] = words
   if (verb === 'test') return undefined
-  if (['ci', 'install', 'pack', 'publish', 'view', 'sbom', 'init'].includes(verb)) return undefined
+  if (['ci', 'install', 'pack', 'pkg', 'publish', 'view', 'sbom', 'init'].includes(verb)) return undefined
   if (verb !== 'run') return `npm ${verb} is not looked at by the check (docs/test/shell.ts)`
   const [script = '', separator, ...argv] = rest
   if (isPlaceholder(script)) return undefined
@@ -136,6 +136,8 @@ function npm(words: readonly string[], page: string): string | undefined {
   if (script === 'lab') return isPlaceholder(argv[0] ?? '') ? undefined : lab.parseArguments(argv).problem
   const [name = ''] = argv
   if (isPlaceholder(name)) return undefined
+  if (script === 'example' && !existsSync(join(root, 'examples', name)))
+    return `there is no example "${name}"`
   if (script === 'bench' && !measurements.includes(name)) return `nothing measures "${name}"`
   if (script === 'test:long') return missing(argv, '.')
   return undefined
@@ -143,12 +145,14 @@ function npm(words: readonly string[], page: string): string | undefined {
 
 function npx(words: readonly string[], page: string): string | undefined {
   const [tool = '', ...argv] = words
+  if (tool === 'spectrum') return problemOf(words, page)
   const owner = {
     tsx: 'tsx',
     vitest: 'vitest',
     biome: '@biomejs/biome',
     changeset: '@changesets/cli',
     esbuild: 'esbuild',
+    tsc: 'typescript',
   }[tool]
   if (owner === undefined || !existsSync(join(root, 'node_modules', owner)))
     return `npx would have to fetch "${tool}"`

@@ -17,7 +17,7 @@ interface Message {
   readonly seen: number
 }
 
-function start(guest: RealModeGuest, options: object): { worker: Worker; next: () => Promise<Message> } {
+function start(guest: RealModeGuest, options: object) {
   const workerData = {
     program: './vcpu-worker.ts',
     vcpu: guest.vcpu.share()._unsafeUnwrap(),
@@ -25,15 +25,17 @@ function start(guest: RealModeGuest, options: object): { worker: Worker; next: (
     ...options,
   }
   const worker = new Worker(new URL('../programs/with-loader.mjs', import.meta.url), { workerData })
+  // A worker may end in the same turn in which its last message comes.
+  const exited = once(worker, 'exit')
   const messages: Message[] = []
   worker.on('message', (message: Message) => messages.push(message))
   const failed = once(worker, 'error').then(([error]) => Promise.reject(error))
   failed.catch(() => undefined)
-  const next = async () => {
+  const next = async (): Promise<Message> => {
     if (messages.length === 0) await Promise.race([failed, once(worker, 'message')])
     return messages.shift()!
   }
-  return { worker, next }
+  return { worker, next, exited }
 }
 
 /** Not every one is this process's to use. */
@@ -51,18 +53,24 @@ test('no request comes in between while a vCPU begins to run, where the kernel w
 
 test('a loop that shares its only processor with the vCPU’s thread is seldom told of exits that come soon', (context) =>
   withKvm(context, () => {
-    const program = [process.execPath, '--import', loader, here('../programs/turns-of-a-loop.ts'), '20000']
-    const { status, output } = run(['taskset', '-c', String(firstProcessor()), ...program])
-    expect(status, output).toBe(0)
-    const [exits, turns] = output.split(' ').map(Number)
-    expect(exits).toBe(20_000)
-    // Being told takes a turn for each. Other programs on the processor cost some.
-    expect(turns).toBeLessThan(10_000)
+    const EXITS = 4_000
+    const program = [process.execPath, '--import', loader, here('../programs/turns-of-a-loop.ts'), `${EXITS}`]
+    for (let tries = 0; tries < 8; tries += 1) {
+      const { status, output } = run(['taskset', '-c', String(firstProcessor()), ...program], {}, 50_000)
+      expect(status, output).toBe(0)
+      const [exits, turns, share] = output.split(' ').map(Number)
+      expect(exits).toBe(EXITS)
+      // Being told takes a turn for each.
+      if (turns! < EXITS / 2) return
+      // Where another program wants the processor, too, looking is what costs, and there is nothing to be seen here.
+      expect(share, `${turns} turns`).toBeLessThan(0.9)
+    }
+    context.skip('other programs took this processor each time')
   }))
 
 test('a worker runs a vCPU of this thread, and no kick of hundreds is lost', (context) =>
   guest(context, SPINNING, async (made) => {
-    const { worker, next } = start(made, { kicks: 300 })
+    const { next, exited } = start(made, { kicks: 300 })
     expect(await next()).toMatchObject({ kind: 'ready' })
     // Each is told of before the next, so that one swallowed would hang this test.
     let last = 0
@@ -73,12 +81,12 @@ test('a worker runs a vCPU of this thread, and no kick of hundreds is lost', (co
       last = told.seen
     }
     expect(last).toBe(77)
-    await once(worker, 'exit')
+    await exited
   }))
 
 test('kicks that come between exits end one run each, and the exits all come', (context) =>
   guest(context, COUNTING, async (made) => {
-    const { worker, next } = start(made, { kicks: 100 })
+    const { next, exited } = start(made, { kicks: 100 })
     await next()
     let before = 0
     for (let kicks = 1; kicks <= 100; kicks += 1) {
@@ -89,7 +97,7 @@ test('kicks that come between exits end one run each, and the exits all come', (
       expect([outs & 0xff, (outs + 1) & 0xff]).toContain(seen)
       before = outs
     }
-    await once(worker, 'exit')
+    await exited
   }))
 
 test('a worker that is terminated in a guest that never exits ends, and leaves no descriptor', (context) =>
@@ -108,11 +116,11 @@ test('a worker that is terminated in a guest that never exits ends, and leaves n
 test('a worker that ends with everything open leaves nothing behind, and this thread goes on', (context) =>
   guest(context, COUNTING, async (made) => {
     const before = readdirSync('/proc/self/fd').length
-    const { worker, next } = start(made, { kicks: 1, leavesItOpen: true })
+    const { next, exited } = start(made, { kicks: 1, leavesItOpen: true })
     await next()
     made.vcpu.kick()._unsafeUnwrap()
     await next()
-    await once(worker, 'exit')
+    await exited
     await expect.poll(() => readdirSync('/proc/self/fd').length).toBe(before)
     expect(made.vcpu.run()._unsafeUnwrap().kind).toBe('io-out')
   }))

@@ -108,11 +108,22 @@ test('a window is moved by its band and resized at its edge', async () => {
   await sway.swaymsg('[title="mail"] resize set 800 560, move position 100 60')
   await expect.poll(isFramed).toBe(true)
   const place = async () => (await windows())[0]!.content
-  // The proxy answers a press with a request of its own.
-  const begun = () => new Promise<void>((resolve) => setTimeout(resolve, 300))
-  await pointer.drag([500, 70], [550, 110], begun)
+  const carried = () => unit.proxy.counters.events + unit.proxy.counters.requests
+  /** The proxy answers a press with a request of its own, in the same turn. */
+  const pressed = () => {
+    const before = carried()
+    return async () => {
+      const isPress = (line: string) => /<- wl_pointer@\d+\.button/.test(line)
+      const since = () => {
+        const lines = unit.proxy.recentMessages()
+        return lines.slice(Math.max(0, lines.length - (carried() - before)))
+      }
+      await expect.poll(() => since().some(isPress), { message: 'the press' }).toBe(true)
+    }
+  }
+  await pointer.drag([500, 70], [550, 110], pressed())
   await expect.poll(place).toMatchObject({ x: 150, y: 100, width: 800 })
-  await pointer.drag([948, 400], [988, 400], begun)
+  await pointer.drag([948, 400], [988, 400], pressed())
   await expect.poll(place).toMatchObject({ x: 150, y: 100, width: 840 })
   await pointer.moveTo(...OUT_OF_THE_WAY)
   await expect.poll(isFramed).toBe(true)

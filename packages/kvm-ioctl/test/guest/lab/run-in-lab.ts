@@ -52,19 +52,27 @@ const inPlace: Plugin = {
     })),
 }
 
+/** The project's packages by their sources, as everywhere in the tests. */
+const fromSources: Plugin = {
+  name: 'packages by their sources',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^@spectrum\// }, ({ path }) => {
+      const [, name = '', part = 'index'] = path.split('/')
+      return { path: join(packages, name, 'src', `${part}.ts`) }
+    }),
+}
+
 /** A program as one file of JavaScript. */
 export async function bundle(entry: string, into: string): Promise<string> {
   const outfile = join(into, 'program.mjs')
   await build({
     ...{ entryPoints: [entry], outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20' },
-    alias: {
-      '@spectrum/kvm-ioctl/linux': join(ours, 'src/linux.ts'),
-      '@spectrum/kvm-ioctl': join(ours, 'src/index.ts'),
-      '@spectrum/unix-fd/linux': join(packages, 'unix-fd/src/linux.ts'),
-      '@spectrum/unix-fd': join(packages, 'unix-fd/src/index.ts'),
-      vitest: join(ours, 'test/guest/lab/small-runner.ts'),
+    alias: { vitest: join(ours, 'test/guest/lab/small-runner.ts') },
+    plugins: [fromSources, inPlace],
+    // For dependencies that are CommonJS.
+    banner: {
+      js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url)",
     },
-    plugins: [inPlace],
     // The tests are imported for their effects.
     ignoreAnnotations: true,
     logLevel: 'silent',
@@ -109,8 +117,12 @@ export async function withProgram(
 }
 
 /** What a command in the lab prints; it is an error if that ends otherwise than well. */
-export async function outputOf(lab: Lab | 'x86_64', command: readonly string[]): Promise<string> {
-  const size = ['--memory', '1024', '--vcpus', '1']
+export async function outputOf(
+  lab: Lab | 'x86_64',
+  command: readonly string[],
+  { memoryMib = 1024, vcpus = 1 } = {},
+): Promise<string> {
+  const size = ['--memory', String(memoryMib), '--vcpus', String(vcpus)]
   const argv = [join(packages, 'unit-monitor/lab/lab.mjs'), lab, ...size, '--', ...command]
   const child = spawn(process.execPath, argv, { cwd: checkout, stdio: ['ignore', 'pipe', 'pipe'] })
   const output = { stdout: '', stderr: '' }

@@ -148,27 +148,6 @@ describe('the page in a browser', () => {
     expect(at.complaints).toEqual([])
   })
 
-  it('does not end a unit without grace because somebody clicks twice', async () => {
-    await using host = await dashboard()
-    const stops: unknown[] = []
-    const worker = async () => {
-      await expect.poll(() => host.host.units.get('worker')?.state).toBe('running')
-      return host.host.units.get('worker')!
-    }
-    const unit = await worker()
-    const stop = unit.stop.bind(unit)
-    unit.stop = (options) => {
-      stops.push(options)
-      return stop(options)
-    }
-    await using at = await visit(browser, host.address)
-    await allRun(at)
-    await at.button('worker', 'Stop').dblclick()
-    await reaches(at, 'worker', 'stopped')
-    expect(stops).toEqual([{}])
-    expect(at.complaints).toEqual([])
-  })
-
   it('needs no mouse, keeps the focus, and shows where it is', async () => {
     await using host = await dashboard()
     await using at = await visit(browser, host.address)
@@ -248,6 +227,72 @@ describe('the page in a browser', () => {
   })
 })
 
+/** Has one unit, which never comes to the end of its stop. */
+class SlowSource implements Source {
+  revision = 1
+  readonly commands: Command[] = []
+  readonly #watchers = new Set<() => void>()
+
+  snapshot(): Snapshot {
+    const isStopping = this.commands.length > 0
+    const unit: UnitView = {
+      name: 'mail',
+      state: isStopping ? 'stopping' : 'running',
+      ...{ restarts: 0, software: [], injected: [], paths: 1 },
+      may: { start: false, stop: isStopping ? 'now' : 'yes', inject: [] },
+    }
+    return {
+      host: { monitor: 'none', accelerator: 'none', why: 'a test' },
+      ...{ units: [unit], edges: [], software: [], notices: [] },
+      memory: { rssBytes: 0, pssBytes: 0, savedBytes: 0 },
+    }
+  }
+
+  linesAfter() {
+    return []
+  }
+
+  watch(onChange: () => void): Disposable {
+    this.#watchers.add(onChange)
+    return { [Symbol.dispose]: () => void this.#watchers.delete(onChange) }
+  }
+
+  command(_unit: string, command: Command) {
+    this.commands.push(command)
+    this.revision += 1
+    for (const watcher of this.#watchers) watcher()
+    return ok(this.commands.length)
+  }
+}
+
+describe('a second click', () => {
+  it('on what was "Stop" a moment ago does not end the unit at once, and a later one does', async () => {
+    const source = new SlowSource()
+    await using served = await serveSource(source)
+    await using at = await visit(browser, served.address)
+    const stop = at.button('mail', 'Stop')
+    await stop.waitFor()
+    // As soon as it has become the other button.
+    await at.page.evaluate(`(() => {
+      const button = [...document.querySelectorAll('button')].find((one) => one.textContent === 'Stop')
+      new MutationObserver((_, observer) => {
+        if (button.textContent !== 'End now') return
+        observer.disconnect()
+        button.click()
+        button.dataset.clickedAgain = 'yes'
+      }).observe(button, { childList: true, characterData: true, subtree: true })
+    })()`)
+    await stop.click()
+    const end = at.button('mail', 'End now')
+    await expect.poll(() => end.getAttribute('data-clicked-again')).toBe('yes')
+    await expect.poll(() => end.getAttribute('aria-disabled')).toBe('false')
+    expect(source.commands).toEqual([{ kind: 'stop', now: false }])
+    await end.click()
+    await expect.poll(() => source.commands.at(-1)).toEqual({ kind: 'stop', now: true })
+    expect(at.complaints).toEqual([])
+  })
+})
+
 /** Says of everything that it is markup. */
 class HostileSource implements Source {
   readonly revision = 1
@@ -307,14 +352,12 @@ class HostileSource implements Source {
   }
 }
 
-async function hostile() {
-  const source = new HostileSource()
+async function serveSource(source: Source) {
   const token = newToken()
   const page = await readPage()
   const server = (await serve(source, { port: 0, token, page, clock: systemClock }))._unsafeUnwrap()
   const origin = `http://127.0.0.1:${server.port}`
   return {
-    source,
     origin,
     address: `${origin}/#token=${token}`,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
@@ -323,7 +366,7 @@ async function hostile() {
 
 describe('what is hostile', () => {
   it('stays text, whatever it is called and says', async () => {
-    await using at = await hostile()
+    await using at = await serveSource(new HostileSource())
     await using seen = await visit(browser, at.address)
     await expect.poll(() => seen.page.locator('article.unit').count()).toBe(2)
     const details = seen.page.locator('details')
@@ -341,7 +384,7 @@ describe('what is hostile', () => {
   })
 
   it('could not become markup if the page made a mistake: the browser refuses', async () => {
-    await using at = await hostile()
+    await using at = await serveSource(new HostileSource())
     await using seen = await visit(browser, at.address)
     const tries = [
       'document.body.innerHTML = "<b>x</b>"',
@@ -369,7 +412,8 @@ describe('what is hostile', () => {
   })
 
   it('is another site, from which nothing can be seen, framed or commanded', async () => {
-    await using at = await hostile()
+    const source = new HostileSource()
+    await using at = await serveSource(source)
     const answered: string[] = []
     const evil = createServer((_, response) => {
       response.setHeader('content-type', 'text/html')
@@ -422,7 +466,7 @@ describe('what is hostile', () => {
     ])
     // The frame and the form, which a browser shows; of the others it says no more than that there was something.
     expect(answered).toEqual(['document 403', 'document 403'])
-    expect(at.source.commands).toEqual([])
+    expect(source.commands).toEqual([])
     evil.close()
   })
 })

@@ -1,62 +1,39 @@
 // What a release publishes, published to a registry of the test's own and installed where nothing else is. Needs the
 // packages built (npm run build), Nix, QEMU and a guest kernel, and the registry that npm uses for everything else.
-import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { findGuestKernel } from '@spectrum/unit-runtime/linux'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Registry } from './registry.js'
-
-const { stageRelease } = (await import(new URL('../../setup/stage-release.mjs', import.meta.url).href)) as {
-  stageRelease(out: string, architectures: readonly string[]): Promise<string[]>
-}
+import { publishRelease, repository, runToEnd } from './published.js'
+import type { Registry } from './registry.js'
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const place = mkdtempSync(join(tmpdir(), 'spectrum-release-'))
 const project = join(place, 'project')
-const scope = join(place, 'npmrc')
 
 let registry: Registry
+let publish: () => Promise<string>
 let closure: string
 
-const run = async (
+const run = (
   file: string,
   argv: readonly string[],
   env: Record<string, string | undefined> = {},
   cwd = project,
-) => {
-  const { stdout } = await promisify(execFile)(file, argv, {
-    cwd,
-    env: { ...process.env, NODE_OPTIONS: undefined, ...env },
-    timeout: 300_000,
-    killSignal: 'SIGKILL',
-    maxBuffer: 64 * 1024 * 1024,
-  })
-  return stdout
-}
+) => runToEnd(file, argv, { cwd, env })
 const put = (name: string, text: string) => {
   writeFileSync(join(project, name), text)
   return name
 }
 
 beforeAll(async () => {
-  registry = await Registry.open()
-  // npm adds to what the user's own settings say: only this scope is the test's.
-  writeFileSync(
-    scope,
-    `@spectrum:registry=${registry.address}\n//${new URL(registry.address).host}/:_authToken=none\n`,
-  )
-  const folders = await stageRelease(join(place, 'stage'), [process.arch])
-  for (const folder of folders) {
-    writeFileSync(join(folder, '.npmrc'), readFileSync(scope))
-    // Its provenance can be attested by a workflow alone.
-    await run('npm', ['publish', '--provenance=false', '--ignore-scripts'], {}, folder)
-  }
+  const published = await publishRelease(place)
+  registry = published.registry
+  publish = published.publish
   mkdirSync(project)
-  writeFileSync(join(project, '.npmrc'), readFileSync(scope))
+  writeFileSync(join(project, '.npmrc'), readFileSync(published.settings))
   put('package.json', '{"private":true,"type":"module"}\n')
   const wanted = ['@spectrum/unit-runtime', '@spectrum/cli', '@types/node@20', 'typescript@5.9']
   await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...wanted])
@@ -81,6 +58,22 @@ describe('a release, installed from a registry in an empty project', () => {
       "import { unixFd } from '@spectrum/unix-fd/linux'\nconsole.log(unixFd().isOk())\n",
     )
     expect(await run(process.execPath, [program])).toBe('true\n')
+  })
+
+  it('is passed over when it is published again, and names where its sources are', async () => {
+    const lines = (await publish()).trim().split('\n')
+    expect(lines).toHaveLength(registry.names.length)
+    expect(lines.filter((line) => !line.endsWith(': published already'))).toEqual([])
+    for (const name of registry.names) {
+      const { repository: named } = JSON.parse(
+        readFileSync(join(project, 'node_modules', name, 'package.json'), 'utf8'),
+      )
+      expect(named).toEqual({
+        type: 'git',
+        url: repository,
+        directory: `packages/${name.replace(/^@spectrum\//, '').replace(/-linux-\w+$/, '')}`,
+      })
+    }
   })
 
   it('is imported and required, every entry of every package', async () => {
@@ -119,21 +112,14 @@ export async function main(): Promise<string> {
   return outcome
 }
 `
-    // Without skipLibCheck the declarations of ES modules fail in nodenext: typed-emitter exports its type as a CommonJS
-    // default, which they take for a namespace. Programs that check libraries see that; the graph's types hold all the same.
     const files = [put('typed.mts', program), put('typed.cts', program)]
-    const options = [
-      '--noEmit',
-      '--strict',
-      '--skipLibCheck',
-      '--module',
-      'nodenext',
-      '--target',
-      'es2023',
-      '--lib',
-      'es2023,esnext.disposable',
-    ]
-    expect(await run(process.execPath, ['node_modules/typescript/bin/tsc', ...options, ...files])).toBe('')
+    const options = ['--noEmit', '--strict', '--target', 'es2023', '--lib', 'es2023,esnext.disposable']
+    const check = (argv: readonly string[]) =>
+      run(process.execPath, ['node_modules/typescript/bin/tsc', ...options, ...argv]).catch(
+        (error) => error.stdout,
+      )
+    expect(await check(['--module', 'nodenext', ...files])).toBe('')
+    expect(await check(['--module', 'esnext', '--moduleResolution', 'bundler', 'typed.mts'])).toBe('')
   })
 
   it('runs a unit', async () => {
@@ -163,14 +149,22 @@ export async function main(): Promise<string> {
     expect(readdirSync(join(place, 'state/spectrum/hosts'))).toEqual([])
   })
 
-  it('is built where no binary fits, by one command', async () => {
-    rmSync(join(project, `node_modules/@spectrum/unix-fd-linux-${process.arch}`), { recursive: true })
-    const program = put(
-      'missing.mjs',
-      "import { unixFd } from '@spectrum/unix-fd/linux'\nconsole.log(unixFd().match(() => 'ok', (error) => error.kind + ': ' + error.message))\n",
-    )
-    expect(await run(process.execPath, [program])).toMatch(/^native-missing: .*node native\/build\.mjs/)
-    await run(process.execPath, ['node_modules/@spectrum/unix-fd/native/build.mjs'])
-    expect(await run(process.execPath, [program])).toBe('ok\n')
-  })
+  it.each([
+    ['unix-fd', 'unixFd'],
+    ['kvm-ioctl', 'kvmCalls'],
+  ])(
+    'has the native part of %s built from its sources where no binary fits, by one command',
+    async (name, call) => {
+      rmSync(join(project, `node_modules/@spectrum/${name}-linux-${process.arch}`), { recursive: true })
+      const program = put(
+        `${name}.mjs`,
+        `import { ${call} } from '@spectrum/${name}/linux'
+console.log(${call}().match(() => 'ok', (error) => error.kind + ': ' + error.message))
+`,
+      )
+      expect(await run(process.execPath, [program])).toMatch(/^native-missing: .*node native\/build\.mjs/)
+      await run(process.execPath, [`node_modules/@spectrum/${name}/native/build.mjs`])
+      expect(await run(process.execPath, [program])).toBe('ok\n')
+    },
+  )
 })

@@ -6,6 +6,7 @@ import { openWait, orAborted, type Wait } from '../wait.js'
 import { lend, type WithUnit } from './lend.js'
 import { POOL_LIMITS, Pool, type PoolLimits } from './pool.js'
 import type { DisposablePowers, PausableUnit } from './powers.js'
+import { rehearsed } from './rehearse.js'
 import { freshName, graphsOf, type Recipe, recipeOf, type TemplateWires, type WiresOf } from './template.js'
 
 export interface DisposableOptions extends WaitOptions {
@@ -68,7 +69,7 @@ export class Disposables implements DisposableUnits {
         canPause: powers.canPause,
         closing: powers.closing,
         memoryOf: ({ template }) => powers.memoryOf(template),
-        make: (recipe, options) => this.#make(recipe, options),
+        make: (recipe, options) => this.#make(recipe, options).andThen((unit) => rehearsed(unit, options)),
       },
       { ...POOL_LIMITS, ...limits },
     )

@@ -28,7 +28,11 @@ describe('the pool of disposables', () => {
     expect(host.waiting).toEqual(['viewer-2'])
     expect(await used(host)).toBe('viewer-2')
     expect(host.waiting).toEqual(['viewer-3'])
-    expect(host.units.map(({ asked }) => asked.join())).toEqual(['stop', 'pause,resume,stop', 'pause'])
+    expect(host.units.map(({ asked }) => asked.join())).toEqual([
+      'stop',
+      'exec,pause,resume,stop',
+      'exec,pause',
+    ])
   })
 
   it('gives two users at the same moment two units', async () => {
@@ -49,7 +53,7 @@ describe('the pool of disposables', () => {
     expect(host.waiting).toEqual(['viewer-2'])
     const larger = defineUnit('viewer', { store: closure(path('0')), memoryBytes: 512 * MIB })
     expect(await used(host, larger)).toBe('viewer-3')
-    expect(host.units[1]!.asked).toEqual(['pause', 'stop'])
+    expect(host.units[1]!.asked).toEqual(['exec', 'pause', 'stop'])
     expect(host.waiting).toEqual(['viewer-4'])
   })
 
@@ -124,13 +128,13 @@ describe('the pool of disposables', () => {
     const host = await open({ refuses: (what, unit) => what === 'resume' && unit === 'viewer-2' })
     await used(host)
     expect(await used(host)).toBe('viewer-3')
-    expect(host.units[1]!.asked).toEqual(['pause', 'resume', 'stop'])
+    expect(host.units[1]!.asked).toEqual(['exec', 'pause', 'resume', 'stop'])
   })
 
   it('keeps none that cannot be paused, and tries again when it is used again, not before', async () => {
     const host = await open({ refuses: (what) => what === 'pause' })
     await used(host)
-    expect(host.units.map(({ asked }) => asked.join())).toEqual(['stop', 'pause,stop'])
+    expect(host.units.map(({ asked }) => asked.join())).toEqual(['stop', 'exec,pause,stop'])
     await used(host)
     expect(host.units).toHaveLength(4)
     expect(host.alive).toEqual([])
@@ -140,7 +144,13 @@ describe('the pool of disposables', () => {
     const host = await open({ canPause: false })
     await used(host)
     expect(await used(host)).toBe('viewer-2')
-    expect(host.units[1]!.asked).toEqual(['stop'])
+    expect(host.units[1]!.asked).toEqual(['exec', 'stop'])
+  })
+
+  it('keeps a unit all the same in which nothing could be run before it waits', async () => {
+    const host = await open({ refuses: (what) => what === 'exec' })
+    await used(host)
+    expect(host.waiting).toEqual(['viewer-2'])
   })
 
   it('says why a unit could not be prepared, and does not try for ever', async () => {

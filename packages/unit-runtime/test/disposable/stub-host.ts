@@ -34,6 +34,11 @@ export class StubUnit {
   resume = () => this.#become('resume', 'running')
   lastLines = () => []
 
+  exec(): ResultAsync<unknown, HostError> {
+    this.asked.push('exec')
+    return this.refuses('exec') ? errAsync(failed(this.name, 'exec')) : okAsync({})
+  }
+
   stop(): ResultAsync<unknown, HostError> {
     if (this.refuses('stop')) return errAsync(failed(this.name, 'stop'))
     this.asked.push('stop')
@@ -56,7 +61,7 @@ export class StubUnit {
 
 export interface Script {
   readonly limits?: Partial<PoolLimits>
-  /** Whether this unit refuses to start, pause, resume or stop. */
+  /** Whether this unit refuses to start, run a command, pause, resume or stop. */
   readonly refuses?: (what: string, unit: string) => boolean
   readonly canPause?: boolean
   readonly definitions?: Readonly<Record<string, UnitDefinition>>

@@ -8,16 +8,20 @@ import { path, text } from '../grammar/text.js'
 
 /** A window of the host that shows a screen of the guest. */
 export interface GpuDisplay {
-  /** Pixels. */
+  /** Pixels, 1 to 2 ** 31 - 1. */
   readonly windowed: readonly [width: number, height: number]
+  /** The window is not shown at first. Default false. */
   readonly hidden?: boolean | undefined
   /** Hertz. Default 60. */
   readonly refreshRate?: number | undefined
-  /** Default [320, 320]. */
+  /** Dots per inch, horizontally and vertically: two numbers. Default [320, 320]. */
   readonly dpi?: readonly number[] | undefined
 }
 
-/** Names for rutabaga; crosvm ignores those it does not know. */
+/**
+ * Protocols of rendering that the guest may speak: names for rutabaga, crosvm's graphics library. `cross-domain`
+ * is the one for Wayland.
+ */
 export type GpuContextType =
   | 'virgl'
   | 'virgl2'
@@ -31,29 +35,56 @@ export type GpuContextType =
 
 /** The virtio-gpu: `--gpu`. At most one. `{}` is a plain 2d one. */
 export interface Gpu {
+  /** Who renders. Default `2d`: nobody, the guest draws with its processor. */
   readonly backend?: '2d' | 'virglrenderer' | 'gfxstream' | undefined
+  /** Scanouts, 1 to 16 (VIRTIO_GPU_MAX_SCANOUTS), which is the default. */
   readonly maxNumDisplays?: number | undefined
+  /** A sound device for each surface, or one for all. Default `per-surface`. */
   readonly audioDeviceMode?: 'per-surface' | 'one-global' | undefined
+  /**
+   * Windows from the start, 1 to `maxNumDisplays`. Others can be added later: `addDisplays`. Default: one.
+   */
   readonly displays?: readonly GpuDisplay[] | undefined
+  /** The backend renders in an EGL context. Default true. */
   readonly egl?: boolean | undefined
+  /** The backend uses OpenGL ES. Default true. */
   readonly gles?: boolean | undefined
+  /** The backend renders in a GLX context. Default false. */
   readonly glx?: boolean | undefined
+  /** The backend renders without a surface. Default true. */
   readonly surfaceless?: boolean | undefined
+  /** Whether the backend supports Vulkan. Default: as the backend decides. */
   readonly vulkan?: boolean | undefined
+  /** gfxstream draws on its window with a swapchain of Vulkan. Default: it does not. */
   readonly wsi?: 'vk' | undefined
+  /** crosvm f1e797a reads this and does nothing with it. Default false. */
   readonly udmabuf?: boolean | undefined
+  /** An absolute path of a directory that is there, for the cache of shaders. Default: none. */
   readonly cachePath?: string | undefined
+  /** Its most, as Mesa reads MESA_SHADER_CACHE_MAX_SIZE: `512M`. */
   readonly cacheSize?: string | undefined
+  /** Default: the next that is free. */
   readonly pciAddress?: PciAddress | undefined
   /** Bytes, a power of two. Default 8 GiB. */
   readonly pciBarSize?: bigint | undefined
+  /** At least one. Default: none. */
   readonly contextTypes?: readonly GpuContextType[] | undefined
+  /**
+   * Every blob must be exportable as a descriptor. crosvm decides itself: true with the sandbox or
+   * `fixedBlobMapping`.
+   */
   readonly externalBlob?: boolean | undefined
+  /** Told to the renderer: blobs may lie in system memory. Default false. */
   readonly systemBlob?: boolean | undefined
+  /** Blobs are mapped at fixed places of a region that is prepared once. Default false. */
   readonly fixedBlobMapping?: boolean | undefined
-  /** Not with the sandbox: use `gpuRenderServer`. */
+  /**
+   * The backend may start a render server itself. Default false. Not with the sandbox: use `gpuRenderServer`.
+   */
   readonly implicitRenderServer?: boolean | undefined
+  /** Handed to the renderer as it is, in the renderer's own form. */
   readonly rendererFeatures?: string | undefined
+  /** An absolute path of a directory for scratch space of snapshots, for a sandboxed GPU. */
   readonly snapshotScratchPath?: string | undefined
 }
 
@@ -145,13 +176,23 @@ const wholeGpu = record<Gpu>(
 /** How `--gpu` is written. */
 export const gpu: Shape<Gpu> = wholeGpu
 
-/** `--gpu-render-server` */
+/**
+ * The process that renders for the GPU: `--gpu-render-server`, experimental. It inherits crosvm's environment.
+ */
 export interface GpuRenderServer {
+  /** An absolute path of its program, such as virgl_render_server. */
   readonly path: string
+  /** An absolute path of a directory that is there, for its cache of shaders (MESA_SHADER_CACHE_DIR). */
   readonly cachePath?: string | undefined
+  /** Its most, as Mesa reads MESA_SHADER_CACHE_MAX_SIZE: `512M`. */
   readonly cacheSize?: string | undefined
+  /**
+   * An absolute path of a file that lists read-only caches (MESA_DISK_CACHE_READ_ONLY_FOZ_DBS_DYNAMIC_LIST).
+   */
   readonly fozDbListPath?: string | undefined
+  /** An absolute path of shaders that were compiled before. */
   readonly precompiledCachePath?: string | undefined
+  /** LD_PRELOAD for it, where crosvm's own environment has none; ld.so(8). */
   readonly ldPreloadPath?: string | undefined
 }
 
@@ -166,19 +207,26 @@ export const gpuRenderServer: Shape<GpuRenderServer> = record<GpuRenderServer>({
 })
 
 interface Source {
-  /** A Unix stream socket that already listens (crosvm connects), or for `evdev` a device. */
+  /**
+   * A Unix stream socket that already listens (crosvm connects), or for `evdev` a device. Absolute. The socket
+   * carries `virtio_input_event`s.
+   */
   readonly path: string
 }
 
 interface Touch extends Source {
-  /** Default 1280. */
+  /** In the device's units, of 32 bits. Default 1280. */
   readonly width?: number | undefined
-  /** Default 1024. */
+  /** As `width`. Default 1024. */
   readonly height?: number | undefined
+  /** What the guest calls the device. Default: a name of crosvm's. */
   readonly name?: string | undefined
 }
 
-/** A virtio-input device: `--input`. */
+/**
+ * A virtio-input device: `--input`. An `evdev` of the host is grabbed: the host does not get its events any more.
+ * `custom` is described by a file of JSON at `configPath`, an absolute path.
+ */
 export type InputDevice =
   | ({ readonly kind: 'evdev' | 'keyboard' | 'mouse' | 'rotary' | 'switches' } & Source)
   | ({ readonly kind: 'single-touch' | 'multi-touch' | 'trackpad' | 'multi-touch-trackpad' } & Touch)
@@ -211,15 +259,23 @@ export const inputDevice = tagged<InputDevice>({
 
 /** A virtio-snd card: `--virtio-snd`. */
 export interface SoundDevice {
+  /** Whether the guest can record. Default false. */
   readonly capture?: boolean | undefined
-  /** Default `null`. */
+  /** Where sound goes. Default `null`: nowhere. `cras` and `aaudio` by feature of the binary. */
   readonly backend?: 'null' | 'file' | 'cras' | 'aaudio' | undefined
+  /** PCM devices for playing. Default 1. */
   readonly outputDevices?: number | undefined
+  /** PCM devices for recording. Default 1. */
   readonly inputDevices?: number | undefined
+  /** Streams of each device for playing. Default 1. */
   readonly outputStreams?: number | undefined
+  /** Streams of each device for recording. Default 1. */
   readonly inputStreams?: number | undefined
+  /** An absolute path of a directory for what is played, with `backend: 'file'`. */
   readonly playbackPath?: string | undefined
+  /** Bytes of a file there, allocated at once. Default 0. */
   readonly playbackSize?: number | undefined
+  /** ALSA's number of the card. Default 0. */
   readonly cardIndex?: number | undefined
 }
 
@@ -242,7 +298,10 @@ export const soundDevice: Shape<SoundDevice> = record<SoundDevice>({
   cardIndex: optional('card_index', u32),
 })
 
-/** The hypervisor of the host: `--hypervisor`. Default: the first device that exists. */
+/**
+ * The hypervisor of the host: `--hypervisor`. Default: the first device that exists. `device` is an absolute
+ * path. All but `kvm` are for aarch64, by feature of the binary; `trustedVmId` has 16 bits, `trustedVmPasId` 32.
+ */
 export type Hypervisor =
   | { readonly kind: 'kvm'; readonly device?: string | undefined }
   | { readonly kind: 'geniezone'; readonly device?: string | undefined }
@@ -269,7 +328,10 @@ export const hypervisor: Shape<Hypervisor> = tagged<Hypervisor>({
   }),
 })
 
-/** Who emulates the interrupt controllers: `--irqchip`. */
+/**
+ * Who emulates the interrupt controllers: `--irqchip`. `split` leaves the local APICs to the kernel, on x86-64
+ * with KVM. `allowVgicIts`: an ITS for message-signalled interrupts, aarch64, default false.
+ */
 export type IrqChip =
   | { readonly kind: 'kernel'; readonly allowVgicIts?: boolean | undefined }
   | { readonly kind: 'split' }

@@ -8,9 +8,12 @@ import { path, text } from '../grammar/text.js'
 
 /** The tap device behind a network card. */
 export type NetBackend =
-  /** An existing tap: persistent and owned by the user, it needs no privilege. */
+  /**
+   * A tap that crosvm creates: needs CAP_NET_ADMIN. `hostIp` is the host's own address on it, `netmask` likewise
+   * as four octets.
+   */
   | { readonly kind: 'tap-name'; readonly tapName: string; readonly mac?: MacAddress | undefined }
-  /** An inherited descriptor of a tap. */
+  /** An inherited descriptor of a tap, by its number in crosvm's process. */
   | { readonly kind: 'tap-fd'; readonly tapFd: number; readonly mac?: MacAddress | undefined }
   /** A tap that crosvm creates: needs CAP_NET_ADMIN. */
   | {
@@ -23,13 +26,21 @@ export type NetBackend =
 /** A virtio-net card: `--net`. */
 export interface NetDevice {
   readonly backend: NetBackend
-  /** Queue pairs; never more than vCPUs, which crosvm would quietly make one. */
+  /**
+   * Pairs of receive and transmit queues, from 1: `vq-pairs`. Never more than vCPUs, which crosvm would quietly
+   * make one. Default 1.
+   */
   readonly vqPairs?: number | undefined
-  /** The kernel moves the packets. `{}` uses /dev/vhost-net. */
+  /**
+   * The host's kernel moves the packets. `{}` uses /dev/vhost-net. Such a machine cannot be suspended or
+   * snapshot.
+   */
   readonly vhostNet?: { readonly device?: string | undefined } | undefined
+  /** Packed virtqueues (VIRTIO_F_RING_PACKED) instead of split ones. Default false. */
   readonly packedQueue?: boolean | undefined
+  /** Default: the next that is free. */
   readonly pciAddress?: PciAddress | undefined
-  /** Not with `packedQueue`. */
+  /** VIRTIO_NET_F_MRG_RXBUF: a packet may take several buffers. Not with `packedQueue`. Default false. */
   readonly mrgRxbuf?: boolean | undefined
 }
 
@@ -121,11 +132,11 @@ export const netDevice: Shape<NetDevice> = {
 
 /** A vhost-vsock device: `--vsock`. One per machine; needs the host's vhost_vsock module. */
 export interface VsockDevice {
-  /** The guest's context id, unique on the host. 0, 1 and 2 are taken. */
+  /** The guest's context id, unique on the host, from 3 to 2 ** 32 - 2: vsock(7). 0, 1 and 2 are taken. */
   readonly cid: number
-  /** Default /dev/vhost-vsock. */
+  /** An absolute path. Default /dev/vhost-vsock. */
   readonly device?: string | undefined
-  /** Receive, transmit and event queue. */
+  /** The most descriptors of receive, transmit and event queue: three numbers of 16 bits. */
   readonly maxQueueSizes?: readonly number[] | undefined
 }
 

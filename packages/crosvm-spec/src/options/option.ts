@@ -3,7 +3,10 @@ import type { ReadContext } from '../grammar/cursor.js'
 /** Architectures that crosvm can be built for; POWER is not among them. */
 export type Architecture = 'x86_64' | 'aarch64' | 'riscv64'
 
-/** The Cargo features of crosvm that bring options. */
+/**
+ * The Cargo features of crosvm that bring options. A binary without one does not know its options: see
+ * {@link absentOptions}.
+ */
 export type Feature =
   | 'android_display'
   | 'audio'

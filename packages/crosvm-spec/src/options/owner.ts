@@ -17,8 +17,12 @@ export interface OwnerMapping {
   readonly uid?: number | undefined
   /** Its group id there. Default 0. */
   readonly gid?: number | undefined
-  /** More than one range needs CAP_SETUID in the parent namespace. */
+  /**
+   * User ids, 1 to 340 ranges: user_namespaces(7). Default `[{ inner: 0, outer: EUID, count: 1 }]`. More than one
+   * range needs CAP_SETUID in the parent namespace.
+   */
   readonly uidMap?: readonly IdRange[] | undefined
+  /** Group ids, likewise. More than one range needs CAP_SETGID. */
   readonly gidMap?: readonly IdRange[] | undefined
 }
 

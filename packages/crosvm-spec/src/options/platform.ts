@@ -9,17 +9,21 @@ import { path, text } from '../grammar/text.js'
 
 /** The vCPUs and how they look to the guest: `--cpus`. */
 export interface Cpus {
-  /** vCPUs. Default 1. */
+  /** vCPUs: `num-cores`. At most 254 on x86-64, else 4096. Default 1. */
   readonly count?: number | undefined
+  /** vCPUs that share a cluster, by number from 0; none in two. Default: no clusters. */
   readonly clusters?: readonly CpuSet[] | undefined
-  /** x86-64, on a hybrid host: names every vCPU. */
+  /** x86-64, on a hybrid host: names every vCPU once, as an Intel Atom or an Intel Core. */
   readonly coreTypes?: { readonly atom: CpuSet; readonly core: CpuSet } | undefined
-  /** Which vCPU starts the guest, by its number from 0. */
+  /** Which vCPU starts the guest, by its number from 0; aarch64 only, by crosvm's help. Default 0. */
   readonly bootCpu?: number | undefined
+  /** aarch64, by crosvm's help. vCPUs whose frequency changes together, by number from 0. Default: none. */
   readonly freqDomains?: readonly CpuSet[] | undefined
-  /** aarch64. */
+  /**
+   * aarch64. Memory tagging where the host has it. Excludes `pmem`, `pmemExt2` and `pstore`. Default: none.
+   */
   readonly mte?: { readonly auto: boolean } | undefined
-  /** aarch64. */
+  /** aarch64. The scalable vector extension where the host has it. */
   readonly sve?: { readonly auto: boolean } | undefined
 }
 
@@ -39,7 +43,10 @@ export const cpus: Shape<Cpus> = record<Cpus>({
   sve: optional('sve', record<{ readonly auto: boolean }>({ auto: required('auto', flag) })),
 })
 
-/** Host CPUs for all vCPUs, or for each: `--cpu-affinity`. */
+/**
+ * Host CPUs for all vCPUs, or for each by its number: `--cpu-affinity`. As of sched_setaffinity(2). Not with
+ * `hostTopology`.
+ */
 export type CpuAffinity =
   | { readonly kind: 'all'; readonly cpus: CpuSet }
   | { readonly kind: 'each'; readonly cpus: PerCpu<CpuSet> }
@@ -79,9 +86,11 @@ export const numbersPerCpu = perCpu<readonly number[]>({
   read: (word) => word.split(',').map(readU32),
 })
 
-/** A piece of the guest's address space, in bytes; without `size` it goes on to the end. */
+/** A piece of the guest's physical address space; without `size` it goes on to the end. */
 export interface MemoryRegion {
+  /** The first address, of 64 bits. */
   readonly start: bigint
+  /** Bytes. */
   readonly size?: bigint | undefined
 }
 
@@ -92,10 +101,11 @@ const region = record<MemoryRegion>(
 
 /** Where PCI lies in the guest's memory: `--pci`. */
 export interface PciLayout {
-  /** x86-64. */
+  /** x86-64. The enhanced configuration space of PCI Express. */
   readonly ecam?: MemoryRegion | undefined
-  /** aarch64. */
+  /** aarch64. The configuration space of PCI. */
   readonly cam?: MemoryRegion | undefined
+  /** Memory of devices that must not be prefetched, below 4 GiB. */
   readonly mem?: MemoryRegion | undefined
 }
 
@@ -107,14 +117,21 @@ export const pciLayout: Shape<PciLayout> = record<PciLayout>(
   },
 )
 
-/** What the guest's DMI tables say: `--smbios`. */
+/** What the guest's DMI tables say: `--smbios`. Free text but for `uuid`; by default crosvm's own. */
 export interface Smbios {
+  /** The vendor of the firmware. */
   readonly biosVendor?: string | undefined
+  /** Its version, in any form. */
   readonly biosVersion?: string | undefined
+  /** The maker of the system. */
   readonly manufacturer?: string | undefined
+  /** What the system is called. */
   readonly productName?: string | undefined
+  /** The serial number of the system. */
   readonly serialNumber?: string | undefined
+  /** Of the system, lower case: `0a1b2c3d-0000-4000-8000-0123456789ab`. */
   readonly uuid?: string | undefined
+  /** 1 to 255 strings of SMBIOS type 11. systemd takes credentials from them. */
   readonly oemStrings?: readonly string[] | undefined
 }
 
@@ -130,18 +147,23 @@ export const smbios: Shape<Smbios> = record<Smbios>({
 
 /** A host file in the guest's memory: `--file-backed-mapping`. */
 export interface FileBackedMapping {
+  /** Absolute, or `/proc/self/fd/N`. */
   readonly path: string
-  /** Guest-physical. Page aligned, unless `align`. */
+  /** Guest-physical: `addr`. Page aligned, unless `align`. */
   readonly address: bigint
   /** Bytes. Page aligned, unless `align`. */
   readonly size: bigint
-  /** In the file. Default 0. */
+  /** Bytes into the file. Default 0. */
   readonly offset?: bigint | undefined
+  /** The guest's writes reach the file: `rw`. Default false. */
   readonly writable?: boolean | undefined
+  /** Opens the file with O_SYNC. Default false. */
   readonly sync?: boolean | undefined
-  /** Widens to whole pages instead of refusing. */
+  /** Widens to whole pages instead of refusing. Default false. */
   readonly align?: boolean | undefined
-  /** Replaces part of the guest's RAM instead of being a region of its own. */
+  /**
+   * Replaces part of the guest's RAM, in which it must lie, instead of being a region of its own. Default false.
+   */
   readonly ram?: boolean | undefined
 }
 
@@ -168,10 +190,14 @@ export const fileBackedMapping: Shape<FileBackedMapping> = record<FileBackedMapp
   },
 )
 
-/** A file in which the guest's last messages survive its restart. */
+/**
+ * A file in which the guest's last messages survive its restart: `--pstore`. The guest needs ramoops, whose
+ * parameters crosvm adds.
+ */
 export interface Pstore {
+  /** Absolute. crosvm makes the file where there is none, and sets its length. */
   readonly path: string
-  /** Bytes. */
+  /** Bytes, of 32 bits. */
   readonly size: number
 }
 
@@ -180,10 +206,11 @@ export const pstore: Shape<Pstore> = record<Pstore>({
   size: required('size', u32),
 })
 
-/** A flash chip with the contents of a file. */
+/** A flash chip with the contents of a file, which the guest writes: `--pflash`. */
 export interface Pflash {
+  /** Absolute. The file must be there, and may be written. */
   readonly path: string
-  /** Bytes. Default 4096. */
+  /** Bytes that are erased together. Default 4096. */
   readonly blockSize?: number | undefined
 }
 
@@ -192,7 +219,10 @@ export const pflash: Shape<Pflash> = record<Pflash>(
   { ignoresUnknown: true },
 )
 
-/** One file of the firmware configuration device: `--fw-cfg`. */
+/**
+ * One file of the firmware configuration device: `--fw-cfg`. `name` has at most 55 bytes; the contents are
+ * `string` itself, or those of the file at `path`, an absolute path.
+ */
 export type FwCfgFile =
   | { readonly name: string; readonly string: string; readonly path?: undefined }
   | { readonly name: string; readonly path: string; readonly string?: undefined }
@@ -216,10 +246,13 @@ export const fwCfgFile = record<FlatFwCfg>(
   },
 ) as Shape<FwCfgFile>
 
-/** A device tree that is laid over the machine's own. */
+/** A device tree that is laid over the machine's own: `--device-tree-overlay`. */
 export interface DeviceTreeOverlay {
+  /** Absolute: a compiled overlay (.dtbo). */
   readonly path: string
+  /** Labels of the nodes that are taken, at least one. Default: all of them. */
   readonly selectSymbols?: readonly string[] | undefined
+  /** Also takes the nodes that `vfio` devices name with `dtSymbol`. Default false. */
   readonly filter?: boolean | undefined
 }
 
@@ -231,15 +264,21 @@ export const deviceTreeOverlay: Shape<DeviceTreeOverlay> = record<DeviceTreeOver
 
 /** A PCI device that does nothing but be there: `--stub-pci-device`. */
 export interface StubPciDevice {
+  /** Where it is in the guest. */
   readonly address: PciAddress
-  /** 16 bits of the configuration space, as for `device`, `subsystemVendor` and `subsystemDevice`. */
+  /**
+   * 16 bits of the configuration space, as for `device`, `subsystemVendor` and `subsystemDevice`. Default 0.
+   */
   readonly vendor?: number | undefined
+  /** The vendor's number for it. */
   readonly device?: number | undefined
   /** Class, subclass and programming interface as in sysfs: 0x020000. */
   readonly class?: number | undefined
+  /** Who built the card that it is on. */
   readonly subsystemVendor?: number | undefined
+  /** That vendor's number for the card. */
   readonly subsystemDevice?: number | undefined
-  /** 8 bits. */
+  /** 8 bits. Default 0. */
   readonly revision?: number | undefined
 }
 

@@ -6,32 +6,37 @@ import { path, text } from '../grammar/text.js'
 
 /** A serial port or console: `--serial`. */
 export interface SerialPort {
-  /** Where output goes. `unix` is a datagram socket, `unix-stream` one that crosvm connects to. */
+  /**
+   * Where output goes. `unix` is a datagram socket, `unix-stream` one that crosvm connects to; `sink` is nowhere.
+   */
   readonly type: 'file' | 'stdout' | 'sink' | 'syslog' | 'unix' | 'unix-stream'
-  /** What the guest sees. Default `serial`, a UART. */
+  /** What the guest sees. Default `serial`, an 8250 UART. */
   readonly hardware?: 'serial' | 'virtio-console' | 'debugcon' | undefined
-  /** Of a virtio-console port. */
+  /** Of a virtio-console port: by which the guest tells it from others. */
   readonly name?: string | undefined
-  /** Needed by `file`, `unix` and `unix-stream`. */
+  /** Absolute; a socket's below 108 bytes. Needed by `file`, `unix` and `unix-stream`. */
   readonly path?: string | undefined
-  /** A file that input is read from. Not with `stdin`. */
+  /** A file that input is read from, an absolute path. Not with `stdin`. */
   readonly input?: string | undefined
-  /** Input comes from the socket of `unix-stream`. */
+  /** Input comes from the socket of `unix-stream`. Not with `input`. Default false. */
   readonly inputUnixStream?: boolean | undefined
   /** From 1; a UART's goes to 4. Unique for each hardware. Default 1. */
   readonly num?: number | undefined
-  /** The kernel's console: adds `console=`. */
+  /** The kernel's console: adds `console=ttyS0` or `console=hvc0`, by its number less one. Default false. */
   readonly console?: boolean | undefined
-  /** Only a UART; one of a machine. */
+  /** Adds `earlycon=`. Only a UART; one of a machine. Default false. */
   readonly earlycon?: boolean | undefined
-  /** One of a machine. A terminal would be put into raw mode. */
+  /**
+   * Input is crosvm's standard input. One of a machine. A terminal would be put into raw mode. Default false.
+   */
   readonly stdin?: boolean | undefined
+  /** Each line of output begins with a time. Default false. */
   readonly outTimestamp?: boolean | undefined
-  /** Default 0x402. */
+  /** The I/O port of a debugcon, of 16 bits. Default 0x402, as of OVMF. */
   readonly debugconPort?: number | undefined
-  /** Only virtio-console. */
+  /** Only virtio-console. Default: the next that is free. */
   readonly pciAddress?: PciAddress | undefined
-  /** Receive and transmit queue of a virtio-console. */
+  /** The most descriptors of receive and transmit queue of a virtio-console: two numbers of 16 bits. */
   readonly maxQueueSizes?: readonly number[] | undefined
 }
 

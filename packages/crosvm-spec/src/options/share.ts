@@ -18,26 +18,55 @@ import { type OwnerMapping, ownerParts } from './owner.js'
 /** A host directory over virtio-fs: `--shared-dir …:type=fs`. There is no read-only mode. */
 export interface FsShare extends OwnerMapping {
   readonly type: 'fs'
+  /** An absolute path of a directory, without `:`, which nothing can escape: use a symbolic link. */
   readonly path: string
   /** At most 36 bytes, without `:`. What the guest mounts by. */
   readonly tag: string
-  /** Default `auto`. */
+  /**
+   * Whether the guest may cache contents: `never` where others change them, `always` where nobody does. Default
+   * `auto`: until a file is opened again.
+   */
   readonly cache?: 'never' | 'auto' | 'always' | undefined
-  /** How long the guest may believe names and attributes. Default 5. */
+  /**
+   * Seconds for which the guest may believe names and attributes: `timeout`. Default 5; 0 where others change the
+   * directory.
+   */
   readonly timeoutSeconds?: number | undefined
-  /** Default 0. Not with `asciiCasefold`. */
+  /**
+   * Seconds for which the guest may believe that a name is not there. Default 0. Not with `asciiCasefold`.
+   */
   readonly negativeTimeoutSeconds?: number | undefined
+  /**
+   * The guest may hold writes back. Only safe where nobody else has the files, and all of them can be read.
+   * Default false.
+   */
   readonly writeback?: boolean | undefined
-  /** An 8 GiB window of guest memory through which the guest maps the host's page cache. x86-64 only. */
+  /**
+   * An 8 GiB window of guest memory through which the guest maps the host's page cache: `use_dax`. x86-64 only.
+   * Default false.
+   */
   readonly dax?: boolean | undefined
+  /**
+   * Keeps `security.*` attributes of the guest, but for SELinux's, as `user.virtiofs.*` on the host. Default
+   * false.
+   */
   readonly rewriteSecurityXattrs?: boolean | undefined
+  /** Names of the same ASCII letters are one, whatever their case. Default false. */
   readonly asciiCasefold?: boolean | undefined
+  /** POSIX ACLs, where the host's file system has them. Default true. */
   readonly posixAcl?: boolean | undefined
+  /**
+   * FUSE_SECURITY_CONTEXT, which writes /proc/thread-self/attr/fscreate. Default true; false where the host
+   * forbids that.
+   */
   readonly securityContext?: boolean | undefined
+  /** How many paths the guest may give owners while it runs, by an ioctl of ARCVM. Default 0. */
   readonly maxDynamicPermissions?: number | undefined
+  /** The same of extended attributes. Default 0. */
   readonly maxDynamicXattrs?: number | undefined
-  /** Needs the feature `arc_quota`. */
+  /** User ids, 1 to 64, that may set project quotas of others' files. Needs the feature `arc_quota`. */
   readonly privilegedQuotaUids?: readonly number[] | undefined
+  /** MADV_DONTFORK on the guest's memory in this device. Not with the sandbox. Default false. */
   readonly unmapGuestMemoryOnFork?: boolean | undefined
   /**
    * Whose files they are, below each path. Needs the feature `fs_runtime_ugid_map`, which the binary's help does not
@@ -62,11 +91,14 @@ export interface UgidRule {
   readonly path: string
 }
 
-/** A host directory over 9P: `--shared-dir …:type=p9`. */
+/** A host directory over 9P: `--shared-dir …:type=p9`. There is no read-only mode. */
 export interface P9Share extends OwnerMapping {
   readonly type: 'p9'
+  /** An absolute path of a directory, without `:`. */
   readonly path: string
+  /** 1 to 36 bytes, without `:`. What the guest mounts by. */
   readonly tag: string
+  /** Names of the same ASCII letters are one, whatever their case. Default false. */
   readonly asciiCasefold?: boolean | undefined
 }
 
@@ -198,7 +230,12 @@ export const sharedDirectory: Shape<SharedDirectory> = {
 
 /** A Wayland compositor's socket: `--wayland-sock`. Only the one without a name reaches cross-domain. */
 export interface WaylandSocket {
+  /**
+   * An absolute path below 108 bytes, without `,`. Its directory is what the jails get: the compositor may start
+   * again there.
+   */
   readonly path: string
+  /** By which a guest with virtio-wl asks for it. Without `,`, and not empty. */
   readonly name?: string | undefined
 }
 

@@ -8,7 +8,9 @@ import type { Shape } from '../grammar/shape.js'
 import { canonicalText, checkPath, path, resolvePath, text } from '../grammar/text.js'
 import { type OwnerMapping, ownerParts } from './owner.js'
 
-/** How crosvm waits for a disk's files. */
+/**
+ * How crosvm waits for a disk's files: epoll(7), io_uring(7), or Tokio where the binary was built with it.
+ */
 export type AsyncExecutor = 'epoll' | 'uring' | 'tokio'
 export const ASYNC_EXECUTORS = ['epoll', 'uring', 'tokio'] as const satisfies readonly AsyncExecutor[]
 
@@ -21,26 +23,36 @@ const asyncExecutor = canonicalText<AsyncExecutor>(
 
 /** A virtio-blk disk: `--block`. Raw files always; other formats by feature of the binary. */
 export interface BlockDevice {
+  /** Absolute: a file or a block device. */
   readonly path: string
-  /** Default false. */
+  /** `ro`. Default false. */
   readonly readOnly?: boolean | undefined
   /** Adds `root=/dev/vdX` to the kernel's command line. One device of a machine. Default false. */
   readonly root?: boolean | undefined
   /** Whether discard punches holes. Default true. */
   readonly sparse?: boolean | undefined
-  /** O_DIRECT. Default false. */
+  /** O_DIRECT: past the host's page cache. Default false. */
   readonly direct?: boolean | undefined
   /** flock(2) on the file: shared when read-only, else exclusive. Default true. */
   readonly lock?: boolean | undefined
-  /** Bytes, a power of two. Default 512. */
+  /** Bytes, a power of two from 512: what the guest takes for a sector. Default 512. */
   readonly blockSize?: number | undefined
-  /** At most 20 bytes of ASCII. */
+  /** At most 20 bytes of printable ASCII: the disk's serial number in the guest. Default none. */
   readonly id?: string | undefined
+  /** Several queues with a worker thread each, experimental. Default false. */
   readonly multipleWorkers?: boolean | undefined
+  /** Default: the machine's. */
   readonly asyncExecutor?: AsyncExecutor | undefined
+  /** Packed virtqueues (VIRTIO_F_RING_PACKED) instead of split ones. Default false. */
   readonly packedQueue?: boolean | undefined
+  /** In which order firmware tries the disks: the lowest first. Default: not told. */
   readonly bootIndex?: number | undefined
+  /** Default: the next that is free. */
   readonly pciAddress?: PciAddress | undefined
+  /**
+   * What is read and written does not stay in the host's page cache, where its kernel can (RWF_DONTCACHE).
+   * Default false.
+   */
   readonly dontCache?: boolean | undefined
 }
 
@@ -77,12 +89,15 @@ export const blockDevice: Shape<BlockDevice> = record<BlockDevice>(
 
 /** A disk of the virtio-scsi controller: `--scsi-block`, experimental in crosvm. */
 export interface ScsiDisk {
+  /** Absolute: a file or a block device. */
   readonly path: string
+  /** `ro`. Default false. */
   readonly readOnly?: boolean | undefined
+  /** flock(2) on the file: shared when read-only, else exclusive. Default true. */
   readonly lock?: boolean | undefined
-  /** Bytes, a power of two. Default 512. */
+  /** Bytes, a power of two from 512. Default 512. */
   readonly blockSize?: number | undefined
-  /** Adds `root=/dev/sdX`. */
+  /** Adds `root=/dev/sdX` to the kernel's command line. One device of a machine. Default false. */
   readonly root?: boolean | undefined
 }
 
@@ -102,12 +117,18 @@ export const scsiDisk: Shape<ScsiDisk> = record<ScsiDisk>(
  * share its page cache. No lock is taken.
  */
 export interface PmemDevice {
+  /**
+   * Absolute: a raw file. Its size at the start is the device's, padded with zeros to 2 MiB. With `vmaSize`: only
+   * a name.
+   */
   readonly path: string
+  /** `ro`: mapped read-only, in the guest too. Default false. */
   readonly readOnly?: boolean | undefined
-  /** Adds `root=/dev/pmemN`. */
+  /** Adds `root=/dev/pmemN` to the kernel's command line. One device of a machine. Default false. */
   readonly root?: boolean | undefined
   /** Memory of this many bytes that can be paged out, instead of the file; only with `swapIntervalMs`. */
   readonly vmaSize?: bigint | undefined
+  /** Milliseconds between two times that this memory is paged out. 0: never by crosvm. */
   readonly swapIntervalMs?: number | undefined
 }
 
@@ -137,12 +158,16 @@ export const pmemDevice: Shape<PmemDevice> = record<PmemDevice>(
  * own pages; names and sizes are frozen at start.
  */
 export interface PmemExt2Device extends OwnerMapping {
+  /** An absolute path of a directory, without `:`, with only files, directories and symbolic links in it. */
   readonly path: string
-  /** Bytes of metadata and file blocks: a multiple of 4096 × blocksPerGroup, below 4 GiB. Default 16 MiB. */
+  /**
+   * Bytes of metadata and file blocks: a multiple of 4096 × `blocksPerGroup`, below 4 GiB. Default 16 MiB. What
+   * does not fit ends the start.
+   */
   readonly size?: number | undefined
-  /** Blocks of 4096 bytes. Default 4096. */
+  /** Blocks of 4096 bytes, at most 32768. Default 4096. */
   readonly blocksPerGroup?: number | undefined
-  /** Default 1024. */
+  /** From 12, of which a first group loses eleven to ext2 itself. Default 1024. */
   readonly inodesPerGroup?: number | undefined
 }
 

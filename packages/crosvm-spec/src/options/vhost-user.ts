@@ -29,16 +29,21 @@ const types = [
   'media',
 ] as const
 
-/** Kinds of devices that another process may serve. */
+/** Kinds of devices that another process may serve, by crosvm's names: a sound card is `sound`. */
 export type VhostUserType = (typeof types)[number]
 
-/** A device that another process implements: `--vhost-user`. That process must already listen. */
+/**
+ * A device that another process implements, by the vhost-user protocol: `--vhost-user`. That process must already
+ * listen, or `vhostUserConnectTimeoutMs` gives it time. It gets descriptors of the guest's RAM.
+ */
 export interface VhostUserDevice {
+  /** What the guest sees. */
   readonly type: VhostUserType
-  /** A Unix stream socket; it serves one machine. */
+  /** A Unix stream socket, absolute and below 108 bytes; it serves one machine. Or `/proc/self/fd/N`. */
   readonly socket: string
-  /** Default 32768; crosvm takes the power of two below. */
+  /** The most descriptors of a queue, 1 to 65535. Default 32768; crosvm takes the power of two below. */
   readonly maxQueueSize?: number | undefined
+  /** Default: the next that is free. */
   readonly pciAddress?: PciAddress | undefined
 }
 
@@ -51,11 +56,19 @@ export const vhostUserDevice: Shape<VhostUserDevice> = record<VhostUserDevice>({
 
 /** A host device handed to the guest: `--vfio`. */
 export interface VfioDevice {
-  /** Its directory in sysfs. */
+  /**
+   * Its directory in sysfs, an absolute path such as /sys/bus/pci/devices/0000:00:1f.3. The device is bound to
+   * vfio already.
+   */
   readonly path: string
-  /** Default `off`. */
+  /**
+   * Behind which IOMMU the guest sees it. Default `off`: none. With another one the machine cannot be suspended
+   * or snapshot.
+   */
   readonly iommu?: 'off' | 'viommu' | 'coiommu' | 'pkvm-iommu' | undefined
+  /** Only PCI devices. Default: the address that it has on the host. */
   readonly guestAddress?: PciAddress | undefined
+  /** The label of its node in a device-tree overlay. */
   readonly dtSymbol?: string | undefined
 }
 
@@ -66,11 +79,15 @@ export const vfioDevice: Shape<VfioDevice> = record<VfioDevice>({
   dtSymbol: optional('dt-symbol', text({ name: 'dtSymbol' })),
 })
 
-/** When pages that a passed-through device had pinned are let go. */
+/** When pages that a passed-through device had pinned are let go: `--coiommu`. */
 export interface CoIommu {
+  /** `lru` lets go of those that were not used for longest. Default `off`: none. */
   readonly unpinPolicy?: 'off' | 'lru' | undefined
+  /** Seconds between two looks. Default 60. */
   readonly unpinIntervalSeconds?: bigint | undefined
+  /** Pages let go of at one look, from 1. Default: any number. */
   readonly unpinLimit?: bigint | undefined
+  /** Looks for which a page must be busy until it is looked at less often. Default 10. */
   readonly unpinGenerationThreshold?: bigint | undefined
 }
 

@@ -21,8 +21,9 @@ import { type Carry, carryAnything } from './transport/cross-domain.js'
 
 /** What a proxy holds its clients to, and whom it tells. */
 export interface ProxyOptions {
+  /** The policy at first; `setPolicy` replaces it while clients are connected. */
   readonly policy: Policy
-  /** Default: the standard table. */
+  /** The interfaces whose messages are known: all others are denied. Default: the standard table. */
   readonly table?: ProtocolTable
   /** Each kind of warning about the same thing comes once. */
   readonly onWarning?: (warning: Warning) => void

@@ -17,19 +17,28 @@ const VERSION = 1
 
 /** A message as it reached the proxy, without what it said. */
 export interface CapturedMessage {
+  /** The client's number in its proxy, counted from 1. */
   readonly session: number
+  /** Who sent it: a request comes from the client, an event from the compositor. */
   readonly from: 'client' | 'compositor'
   /** For readers: `wl_surface.attach`. */
   readonly message: string
   /** In hexadecimal, header first. Texts, keys and lists are as long as they were, and filled. */
   readonly bytes: string
-  /** What each descriptor was: its type, and of a file the size. */
+  /**
+   * What each descriptor was, by fstat(2): `pipe`, `anonymous` …, or `file` and its bytes. Absent when it
+   * brought none.
+   */
   readonly descriptors?: readonly string[]
 }
 
 /** All that reached a proxy, as its capture has it. */
 export interface Captured {
+  /**
+   * The policy that held when the capture began, as it was written down: not checked, `readPolicy` does that.
+   */
   readonly policy: unknown
+  /** In the order in which the proxy dealt with them. */
   readonly messages: readonly CapturedMessage[]
 }
 
@@ -136,7 +145,10 @@ function isMessage(value: unknown): value is CapturedMessage {
   )
 }
 
-/** Reads what a `Capture` wrote, line by line. */
+/**
+ * Reads what `ProxyOptions.capture` was told: one JSON value a line, the first of which names version and
+ * policy. Errors: `not-a-capture`, with the first line that is none.
+ */
 export function parseCapture(text: string): Result<Captured, CaptureError> {
   const wrong = (line: number, what: string) =>
     err<Captured, CaptureError>({ kind: 'not-a-capture', message: `line ${line}: ${what}` })

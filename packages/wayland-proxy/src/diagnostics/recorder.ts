@@ -5,9 +5,11 @@ export type Direction = 'request' | 'event' | 'from-proxy'
 
 const ENTRIES = 512
 
-/** What a proxy has carried since it was made. */
+/** What a proxy has carried since it was made, for all its clients together. Numbers only grow. */
 export interface Counters {
+  /** Messages from clients. */
   requests: number
+  /** Messages to clients, those that the proxy itself sends included. */
   events: number
   /** Bytes of messages that were judged, in both directions. */
   bytes: number

@@ -8,6 +8,11 @@ import type { Policy } from './policy.js'
 
 /** What happens to a message or an interface, and why. */
 export interface Explanation {
+  /**
+   * `passed`: validated against the protocol and passed on. `judged`: rules of the policy look at its values,
+   * too. `answered`: by the proxy, in the compositor's place. `hidden`: no client gets to it. `unknown`: in
+   * no table, and so denied.
+   */
   readonly outcome: 'passed' | 'judged' | 'answered' | 'hidden' | 'unknown'
   /** One sentence each, the deciding one first. */
   readonly why: readonly string[]

@@ -1,58 +1,90 @@
-/** What a unit may cost the host. Every number can be set; a client that goes beyond is cut off, others go on. */
+/**
+ * What a unit may cost the host. Every number is whole and can be set, within the range that stands with it; a client
+ * that goes beyond is cut off, others go on.
+ */
 export interface Limits {
-  /** Clients of one unit at a time. More wait to be accepted. */
+  /** Clients of one unit at a time. More wait to be accepted. 1 to 4,096, by default 64. */
   readonly connections: number
-  /** How many connections a unit may open per second, on average; as many again may come at once. */
+  /**
+   * How many connections a unit may open per second, on average; as many again may come at once. 1 to 10,000,
+   * by default 20.
+   */
   readonly connectionsPerSecond: number
-  /** Objects per client, of all kinds, alive at a time. */
+  /** Objects per client, of all kinds, alive at a time. 16 to 1,000,000, by default 20,000. */
   readonly objects: number
-  /** `wl_surface` per client, alive at a time. */
+  /** `wl_surface` per client, alive at a time. 1 to 100,000, by default 1,000. */
   readonly surfaces: number
-  /** `xdg_toplevel`, which are windows, per client. */
+  /** `xdg_toplevel`, which are windows, per client. 0 to 10,000, by default 50. */
   readonly toplevels: number
-  /** `xdg_popup` per client: menus, tooltips. */
+  /** `xdg_popup` per client: menus, tooltips. 0 to 10,000, by default 32. */
   readonly popups: number
-  /** `wl_buffer` per client. */
+  /** `wl_buffer` per client. 1 to 100,000, by default 1,000. */
   readonly buffers: number
-  /** `wl_shm_pool` per client, each of which is a mapping of memory. */
+  /** `wl_shm_pool` per client, each of which is a mapping of memory. 1 to 10,000, by default 256. */
   readonly pools: number
-  /** `wl_region` per client. */
+  /** `wl_region` per client. 1 to 100,000, by default 1,000. */
   readonly regions: number
-  /** `wl_registry` per client, each of which is told of every global. */
+  /** `wl_registry` per client, each of which is told of every global. 1 to 1,024, by default 16. */
   readonly registries: number
-  /** Frame callbacks that the compositor has not answered. */
+  /**
+   * `wl_callback` per client: frames and `wl_display.sync` that were not answered yet. 1 to 100,000, by
+   * default 1,000.
+   */
   readonly callbacks: number
-  /** Requests for an answer, and destroyed objects, that the compositor has not confirmed: more wait. */
+  /**
+   * Requests for an answer, and destroyed objects, that the compositor has not confirmed: more wait. 1 to
+   * 1,000,000, by default 4,096.
+   */
   readonly unconfirmed: number
-  /** Objects of all clients of the unit together. */
+  /** Objects of all clients of the unit together. 16 to 10,000,000, by default 60,000. */
   readonly objectsPerUnit: number
-  /** Bytes of one shared memory pool. */
+  /** Bytes of one shared memory pool. 4 KiB to 2 GiB less one byte, by default 1 GiB. */
   readonly poolBytes: number
-  /** Bytes of all pools of the unit together. */
+  /** Bytes of all pools of the unit together. 4 KiB to 1 TiB, by default 4 GiB. */
   readonly poolBytesPerUnit: number
-  /** Rectangles added to or taken from one region. */
+  /** Rectangles added to or taken from one region. 1 to 1,000,000, by default 1,024. */
   readonly rectanglesPerRegion: number
-  /** Damage rectangles of one commit; more become one that covers the surface. */
+  /**
+   * Damage rectangles of one commit; more become one that covers the surface. 1 to 1,000,000, by default 256.
+   */
   readonly damageRectangles: number
-  /** Pixels of a width or height of anything. */
+  /** Pixels of a width or height of anything. 1 to 1,000,000, by default 16,384. */
   readonly pixels: number
-  /** The same of an image of the pointer, which no frame goes round. */
+  /**
+   * Pixels of a width or height of an image of the pointer, which no frame goes round. 1 to 16,384, by
+   * default 256.
+   */
   readonly cursorPixels: number
-  /** Descriptors that arrived without a message that needs them. */
+  /** Descriptors that arrived without a message that needs them. 2 to 253, by default 28. */
   readonly unclaimedDescriptors: number
-  /** Descriptors that the proxy holds for the unit at a time. */
+  /** Descriptors that the proxy holds for the unit at a time. 16 to 65,536, by default 256. */
   readonly descriptorsPerUnit: number
-  /** How many messages of one client are served before the others have their turn. */
+  /**
+   * How many messages of one client are served before the others have their turn. 1 to 1,000,000, by default
+   * 1,000.
+   */
   readonly messagesPerTurn: number
-  /** For how long at most it is served before that. */
+  /** For how many milliseconds at most it is served before that. 1 to 1,000, by default 1. */
   readonly millisecondsPerTurn: number
-  /** Requests per second of one client on average; 0: no limit but the turns. More wait. */
+  /**
+   * Requests per second of one client on average; 0: no limit but the turns. More wait. 0 to 10,000,000, by
+   * default 0.
+   */
   readonly requestsPerSecond: number
-  /** While the compositor has so much to read, the client is not read. */
+  /**
+   * While the compositor has so many bytes to read, the client is not read. 4 KiB to 64 MiB, by default 256
+   * KiB.
+   */
   readonly compositorQueueBytes: number
-  /** While the client has so much to read, pointer motions replace one another. */
+  /**
+   * While the client has so many bytes to read, pointer motions replace one another. 0 to 256 MiB, by default
+   * 64 KiB.
+   */
   readonly coalesceAboveBytes: number
-  /** A client that leaves so much unread is cut off. */
+  /**
+   * A client that leaves so many bytes unread is cut off, with the warning `W-SLOW-READER`. 8 KiB to 256 MiB,
+   * by default 4 MiB.
+   */
   readonly clientQueueBytes: number
 }
 

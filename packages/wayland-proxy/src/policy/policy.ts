@@ -14,7 +14,10 @@ import {
   text,
 } from './shape.js'
 
-/** Whether an interface is offered: `deny`, `allow`, or allowed up to a version. */
+/**
+ * Whether an interface is offered: `deny`, `allow`, or allowed up to a version (1 to 1,000). A version above
+ * the one that was reviewed, or that the table knows, changes nothing.
+ */
 export type GlobalRule = 'allow' | 'deny' | { readonly version: number }
 
 /** What may cross between the clipboards of unit and desktop. */
@@ -25,21 +28,30 @@ export interface ClipboardPolicy {
    * becomes the desktop's. `both`.
    */
   readonly mode: 'off' | 'internal' | 'paste-in' | 'copy-out' | 'both'
-  /** Whether each crossing of the unit's border is asked about. */
+  /**
+   * Whether each crossing of the unit's border is asked about, by `ProxyOptions.ask`; nobody there to ask:
+   * no.
+   */
   readonly confirm: boolean
-  /** Bytes of one transfer across the unit's border. */
+  /**
+   * Bytes of one transfer across the unit's border: 1 to 2^32, by default 4 MiB. A longer one is ended there,
+   * with the warning `W-CLIPBOARD-SIZE`.
+   */
   readonly maxBytes: number
-  /** How many types one offer may name. */
+  /** How many types one offer may name: 1 to 1,024, by default 32. Further ones are left out. */
   readonly maxMimeTypes: number
-  /** What may cross: exact types, or `text/*`. */
+  /**
+   * What may cross: up to 256 exact types, or `text/*` for all that begin so. By default texts and
+   * `image/png`.
+   */
   readonly mimeTypes: readonly string[]
-  /** How long after a key, button or touch a paste is the user's. */
+  /** How long after a key, button or touch a paste is the user's: 0 to 60,000 ms, by default 2,000. */
   readonly gestureMilliseconds: number
 }
 
 /** What the frame round a unit's windows and popups says and looks like. */
 export interface FramePolicy {
-  /** Stands in a band at the top. What is not printable ASCII is spelt. */
+  /** Stands in a band at the top: 1 to 32 characters. What is not printable ASCII is spelt. */
   readonly label: string
   /** `#rrggbb`. The label is black or white on it. */
   readonly colour: string
@@ -52,30 +64,69 @@ export interface IdentityPolicy {
    * A window keeps the one that it began with.
    */
   readonly frame: 'none' | FramePolicy
-  /** Stands before every title. Also the title of a window that has none. */
+  /**
+   * Stands before every title, and is that of a window without one: 64 characters at most, none of them a
+   * control or a format. Empty by default.
+   */
   readonly titlePrefix: string
-  /** Stands before every application id. */
+  /** Stands before every application id: 64 characters at most of `A-Za-z0-9._-`. Empty by default. */
   readonly appIdPrefix: string
 }
 
-/** What a unit may do at the desktop, and what it is shown. */
+/**
+ * What a unit may do at the desktop, and what it is shown. In JSON every field may be left out: `parsePolicy`
+ * then takes that of `DEFAULT_POLICY`.
+ */
 export interface Policy {
   /** Says what would be refused or hidden, and lets it pass. What breaks the protocol is refused all the same. */
   readonly dryRun: boolean
-  /** By interface, over the lists that are built in. Some interfaces are never offered, whatever this says. */
+  /**
+   * By interface (`wl_output`), 512 at most, over the lists that are built in: a rule opens what is offered
+   * only where allowed, or closes what is offered else. Some interfaces are never offered: naming one with
+   * anything but `deny` is an error.
+   */
   readonly globals: Readonly<Record<string, GlobalRule>>
   /** Whether the makers, models, names and serial numbers of monitors are shown. */
   readonly outputIdentity: 'hidden' | 'shown'
+  /**
+   * What stands in place of the name of every seat (`wl_seat.name`): 64 characters at most. `seat0` by
+   * default.
+   */
   readonly seatName: string
+  /** What may be copied and pasted (`wl_data_device_manager`, which the proxy answers itself). */
   readonly clipboard: ClipboardPolicy
+  /**
+   * Pasting with the middle button (`zwp_primary_selection_device_manager_v1`): not at all, or among the
+   * unit's own programs. The desktop's is never reached.
+   */
   readonly primarySelection: 'off' | 'internal'
+  /** Every drag is refused, with the warning `W-DRAG`; there is no other value yet. */
   readonly dragAndDrop: 'off'
+  /**
+   * Coming to the front (`xdg_activation_v1`). `stub`: tokens are given out and good for nothing; each use
+   * warns with `W-ACTIVATION`. `allow`: the compositor's own.
+   */
   readonly activation: 'stub' | 'allow'
+  /**
+   * Keeping the screen from locking (`zwp_idle_inhibit_manager_v1`). `stub`: accepted, without effect.
+   * `allow`: the compositor's own.
+   */
   readonly idleInhibit: 'stub' | 'allow'
+  /**
+   * Who draws a window's decoration (`zxdg_decoration_manager_v1`, and KDE's). `stub`: the proxy answers that
+   * the program does, or, inside of a frame, what it wishes. `allow`: the compositor's own.
+   */
   readonly decoration: 'stub' | 'allow'
+  /** Ringing (`xdg_system_bell_v1`). `stub`: accepted, and silent. `allow`: the compositor's own. */
   readonly bell: 'stub' | 'allow'
+  /**
+   * Covering the screen (`xdg_toplevel.set_fullscreen`); never before the window was shown once. `ask`: by
+   * `ProxyOptions.ask`, each time. Otherwise left out, with the warning `W-FULLSCREEN`.
+   */
   readonly fullscreen: 'deny' | 'ask' | 'allow'
+  /** How its windows say whose they are. */
   readonly identity: IdentityPolicy
+  /** What it may cost the host. In JSON only what differs from `DEFAULT_LIMITS` has to be named. */
   readonly limits: Limits
 }
 
@@ -104,10 +155,17 @@ export const DEFAULT_POLICY: Policy = {
   limits: DEFAULT_LIMITS,
 }
 
-/** Why a text is no policy. `path` is a JSON pointer into it. */
+/**
+ * Why a text is no policy. `not-json`: it cannot be parsed. `not-a-policy`: a field is not known, is out of
+ * its range, or allows what is never allowed.
+ */
 export interface PolicyError {
   readonly kind: 'not-json' | 'not-a-policy'
   readonly message: string
+  /**
+   * A JSON pointer (RFC 6901) to what is wrong: `/limits/pixels`; `/` when the value is no object, and empty
+   * when the text is not JSON.
+   */
   readonly path: string
 }
 
@@ -183,8 +241,9 @@ export const policySchema: Readonly<Record<string, unknown>> = {
 }
 
 /**
- * A policy from its JSON text. Everything is optional and has its default; what is not known is an error, and so
- * is allowing what is never allowed.
+ * A policy from its JSON text. Everything is optional and has its default; what is not known is an error
+ * (`not-a-policy`), and so is allowing what is never allowed.
+ * `parsePolicy('{"clipboard":{"mode":"paste-in"}}')` lets a unit paste, and is the default in all else.
  */
 export function parsePolicy(json: string): Result<Policy, PolicyError> {
   let value: unknown
@@ -200,7 +259,7 @@ export function parsePolicy(json: string): Result<Policy, PolicyError> {
   return readPolicy(value)
 }
 
-/** A policy from a value of the same form. */
+/** A policy from a value of the same form, with the same defaults. Errors: `not-a-policy`. */
 export function readPolicy(value: unknown): Result<Policy, PolicyError> {
   const read = policyShape.read(value, '')
   if (read.isErr()) {

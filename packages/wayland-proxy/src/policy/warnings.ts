@@ -31,10 +31,11 @@ export type WarningCode = keyof typeof WARNINGS
 
 /** Something that a client tried and did not get. */
 export interface Warning {
+  /** What it is about: one of `WARNINGS`. */
   readonly code: WarningCode
   /** Of the client, counted in its proxy; absent where it is about the unit. */
   readonly session?: number
-  /** Without secrets, escaped. */
+  /** One line for people. Without secrets; what it quotes of a client is escaped. */
   readonly message: string
   /** In a dry run: it was let pass. */
   readonly passed?: boolean

@@ -15,13 +15,19 @@ export const CODE = {
   fd: 8,
 } as const
 
+/** A message with all that the relay needs to know of it worked out once. */
 export interface CompiledMessage {
+  /** Its place among the requests, or the events, of its interface, from 0. */
   readonly opcode: number
+  /** Without its interface: `attach`. */
   readonly name: string
   /** `wl_surface.attach`, for messages to people. */
   readonly fullName: string
+  /** The version of the interface that brought it; 1 or more. */
   readonly since: number
+  /** Whether it ends its object. */
   readonly destructor: boolean
+  /** What it was made from. */
   readonly signature: MessageSignature
   /** One of {@link CODE} per argument. */
   readonly codes: Uint8Array
@@ -29,22 +35,29 @@ export interface CompiledMessage {
   readonly targets: readonly (CompiledInterface | undefined)[]
   /** The interface of its one new object, as far as it is known. */
   readonly creates: CompiledInterface | undefined
+  /** How many new objects it brings. */
   readonly newObjects: number
   /** Bytes of the whole message, when every message of this kind is equally long; else 0. */
   readonly bytes: number
   /** Whether all arguments are numbers: then the words are passed on as they are. */
   readonly numeric: boolean
+  /** How many descriptors it brings. */
   readonly descriptors: number
   /** Whether it names an interface that is not in the table, so that it cannot be relayed. */
   readonly incomplete: boolean
 }
 
+/** An interface with all that the relay needs to know of its messages worked out once. */
 export interface CompiledInterface {
+  /** As in the protocol's XML: `wl_surface`. */
   readonly name: string
+  /** The highest that is known. */
   readonly version: number
   /** Its place in the table. */
   readonly index: number
+  /** By their opcodes. */
   readonly requests: readonly CompiledMessage[]
+  /** By their opcodes. */
   readonly events: readonly CompiledMessage[]
 }
 

@@ -5,7 +5,9 @@ import type { ProtocolError } from './errors.js'
 
 /** One file of Wayland's XML. */
 export interface Protocol {
+  /** That of its `protocol` element: `xdg_shell`. */
   readonly name: string
+  /** In the order of the file. */
   readonly interfaces: readonly Interface[]
 }
 

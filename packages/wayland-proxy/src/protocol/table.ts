@@ -8,12 +8,13 @@ import { readTables } from './text.js'
 
 /** Every interface that can be spoken. What is not in it is denied. */
 export interface ProtocolTable {
+  /** Each once; its `index` is its place here. */
   readonly interfaces: readonly CompiledInterface[]
   /** The interface of this name, or undefined: what is in no table is denied. */
   find(name: string): CompiledInterface | undefined
 }
 
-/** A table of exactly these interfaces. */
+/** A table of exactly these interfaces; of what they name and it lacks, messages cannot be relayed. */
 export function protocolTable(interfaces: readonly Interface[]): ProtocolTable {
   const compiled = compileInterfaces(interfaces)
   const byName = new Map(compiled.map((one) => [one.name, one]))

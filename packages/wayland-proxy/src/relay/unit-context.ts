@@ -15,6 +15,7 @@ import type { Session } from './session.js'
 
 /** What the relay needs of the world. */
 export interface RelayPowers {
+  /** For turns, rates, and how fresh a gesture of the user is. */
   readonly clock: {
     /** Milliseconds from some fixed time, never backwards. */
     now(): number
@@ -25,6 +26,7 @@ export interface RelayPowers {
   later(milliseconds: number, callback: () => void): void
   /** What a descriptor is: fstat(2) and friends. */
   inspect(fd: Fd): Result<Inspection, UnixFdError>
+  /** For transfers of the clipboard. */
   readonly pipes: PipePowers
   /** Memory with this content, for the compositor alone, whose size is fixed. The caller owns it. */
   sharedMemory(content: Uint8Array): Result<Fd, UnixFdError>
@@ -40,6 +42,7 @@ export interface PipePowers {
   forWriting(fd: Fd): Result<Fd, UnixFdError>
   /** How many bytes came; 0 at the end. `again`: nothing now. */
   read(fd: Fd, bytes: Uint8Array): number | 'again' | 'failed'
+  /** How many bytes it took. `again`: no room now. */
   write(fd: Fd, bytes: Uint8Array): number | 'again' | 'failed'
 }
 
@@ -69,8 +72,14 @@ export interface UnitContext {
   ask(question: Question, answer: (granted: boolean) => void): void
 }
 
-/** What the user is asked. */
+/**
+ * What the user is asked. `session`: which client, counted in its proxy. Types are what the unit or the
+ * desktop wrote: escape them before they are shown.
+ */
 export type Question =
+  /** May a window of this client cover the screen? */
   | { readonly kind: 'fullscreen'; readonly session: number }
+  /** May this client read the desktop's clipboard, as this type? */
   | { readonly kind: 'paste'; readonly session: number; readonly mimeType: string }
+  /** May what this client has copied become the desktop's clipboard, in these types? */
   | { readonly kind: 'copy'; readonly session: number; readonly mimeTypes: readonly string[] }

@@ -5,11 +5,16 @@ import type { RelayPowers } from '../relay/unit-context.js'
 
 /** Where clients come from and where they go. */
 export interface Acceptance {
+  /** Serves the clients. Stays the caller's: it is neither closed here nor when the listener ends. */
   readonly proxy: WaylandProxy
+  /** To count connections per second, and to wait. */
   readonly powers: Pick<RelayPowers, 'clock' | 'later'>
   /** Where the unit's clients connect. Stays the caller's. */
   readonly listener: Listener
-  /** A new connection to the compositor, for one client. */
+  /**
+   * A new connection to the compositor, for one client; the proxy owns it. An error turns that client away,
+   * with the warning `W-COMPOSITOR`.
+   */
   readonly connect: () => Result<UnixSocket, UnixFdError>
 }
 

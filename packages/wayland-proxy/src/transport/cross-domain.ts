@@ -17,7 +17,7 @@ export interface CrossDomainPowers {
   readonly inspect: RelayPowers['inspect']
   /** Whether it is a memfd, by its link in /proc. */
   isMemfd(fd: Fd): boolean
-  /** A memfd with the file's content. */
+  /** A memfd with the first `bytes` of the file, 4 MiB at most. The caller owns it, and still owns `fd`. */
   copy(fd: Fd, bytes: number): Result<Fd, UnixFdError>
 }
 

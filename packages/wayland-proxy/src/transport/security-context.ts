@@ -13,33 +13,38 @@ const [DISPLAY, REGISTRY, FIRST_SYNC, MANAGER_ID, CONTEXT, LAST_SYNC] = [1, 2, 3
 
 /** What opening a security context needs of the world. */
 export interface SecurityContextPowers {
-  /** Connects to a socket by its path. */
+  /** Connects to a socket by its absolute path, to the compositor's own and to the context's. */
   readonly connect: (path: string) => Result<UnixSocket, UnixFdError>
-  /** Listens at a path. */
+  /** Listens at an absolute path. */
   readonly listen: (path: string) => Result<Listener, UnixFdError>
-  /** Both ends of a pipe, for the end of the context. */
+  /** Both ends of a pipe: closing the writer tells the compositor that the context is over. */
   readonly pipe: () => Result<Pipe, UnixFdError>
 }
 
 /** Whose clients the compositor is told they are. */
 export interface SecurityContextRequest {
-  /** The compositor's socket. */
+  /** Absolute path of the compositor's socket. */
   readonly compositor: string
-  /** A path for the context's own socket, in a directory that only the caller can write. */
+  /** Absolute path for the context's own socket, in a directory that only the caller can write. */
   readonly path: string
+  /** The unit, as `wp_security_context_v1.set_app_id` has it. */
   readonly appId: string
+  /** This run of it, as `wp_security_context_v1.set_instance_id` has it. */
   readonly instanceId: string
 }
 
 /** Why there is no security context. */
 export type SecurityContextError =
+  /** The compositor has no `wp_security_context_manager_v1`: do without, or use one that has. */
   | { readonly kind: 'not-offered'; readonly message: string }
+  /** The compositor answered with an error, which the message quotes, or closed the connection. */
   | { readonly kind: 'refused'; readonly message: string }
+  /** A socket or a pipe could not be made, or the signal aborted; `cause` is what unix-fd says. */
   | { readonly kind: 'system'; readonly message: string; readonly cause: UnixFdError }
 
 /** Connections made here are known to the compositor as the unit's, until it is closed. */
 export interface SecurityContext extends Disposable {
-  /** A connection of a client, which the compositor knows for sandboxed. */
+  /** A connection for one client, which the compositor knows for sandboxed. The caller owns it. */
   connect(): Result<UnixSocket, UnixFdError>
   /** The compositor takes no more connections. Idempotent. */
   close(): void

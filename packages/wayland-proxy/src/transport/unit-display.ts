@@ -6,11 +6,18 @@ import { escaped } from '../relay/endings.js'
 
 /** How programs are started: what unit-monitor's `Processes` are, so that a journal may know of them. */
 export interface DisplayProcesses {
-  /** Starts the program of a display. Rejects when there is none. */
+  /**
+   * Starts a program. Resolves when it runs; rejects when there is none of that name, or it cannot be
+   * started.
+   */
   spawn(request: {
+    /** An absolute path, or a name on the search path. */
     readonly file: string
+    /** What follows the program's name; no shell is involved. */
     readonly argv: readonly string[]
+    /** For people: what it is for, `unit mail: display`. */
     readonly role: string
+    /** All of its environment; empty when absent. */
     readonly environment?: Readonly<Record<string, string>> | undefined
     /** Without capabilities and network: what it reads comes from a unit. */
     readonly powerless?: boolean | undefined
@@ -19,7 +26,9 @@ export interface DisplayProcesses {
 
 /** A program that runs. `kill` is final and idempotent, and `exit` resolves when it is gone. */
 export interface DisplayProcess {
+  /** What it writes to standard output and error. It is read to its end, once. */
   readonly output: AsyncIterable<Uint8Array>
+  /** Resolves, with anything, when it is gone; never rejects. */
   readonly exit: Promise<unknown>
   /** SIGKILL. Nothing when it has ended. */
   kill(): void
@@ -27,7 +36,9 @@ export interface DisplayProcess {
 
 /** What a unit's display does in the world, and nothing else. */
 export interface DisplayPowers {
+  /** Starts the proxy and each `waypipe`; a bare name is looked up on its search path. */
   readonly processes: DisplayProcesses
+  /** For how long a start may take, which is 60 s at most. */
   readonly clock: {
     /** A signal that aborts after so many milliseconds. Disposing it early frees its timer. */
     deadline(ms: number): { readonly signal: AbortSignal } & Disposable
@@ -40,8 +51,11 @@ export interface DisplayPowers {
   connect(path: string): Result<UnixSocket, UnixFdError>
   /** The command `spectrum-wayland`. */
   readonly program: {
+    /** The absolute path of what is executed: Node, for `proxyProgram`. */
     readonly file: string
+    /** What stands before the command's own arguments: its script. */
     readonly argv: readonly string[]
+    /** All of its environment. */
     readonly environment: Readonly<Record<string, string>>
   }
 }
@@ -54,6 +68,7 @@ export interface DisplayRequest {
   readonly directory: string
   /** The compositor's socket; absolute. */
   readonly upstream: string
+  /** What its proxy holds it to; written to a file in `directory`, which the proxy reads. */
   readonly policy: Policy
   /** What the proxy and waypipe say, a line at a time, escaped and cut. */
   readonly onLine?: ((text: string) => void) | undefined
@@ -61,6 +76,7 @@ export interface DisplayRequest {
 
 /** One connection of a program in the unit, as bytes of waypipe's protocol. */
 export interface DisplayStream {
+  /** Bytes from the program; one consumer. Its end, or an error, ends the connection. */
   readonly incoming: AsyncIterable<Uint8Array>
   /** Resolves when there is room. Rejects when nobody reads any more. */
   write(bytes: Uint8Array): Promise<void>

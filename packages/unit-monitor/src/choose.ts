@@ -14,10 +14,11 @@ import { Patience, WaitEnded } from './waiting.js'
 
 /** One monitor that might do, in order of preference. */
 export interface MonitorCandidate {
+  /** Started only when nothing that was remembered or required rules it out before. */
   readonly monitor: Monitor
   /**
    * Everything a verdict depends on besides the kernel: the path, size and change time of the binary, the
-   * host's boot id … Absent: the verdict is not remembered.
+   * host's boot id … Any text, compared whole. Absent: the verdict is not remembered.
    */
   readonly identity?: string | undefined
 }
@@ -26,14 +27,20 @@ export interface MonitorCandidate {
 export interface MonitorTrial {
   /**
    * Makes a description with a fresh directory for each trial; disposed after the machine has ended. Small
-   * memory, no pmem.
+   * memory, no pmem. A rejection with a system error ends the choice with `system`.
    */
   machine(candidate: Monitor): Promise<{ readonly description: MachineDescription } & AsyncDisposable>
   /** What verdicts depend on besides the candidate, the hash of kernel and initramfs for example. */
   readonly identity?: string | undefined
-  /** From the start of the monitor to the first line on its console. Default 10,000; emulated 30,000. */
+  /**
+   * Milliseconds from the start of the monitor to the first line on its console. Default 10,000; emulated
+   * 30,000.
+   */
   readonly firstLineMs?: number | undefined
-  /** From the start of the monitor to the guest's first byte on the control channel. Default 60,000. */
+  /**
+   * Milliseconds from the start of the monitor to the guest's first byte on the control channel. Default
+   * 60,000.
+   */
   readonly firstByteMs?: number | undefined
 }
 
@@ -47,6 +54,10 @@ export interface VerdictCache {
 
 /** Whether a monitor boots a guest here, and why one thinks so. */
 export interface Verdict {
+  /**
+   * `works`: its guest has spoken on the control channel. `refused`: it has not, or it lacks what is
+   * required.
+   */
   readonly verdict: 'works' | 'refused'
   /** A sentence for people; already escaped. */
   readonly reason: string
@@ -54,12 +65,15 @@ export interface Verdict {
 
 /** A candidate that was looked at. */
 export interface Considered extends Verdict {
+  /** Its `kind`. */
   readonly monitor: string
+  /** What it runs the guest's instructions with. */
   readonly accelerator: Accelerator
 }
 
 /** The first candidate that boots a guest here. */
 export interface ChosenMonitor {
+  /** One of the candidates; no machine of it runs. */
   readonly monitor: Monitor
   /** Why this one and none before it, in one sentence. */
   readonly why: string
@@ -69,8 +83,12 @@ export interface ChosenMonitor {
 
 /** How a monitor is chosen, and what is remembered of it. */
 export interface ChooseOptions extends OperationOptions {
-  /** Asked before a candidate that needs KVM is booted: a broken `/dev/kvm` then costs milliseconds. */
+  /**
+   * Asked, for 2 s at most, before a candidate that needs KVM is booted: a broken `/dev/kvm` then costs
+   * milliseconds. Absent: the trial alone decides.
+   */
   readonly kvm?: KvmProbe | undefined
+  /** Absent: every candidate is booted anew. */
   readonly cache?: VerdictCache | undefined
   /** A candidate that lacks one of these is passed over without a trial. */
   readonly requires?: readonly RequiredCapability[] | undefined

@@ -5,13 +5,16 @@ import type { BlockDevice, MachineDescription, MachineView, PmemDevice, VolumeDe
 import type { Files } from './powers.js'
 import { escapeAndCut } from './printable.js'
 
+/** Why a description is none that a driver can start; `field` names what is wrong. */
 export type InvalidDescription = Extract<MonitorError, { kind: 'invalid-description' }>
 
 /** What one kind of monitor can be told; a description within these is translated without loss. */
 export interface DescriptionLimits {
+  /** Virtual processors. */
   readonly maxVcpus: number
+  /** Bytes of guest memory. */
   readonly maxMemoryBytes: number
-  /** Cold-plugged devices and reserved slots together. */
+  /** Devices at the start (pmem, disks and volumes) and reserved slots together. */
   readonly maxPmemDevices: number
   /** Bytes of the whole kernel command line that are left to the caller. */
   readonly maxKernelParameterBytes: number

@@ -9,7 +9,10 @@ export type MonitorError =
   | { readonly kind: 'monitor-missing'; readonly message: string; readonly binary: string }
   /** This driver, or the monitor on this host, cannot do it, whatever is tried again. `capability`: what is wanted. */
   | { readonly kind: 'unsupported'; readonly message: string; readonly capability: string }
-  /** The monitor ended before the machine could be handed out. `status`: how, in words. Nothing of it is left. */
+  /**
+   * The monitor ended before the machine could be handed out. `status`: how, in words. `lastLines`: the
+   * newest of what it and the guest said, oldest first, escaped. Nothing of it is left.
+   */
   | {
       readonly kind: 'monitor-died'
       readonly message: string
@@ -20,9 +23,15 @@ export type MonitorError =
   | { readonly kind: 'monitor-protocol'; readonly message: string; readonly cause?: unknown }
   /** All `slots` that were reserved when the machine was started are in use. Nothing was touched. */
   | { readonly kind: 'no-slot-left'; readonly message: string; readonly slots: number }
-  /** The deadline has passed. A start leaves nothing; a device that was being added may yet appear. */
+  /**
+   * The deadline has passed. A start leaves nothing; a device that was being added may yet appear.
+   * `lastLines` as for `monitor-died`; empty where no machine was started.
+   */
   | { readonly kind: 'timed-out'; readonly message: string; readonly lastLines: readonly string[] }
   /** The caller's signal has aborted, with what holds for `timed-out`. */
   | { readonly kind: 'aborted'; readonly message: string }
-  /** This host: its sockets, files or processes. `code`: the system's name of the error, `EADDRINUSE` … */
+  /**
+   * This host: its sockets, files or processes. `code`: the system's name of the error (errno(3)),
+   * `EADDRINUSE` …; `cause`: what was thrown.
+   */
   | { readonly kind: 'system'; readonly message: string; readonly code?: string; readonly cause?: unknown }

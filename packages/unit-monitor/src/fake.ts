@@ -35,6 +35,7 @@ export { echoGuest } from './echo-guest.js'
 
 /** What a scripted guest holds: the other end of everything its machine has. */
 export interface FakeGuest {
+  /** As it was given to `start`. */
   readonly machine: MachineDescription
   /** The guest's end of the control channel. */
   readonly control: ByteChannel
@@ -58,10 +59,13 @@ export interface FakeGuest {
 
 /** What a fake machine does when it is started. */
 export type FakeStartup =
+  /** It starts, and its guest runs. */
   | { readonly kind: 'connects' }
   /** Nothing connects until the deadline or an abort. */
   | { readonly kind: 'hangs' }
+  /** Fails with `monitor-died`: its process said `lines` and exited with the status `code`. */
   | { readonly kind: 'dies'; readonly code: number; readonly lines: readonly string[] }
+  /** Fails with `monitor-missing`. */
   | { readonly kind: 'missing' }
 
 /** How the machines of a fake monitor behave. */
@@ -74,7 +78,9 @@ export interface FakeScript {
   readonly hotplug?: ((device: PmemDevice | BlockDevice) => 'works' | 'declined' | 'hangs') | undefined
   /** What the server at a view's socket shows. */
   readonly view?: ((view: MachineView) => readonly string[]) | undefined
+  /** What it says of itself; nothing is accelerated. */
   readonly accelerator?: Accelerator | undefined
+  /** Instead of its own, which are all but the power button. */
   readonly capabilities?: Partial<MonitorCapabilities> | undefined
 }
 

@@ -3,6 +3,7 @@ import { paced } from './pacing.js'
 import type { Clock } from './powers.js'
 import { escapeText } from './printable.js'
 
+/** Who wrote a line: the guest on its console, or the monitor's processes. */
 export type LogSource = 'console' | 'monitor'
 
 /** Bounds of what one machine may make its host remember, say and read. */

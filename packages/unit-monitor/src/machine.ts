@@ -10,9 +10,12 @@ import type { MonitorError } from './errors.js'
  * truncated mapping with SIGBUS in every machine that has it), and its size is a multiple of 2 MiB.
  */
 export interface PmemDevice {
-  /** What the guest will find in the trailer of the device: never a device number, which follows probing. */
+  /**
+   * What the guest will find in the trailer of the device: 1 to 128 printable ASCII characters without
+   * spaces. Never a device number, which follows probing.
+   */
   readonly id: string
-  /** Absolute path of the file on the host. */
+  /** Absolute path of the file on the host; 4095 bytes at most. */
   readonly path: string
   /** Bytes; a multiple of 2 MiB, equal to the size of the file. */
   readonly sizeBytes: number
@@ -44,6 +47,7 @@ export interface VolumeDevice {
   readonly path: string
   /** Bytes; a multiple of 512, equal to the size of the file. */
   readonly sizeBytes: number
+  /** Whether the guest may only read; the monitor then opens the file read-only, too. */
   readonly readOnly: boolean
 }
 
@@ -62,17 +66,26 @@ export interface MachineView {
 export interface MachineDescription {
   /** `[a-z][a-z0-9-]{0,31}`; used in logs and for the monitor's own name, never for identity. */
   readonly name: string
-  /** Absolute path of the kernel image. */
+  /** Absolute path of the kernel image on the host. */
   readonly kernel: string
-  /** Absolute path of the initramfs. */
+  /** Absolute path of the initramfs on the host. */
   readonly initramfs: string
-  /** Added after the parameters that the driver itself needs. No spaces inside one parameter. */
+  /**
+   * Added after the parameters that the driver itself needs: printable ASCII without spaces and double
+   * quotes, 1800 bytes together with QEMU and crosvm (kernel document admin-guide/kernel-parameters).
+   */
   readonly kernelParameters: readonly string[]
-  /** Bytes of guest memory; a multiple of 1 MiB. */
+  /**
+   * Bytes of guest memory: a multiple of 1 MiB (of 256 MiB on QEMU's `pseries`), at least 32 MiB, and at most
+   * 512 GiB with QEMU and crosvm.
+   */
   readonly memoryBytes: number
-  /** Virtual processors; 1 or more. */
+  /** Virtual processors: 1 or more, at most 64 with QEMU and crosvm. */
   readonly vcpuCount: number
-  /** At the start; the guest tells them apart by what is in them. Their number and sizes are bounded by the driver. */
+  /**
+   * At the start; the guest tells them apart by what is in them. With all other devices and the reserved
+   * slots they are at most `capabilities.maxPmemDevices`.
+   */
   readonly pmem: readonly PmemDevice[]
   /** Disks beside them; none by default. */
   readonly block?: readonly BlockDevice[] | undefined
@@ -80,7 +93,10 @@ export interface MachineDescription {
   readonly volumes?: readonly VolumeDevice[] | undefined
   /** Absent: the machine has no virtio-fs device. */
   readonly view?: MachineView | undefined
-  /** How many pmem devices and disks may be added while the machine runs; their ports are reserved at start. */
+  /**
+   * How many pmem devices and disks may be added while the machine runs; their ports are reserved at start. 0 or
+   * more. crosvm can add none, whatever is said here.
+   */
   readonly hotplugSlots: number
   /**
    * An existing directory, mode 0700, that only this machine uses for its sockets. The caller makes it and
@@ -112,8 +128,13 @@ export type MachineExit =
       readonly reason: 'guest-reset' | 'guest-panicked' | 'monitor-failed' | 'stopped-from-outside'
       /** Exit status of the monitor's main process. */
       readonly code: number
+      /** The newest lines of console and monitor, oldest first; escaped, bounded by `LOG_BOUNDS`. */
       readonly lastLines: readonly string[]
     }
+  /**
+   * A signal that nobody here sent ended the monitor's main process: its name (`SIGSEGV`, signal(7)), and its newest
+   * lines.
+   */
   | { readonly kind: 'signalled'; readonly signal: string; readonly lastLines: readonly string[] }
 
 /** A host process that runs (part of) a machine. Read `/proc/PID/smaps` of these to see what is mapped. */
@@ -137,9 +158,13 @@ export type MachineEvents = {
  * that has ended by itself, because until then unread bytes of its control channel are kept.
  */
 export interface Machine extends AsyncDisposable {
+  /** That of its description. */
   readonly name: string
+  /** Those that run it; none for the fake. After its end they are those that it had. */
   readonly processes: readonly MachineProcess[]
+  /** The byte stream to the guest's port for its agent. Belongs to the machine, which closes it. */
   readonly control: ByteChannel
+  /** Lines come at a bounded rate (`LOG_BOUNDS`); `exit` comes once. */
   readonly events: TypedEmitter<MachineEvents>
   /** Resolves once, when the last process of the machine has been reaped. Never rejects. */
   readonly exit: Promise<MachineExit>
@@ -184,26 +209,31 @@ export interface Machine extends AsyncDisposable {
 
 /** What may still be plugged into a running machine. */
 export interface HotplugRoom {
-  /** Devices. */
+  /** How many devices. */
   readonly slots: number
-  /** Address space for the pmem devices among them, all together. */
+  /** Bytes of address space for the pmem devices among them, all together. */
   readonly pmemBytes: number
 }
 
 /** For one operation: who may give it up, and after how many milliseconds it is given up by itself. */
 export interface OperationOptions {
+  /** Aborting it makes the operation fail with `aborted`. */
   readonly signal?: AbortSignal | undefined
-  /** Milliseconds; every operation has a default. */
+  /** Milliseconds; every operation has a default. What takes longer fails with `timed-out`. */
   readonly deadlineMs?: number | undefined
 }
 
 /** What a driver can and cannot do, as data. */
 export interface MonitorCapabilities {
+  /** Of the guests that it runs; one description is for one of them. */
   readonly architectures: readonly GuestArchitecture[]
+  /** Whether a machine can have persistent memory, whose pages all machines with the same file share. */
   readonly pmem: boolean
+  /** Whether `addPmem` works. */
   readonly pmemHotplug: boolean
   /** Disks for kernels without persistent memory; nothing is shared by them. */
   readonly block: boolean
+  /** Whether `addBlock` is there and works. */
   readonly blockHotplug: boolean
   /** Whether a machine can have disks that it may write. */
   readonly volumes: boolean
@@ -211,9 +241,9 @@ export interface MonitorCapabilities {
   readonly maxPmemDevices: number
   /** Whether a machine can have a view, so that software can be added to it without a new device. */
   readonly view: boolean
-  /** Whether the guest can be asked from outside to shut down in order. */
+  /** Whether the guest can be asked from outside to shut down in order: `pressPowerButton` is there. */
   readonly powerButton: boolean
-  /** Whether a machine can be held still and go on later. */
+  /** Whether a machine can be held still and go on later: `pause` and `resume` are there. */
   readonly pause: boolean
 }
 
@@ -227,7 +257,9 @@ export type Accelerator = 'kvm' | 'emulation' | 'none'
 export interface Monitor {
   /** `qemu`, `crosvm`, `fake` … */
   readonly kind: string
+  /** The same for all its machines. */
   readonly accelerator: Accelerator
+  /** The same for all its machines. */
   readonly capabilities: MonitorCapabilities
   /**
    * Resolves when the monitor's processes run and the control channel is connected; the guest may still boot. The caller owns the

@@ -5,14 +5,22 @@ import { type AttachRefusal, type AttachRequest, checkRoom, refuseVolumes } from
 
 /** A request to the API socket of cloud-hypervisor or Firecracker. */
 export interface ApiRequest {
+  /** HTTP's. */
   readonly method: 'PUT'
+  /** On the socket, its first slash included: `/api/v1/vm.add-disk`. */
   readonly path: string
+  /** To be sent as JSON. */
   readonly body: Readonly<Record<string, unknown>>
 }
 
 /** How a machine of cloud-hypervisor gets its store. */
 export interface CloudHypervisorAttachPlan {
+  /** Whose plan it is. */
   readonly monitor: 'cloud-hypervisor'
+  /**
+   * For the command line, beside what the caller says of kernel, processors and console. No `--memory` and
+   * `--platform` of the caller's own: they are here.
+   */
   readonly arguments: readonly string[]
   /** PCI segments of the machine; later devices go into one of those, too. */
   readonly segments: number
@@ -68,13 +76,16 @@ export function cloudHypervisorAttachPlan(
   })
 }
 
-/** Adds one to a running machine, in the segment of a reserved slot. */
+/**
+ * Adds one to a running machine, in the segment of a reserved slot (`CloudHypervisorAttachPlan.slots`). `id`
+ * is the device's name within the machine, which no other has. Source: cloud-hypervisor, docs/hotplug.md.
+ */
 export function cloudHypervisorPlugPmem({ path }: PmemDevice, segment: number, id: string): ApiRequest {
   const body = { id, file: path, discard_writes: true, pci_segment: segment }
   return { method: 'PUT', path: '/api/v1/vm.add-pmem', body }
 }
 
-/** The request that plugs a disk into a running Cloud Hypervisor. */
+/** The same for a disk, which is read-only. */
 export function cloudHypervisorPlugBlock({ path }: BlockDevice, segment: number, id: string): ApiRequest {
   const body = { id, path, readonly: true, pci_segment: segment }
   return { method: 'PUT', path: '/api/v1/vm.add-disk', body }

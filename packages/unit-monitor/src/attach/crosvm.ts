@@ -5,10 +5,11 @@ import { type AttachRefusal, type AttachRequest, checkRoom, refuseVolumes, unsup
 
 /** How a machine of crosvm gets its store. */
 export interface CrosvmAttachPlan {
+  /** Whose plan it is. */
   readonly monitor: 'crosvm'
   /** The part of crosvm's machine that carries the store. */
   readonly machine: Pick<CrosvmMachine, 'pmem' | 'block' | 'vhostUser'>
-  /** The same as tokens for `crosvm run`. */
+  /** The same as tokens for `crosvm run`: its options `--pmem`, `--block` and `--vhost-user`. */
   readonly arguments: readonly string[]
 }
 
@@ -19,8 +20,9 @@ export const MOST_CROSVM_DEVICES = 232
 const VIEW_QUEUE_SIZE = 1024
 
 /**
- * crosvm adds neither pmem nor disks to a running machine, so a plan with reserved slots is refused: what comes
- * later comes by a view.
+ * crosvm adds neither pmem nor disks to a running machine, so a plan with reserved slots is refused
+ * (`unsupported`): what comes later comes by a view. Volumes are refused as well; `no-room` above 232
+ * devices, or where the guest could not manage its pmem; `unrepresentable` where crosvm's options cannot say a path.
  */
 export function crosvmAttachPlan(request: AttachRequest): Result<CrosvmAttachPlan, AttachRefusal> {
   const { pmem, block = [], hotplugSlots, view } = request

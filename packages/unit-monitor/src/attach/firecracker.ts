@@ -4,12 +4,18 @@ import { type AttachRefusal, type AttachRequest, checkRoom, refuseVolumes, unsup
 
 /** How a machine of Firecracker (since 1.14) gets its store: requests before it is started. */
 export interface FirecrackerAttachPlan {
+  /** Whose plan it is. */
   readonly monitor: 'firecracker'
+  /** To be sent in this order, before the machine is started. */
   readonly requests: readonly ApiRequest[]
 }
 
+/** How the process that gets the requests was started. */
 export interface FirecrackerAttachOptions {
-  /** Whether it was started with `--enable-pci`. Without, each device takes one of the legacy interrupt lines. */
+  /**
+   * Whether it was started with `--enable-pci`; true by default. Without, each device takes one of the legacy
+   * interrupt lines: 16 devices fit, and 28 with it.
+   */
   readonly pci?: boolean | undefined
 }
 

@@ -7,19 +7,25 @@ export type QemuBoard = 'q35' | 'pc' | 'virt' | 'pseries'
 
 /** A command of QEMU's monitor protocol. */
 export interface QmpCommand {
+  /** The command's name, as in the QEMU QMP reference: `device_add`. */
   readonly execute: string
+  /** To be sent as JSON. */
   readonly arguments: Readonly<Record<string, unknown>>
 }
 
 /** Where a device goes. */
 export interface QemuPlace {
+  /** The `id` of a bus of the plan's machine: `pcie.0`, `hotplug1`. */
   readonly bus: string
+  /** The slot on it, in hexadecimal: `0x1f`. */
   readonly addr: string
 }
 
 /** How a machine of QEMU (since 7.2) gets its store. */
 export interface QemuAttachPlan {
+  /** Whose plan it is. */
   readonly monitor: 'qemu'
+  /** For `-machine`. */
   readonly board: QemuBoard
   /** The value of `-m`: memory, slots and address space for all devices, also the later ones. */
   readonly memory: string
@@ -29,21 +35,25 @@ export interface QemuAttachPlan {
   readonly arguments: readonly string[]
   /** Reserved places, in the order in which they are to be used. */
   readonly places: readonly QemuPlace[]
-  /** Address space that is left for persistent memory that may come. */
+  /** Bytes of address space that are left for persistent memory that may come; 0 without reserved slots. */
   readonly hotplugBytes: number
 }
 
 /** One device more for a running machine: the commands in order, and those that undo the first of them. */
 export interface QemuPlug {
+  /** Makes the file known to QEMU. */
   readonly prepare: QmpCommand
+  /** Puts the device on its bus; when the guest has seen it, only the guest can say. */
   readonly plug: QmpCommand
   /** Takes back `prepare`. A device that was plugged in stays: QEMU has no removal of virtio-pmem. */
   readonly undo: QmpCommand
 }
 
+/** What a request does not say and QEMU has to know. */
 export interface QemuAttachOptions {
+  /** `q35` by default. */
   readonly board?: QemuBoard | undefined
-  /** Address space, not memory, kept for hot-plugged devices together. Default 64 GiB. */
+  /** Bytes of address space, not memory, kept for hot-plugged devices together. Default 64 GiB. */
   readonly hotplugBytes?: number | undefined
 }
 
@@ -144,7 +154,10 @@ export function qemuAttachPlan(
   })
 }
 
-/** `name` tells this attempt apart from all others on the machine: what an attempt left behind may yet come true. */
+/**
+ * `name` tells this attempt apart from all others on the machine: what an attempt left behind may yet come
+ * true. It becomes part of ids of QEMU's: letters and digits.
+ */
 export function qemuPlugPmem(device: PmemDevice, place: QemuPlace, name: string): QemuPlug {
   const memory = `hotmem${name}`
   return {

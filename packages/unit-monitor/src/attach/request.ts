@@ -7,17 +7,27 @@ export type AttachRequest = Pick<
   'memoryBytes' | 'pmem' | 'block' | 'volumes' | 'view' | 'hotplugSlots'
 >
 
-/** Why devices cannot be attached, found before anything is touched. */
+/**
+ * Why devices cannot be attached, found before anything is touched. Every message names the monitor and what
+ * to do instead.
+ */
 export type AttachRefusal =
   | {
       readonly kind: 'no-room'
+      /**
+       * What is too small: places on the bus, slots of memory devices, address space for them, or the guest's
+       * own memory, which has to describe persistent memory.
+       */
       readonly what: 'ports' | 'memory-slots' | 'address-space' | 'guest-memory'
+      /** Places or slots; bytes for `address-space` and `guest-memory`. */
       readonly needed: number
+      /** In the same unit. */
       readonly available: number
       readonly message: string
     }
+  /** This monitor cannot do it, whatever is asked again. `capability`: `hotplug`, `view`, `volumes` … */
   | { readonly kind: 'unsupported'; readonly capability: string; readonly message: string }
-  /** The monitor's own notation cannot say it. */
+  /** The monitor's own notation cannot say it. `value`: what cannot be said; not escaped. */
   | { readonly kind: 'unrepresentable'; readonly value: string; readonly message: string }
 
 /**
@@ -29,7 +39,10 @@ const PMEM_BYTES_PER_BYTE_OF_MEMORY = 64
 /** Never more than this part of a guest's memory goes into the page structures of its devices. */
 const LARGEST_PART = 1 / 2
 
-/** How much persistent memory a guest with so much memory can manage. */
+/**
+ * How many bytes of persistent memory a guest with so many bytes of memory can manage: 32 times as many, for
+ * half of its memory then describes it (64 bytes for each 4096).
+ */
 export function manageablePmemBytes(memoryBytes: number): number {
   return Math.floor(memoryBytes * LARGEST_PART) * PMEM_BYTES_PER_BYTE_OF_MEMORY
 }

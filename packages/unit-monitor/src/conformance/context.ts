@@ -3,7 +3,9 @@ import type { Clock } from '../powers.js'
 
 /** What one monitor brings to its conformance tests. Made anew for each test, disposed after it. */
 export interface ConformanceContext extends AsyncDisposable {
+  /** The one that is tested. */
   readonly monitor: Monitor
+  /** For the suite's own deadlines. */
   readonly clock: Clock
   /** A bootable description with a fresh directory, whose guest speaks like `echoGuest`. */
   machine(changes?: Partial<MachineDescription>): Promise<MachineDescription>
@@ -17,12 +19,13 @@ export interface ConformanceContext extends AsyncDisposable {
   view(): Promise<ConformanceView>
   /** Processes this context has started that still run, and what is left in the directories it gave out. */
   leftovers(): Promise<readonly string[]>
-  /** How long a machine may take to start, and its guest to boot. */
+  /** How many milliseconds a machine may take to start, and its guest to boot. */
   readonly bootMs: number
 }
 
 /** A view's server, for one machine. */
 export interface ConformanceView extends AsyncDisposable {
+  /** For the description of one machine. */
   readonly view: MachineView
   /** From now on it shows exactly these names. */
   show(names: readonly string[]): Promise<void>

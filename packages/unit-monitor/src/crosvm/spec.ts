@@ -5,22 +5,33 @@ import { checkDescription, type DescriptionLimits, type InvalidDescription, inva
 import type { MachineDescription } from '../machine.js'
 import { escapeAndCut } from '../printable.js'
 
-/** On `console` and `control` the host listens, and crosvm connects. The others are crosvm's own. */
+/**
+ * Absolute paths of Unix sockets. On `console` and `control` the host listens, and crosvm connects. The
+ * others are crosvm's own.
+ */
 export interface CrosvmSockets {
+  /** A stream of the guest's serial port (`--serial type=unix-stream`). */
   readonly console: string
+  /** A stream of the guest's virtio console port named `control`. */
   readonly control: string
-  /** Between the machine and the process that implements its control port. */
+  /** Between the machine and the process that implements its control port (`crosvm device console`). */
   readonly port: string
-  /** On which crosvm is controlled. */
+  /** On which crosvm is controlled (`--socket`). */
   readonly vm: string
 }
 
 /** What a machine description does not say and crosvm has to know. */
 export interface CrosvmLaunch {
+  /** Where its channels are. */
   readonly sockets: CrosvmSockets
-  /** The empty directory that the jails have for a root. Default `/var/empty`, crosvm's own. */
+  /**
+   * Absolute path of the empty directory that the jails have for a root. Default `/var/empty`, crosvm's own.
+   */
   readonly pivotRoot?: string | undefined
-  /** A virtio-rng for guests whose processor has no random number instruction, at the cost of a process. */
+  /**
+   * A virtio-rng for guests whose processor has no random number instruction, at the cost of a process. False
+   * by default.
+   */
   readonly rng?: boolean | undefined
 }
 

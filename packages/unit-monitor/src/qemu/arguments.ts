@@ -11,21 +11,30 @@ import { checkDescription, type DescriptionLimits, type InvalidDescription, inva
 import type { MachineDescription } from '../machine.js'
 import { BOARDS } from './boards.js'
 
-/** Unix stream sockets on which the host listens and to which QEMU connects. */
+/**
+ * Absolute paths of Unix stream sockets on which the host listens and to which QEMU connects (`-chardev
+ * socket,server=off`).
+ */
 export interface QemuSockets {
+  /** A stream of the guest's console. */
   readonly console: string
+  /** A stream of the guest's virtio console port for its agent. */
   readonly control: string
-  /** Absent: a bare machine that nobody can ask or extend, as for a measurement. */
+  /**
+   * For QEMU's monitor protocol. Absent: a bare machine that nobody can ask or extend, as for a measurement.
+   */
   readonly qmp?: string | undefined
 }
 
 /** What a machine description does not say and QEMU has to know. */
 export interface QemuLaunch {
+  /** `kvm`, or `emulation` by QEMU's TCG. */
   readonly accelerator: 'kvm' | 'emulation'
+  /** Where its channels are. */
   readonly sockets: QemuSockets
   /** Value of `-cpu`; by default every feature the accelerator has, or what it emulates best. */
   readonly cpu?: string | undefined
-  /** Address space, not memory, kept for hot-plugged devices together. Default 64 GiB. */
+  /** Bytes of address space, not memory, kept for hot-plugged devices together. Default 64 GiB. */
   readonly hotplugBytes?: number | undefined
   /** Default `q35`. It says the architecture of the guest, too. */
   readonly board?: QemuBoard | undefined

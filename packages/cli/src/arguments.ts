@@ -9,16 +9,21 @@ import { read, type UsageError, wrong } from './words.js'
 
 export type { UsageError }
 
-/** What the person asked for, checked. */
+/** What the person asked for, checked. `spectrum COMMAND --help` says the same of each in words. */
 export type Command =
+  /** `spectrum --help`, or `spectrum COMMAND --help`: prints the text about `topic`. */
   | { readonly kind: 'help'; readonly topic: Topic }
+  /** `spectrum --version`. */
   | { readonly kind: 'version' }
+  /** `spectrum doctor`. `json`: one JSON object instead of the table. */
   | { readonly kind: 'doctor'; readonly json: boolean }
+  /** `spectrum fetch-kernel`. */
   | { readonly kind: 'fetch-kernel' }
   | GraphCommand
   | HostCommand
   | CompletionCommand
 
+/** What there is a text about: the whole command, or one of its commands. */
 export type Topic =
   | 'spectrum'
   | 'doctor'
@@ -27,7 +32,10 @@ export type Topic =
   | GraphCommand['kind']
   | HostCommand['kind']
 
-/** Reads the arguments after the program's name. */
+/**
+ * Reads the arguments after the program's name. Errors: `usage`, and then nothing is to be started.
+ * `parseCommandLine(['ps', '--json'])` is `ok({ kind: 'ps', host: undefined, json: true })`.
+ */
 export function parseCommandLine(words: readonly string[]): Result<Command, UsageError> {
   const [first, ...rest] = words
   switch (first) {

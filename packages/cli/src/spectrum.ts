@@ -37,7 +37,11 @@ async function print(text: string, to: Sink): Promise<number> {
   return 0
 }
 
-/** The `spectrum` command: reads the arguments after its name, does it, resolves with the exit status. */
+/**
+ * The `spectrum` command: reads the arguments after its name, does it, resolves with the exit status: 2 for
+ * what it does not understand, else as `spectrum COMMAND --help` says. A whole program is
+ * `process.exit(await spectrum(process.argv.slice(2), await linuxCommandPowers()))`.
+ */
 export async function spectrum(words: readonly string[], powers: CommandPowers): Promise<number> {
   const parsed = parseCommandLine(words)
   if (parsed.isErr()) {

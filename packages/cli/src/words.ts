@@ -1,10 +1,14 @@
 import { err, ok, type Result } from 'neverthrow'
 import type { Topic } from './arguments.js'
 
-/** The command line says something that is not understood. Nothing was started. */
+/**
+ * The command line says something that is not understood. Nothing was started. The message quotes what was
+ * written: escape it before a terminal gets it.
+ */
 export interface UsageError {
   readonly kind: 'usage'
   readonly message: string
+  /** Whose text helps: `spectrum TOPIC --help`. */
   readonly topic: Topic
 }
 

@@ -6,8 +6,12 @@ import { type Shell, shells } from './scripts.js'
 
 /** `spectrum completion`, and `spectrum complete`, which the shell asks for words. */
 export type CompletionCommand =
+  /** Prints what the shell is to load. */
   | { readonly kind: 'completion'; readonly shell: Shell }
-  /** What the scripts ask: how the last of the words may go on. */
+  /**
+   * What the scripts ask: how the last of the words may go on. The words are those after `spectrum`, up
+   * to the cursor.
+   */
   | { readonly kind: 'complete'; readonly words: readonly string[] }
 
 export function parseCompletion(words: readonly string[]): Result<Command, UsageError> {

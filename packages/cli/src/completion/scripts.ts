@@ -1,4 +1,5 @@
 export const shells = ['bash', 'zsh', 'fish'] as const
+/** The shells that can complete the command's words. */
 export type Shell = (typeof shells)[number]
 
 /**

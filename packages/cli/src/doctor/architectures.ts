@@ -4,21 +4,26 @@ import { qemuVersion } from './programs.js'
 
 /** What units of an architecture that is not this machine's own boot. Messages say what to do. */
 export interface ForeignParts {
-  /** Its release. */
+  /** The kernel that they boot; `what`: its release, as `uname -r` says it. */
   readonly kernel: Part
-  /** Its file. */
+  /** The program that answers in them; `what`: the absolute path of its file. */
   readonly agent: Part
 }
 
+/** Found, or not; then the message says what to do. */
 type Part =
   | { readonly kind: 'there'; readonly what: string }
   | { readonly kind: 'lacking'; readonly message: string }
 
 /** Whether units of an architecture that is not this machine's own run here, by software emulation. */
 export interface ForeignUnits {
+  /** Of the units. */
   readonly architecture: Architecture
+  /** Whether nothing is lacking. */
   readonly runs: boolean
+  /** What units of it cannot run without; empty when they run. */
   readonly lacks: readonly {
+    /** QEMU for it, its kernel, or its agent. */
     readonly part: 'qemu' | 'kernel' | 'agent'
     /** What to install. */
     readonly remedy: string

@@ -5,8 +5,11 @@ import { openWait, orAborted } from './wait.js'
 
 /** A command that has ended, with what it wrote. Bytes, not text: a guest decides what is in them. */
 export interface ExecResult {
+  /** How it has ended. A deadline (`timed-out`), a signal (`cancelled`) and a lost unit (`unit-lost`) are ends too. */
   readonly outcome: ExecOutcome
+  /** What it wrote to its standard output, from the beginning on; at most `maxBytes`. */
   readonly stdout: Uint8Array
+  /** What it wrote to its standard error, from the beginning on; at most `maxBytes`. */
   readonly stderr: Uint8Array
   /** Whether bytes of either stream were dropped: more than `maxBytes`, or a stream that never ended. */
   readonly truncated: boolean

@@ -12,7 +12,9 @@ export type HostError =
   /** The store or the blob cache refused; `cause.kind` tells apart a bad path, a missing reference, a full disk. */
   | {
       readonly kind: 'store-failed'
+      /** What went wrong and what to do next; safe to print. */
       readonly message: string
+      /** Name of the unit that it happened to, where it was one. */
       readonly unit?: string
       readonly cause: StoreError
     }
@@ -22,6 +24,7 @@ export type HostError =
       readonly message: string
       readonly unit?: string
       readonly cause: MonitorError
+      /** Newest lines of its console and monitor, oldest first; escaped and bounded. */
       readonly lastLines: readonly string[]
     }
   /** The unit refused a request, cannot do it, or broke the protocol. */
@@ -37,6 +40,7 @@ export type HostError =
       readonly kind: 'kernel-lacks'
       readonly message: string
       readonly unit?: string
+      /** As the kernel names it: `erofs`, `virtio_pmem`, `dax` … */
       readonly feature: string
     }
   /** No guest kernel was named or found. */
@@ -48,6 +52,7 @@ export type HostError =
       readonly kind: 'unit-died'
       readonly message: string
       readonly unit: string
+      /** How the monitor's process ended. */
       readonly exit: MachineExit
       readonly lastLines: readonly string[]
     }
@@ -56,6 +61,7 @@ export type HostError =
       readonly kind: 'unit-unresponsive'
       readonly message: string
       readonly unit: string
+      /** Milliseconds without an answer: the heartbeat's interval times the beats that it may miss. */
       readonly silentMs: number
       readonly lastLines: readonly string[]
     }
@@ -64,6 +70,7 @@ export type HostError =
       readonly kind: 'volume-failed'
       readonly message: string
       readonly unit: string
+      /** Key of the volume in the unit's definition. */
       readonly volume: string
       readonly reason: VolumeFailure['reason']
     }
@@ -72,6 +79,7 @@ export type HostError =
       readonly kind: 'command-not-started'
       readonly message: string
       readonly unit: string
+      /** Why there was no process, as the agent told it. */
       readonly reason: NotStartedReason
     }
   /**
@@ -82,6 +90,7 @@ export type HostError =
       readonly kind: 'timed-out'
       readonly message: string
       readonly unit?: string
+      /** What was waited for. */
       readonly step: string
       readonly lastLines: readonly string[]
     }
@@ -99,6 +108,7 @@ export type HostError =
       readonly kind: 'not-granted'
       readonly message: string
       readonly unit: string
+      /** The store path that was to be taken away. */
       readonly path: string
     }
   /** No store path has debug information for this build. */
@@ -108,7 +118,9 @@ export type HostError =
       readonly kind: 'no-slot-left'
       readonly message: string
       readonly unit: string
+      /** Devices that it would take. */
       readonly needed: number
+      /** Devices that still have a slot. */
       readonly left: number
     }
   /** The unit's devices would need more of its memory for page structures, or more address space, than it has. */
@@ -118,6 +130,7 @@ export type HostError =
       readonly unit: string
       /** Bytes of persistent memory. */
       readonly needed: number
+      /** Bytes that there is still room for. */
       readonly left: number
     }
   /** The unit has no machine that could do it. `state`: its `UnitState` at that moment. */
@@ -125,17 +138,24 @@ export type HostError =
       readonly kind: 'unit-not-running'
       readonly message: string
       readonly unit: string
+      /** Its `UnitState` at that moment. */
       readonly state: string
     }
   /** A unit of this name has not ended on this host yet; names of units are a host's own. Nothing was started. */
   | { readonly kind: 'unit-exists'; readonly message: string; readonly unit: string }
   /** An option or an argument has no meaning: `field` names it. Nothing was done. */
-  | { readonly kind: 'invalid-request'; readonly message: string; readonly field: string }
+  | {
+      readonly kind: 'invalid-request'
+      readonly message: string
+      /** Name of the option or argument. */
+      readonly field: string
+    }
   /** The function that had a disposable threw; `cause` is what it threw. The unit is gone. */
   | {
       readonly kind: 'function-failed'
       readonly message: string
       readonly unit: string
+      /** What the function threw, untouched. */
       readonly cause: unknown
     }
   /** The host stops or has stopped. Open another. */
@@ -144,7 +164,9 @@ export type HostError =
   | {
       readonly kind: 'state'
       readonly message: string
+      /** Absolute path of what could not be used. */
       readonly path: string
+      /** The system's name of the error (errno(3)), where it had one. */
       readonly code?: string
       readonly cause?: unknown
     }

@@ -47,7 +47,7 @@ export { type FakeStorePaths, memoryBlobCache, memoryStore } from './fake/memory
 export { type MemoryVolumes, memoryVolumes } from './fake/memory-volumes.js'
 export { type ScriptedPrompter, scriptedPrompter } from './fake/scripted-prompter.js'
 
-/** Programs by absolute path. */
+/** What commands do, by absolute path in the unit. */
 export type FakePrograms = Readonly<Record<string, FakeProgram>>
 
 /** A host in memory: its store, its programs and how its monitor and units behave. */

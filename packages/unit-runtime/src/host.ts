@@ -45,8 +45,9 @@ export type Units<Map extends UnitMap> = {
 /** Which monitor runs the units of this host. */
 export interface HostMonitor {
   readonly kind: string
+  /** How its machines run: by KVM, or emulated. */
   readonly accelerator: Accelerator
-  /** Why this one, in words. */
+  /** Why this one, in words that can be printed. */
   readonly why: string
   /** Every monitor that was looked at, in order of preference, and what became of it. */
   readonly considered: readonly Considered[]
@@ -56,9 +57,11 @@ export interface HostMonitor {
 export interface Host extends AsyncDisposable, DisposableUnits {
   /** Its own directory: private to its user, and gone when it has stopped. */
   readonly directory: string
+  /** Which monitor was chosen, and why; it stays the same for all units of the host. */
   readonly monitor: HostMonitor
   /** What was found of hosts that had died, and done about it, when this one opened. */
   readonly reconciled: readonly ReconciledHost[]
+  /** The emitter that `openHost` was given, or the host's own. */
   readonly events: HostEmitter
   /** The units that have not ended for good, dormant ones too: by name, in the order of their graphs. */
   readonly units: ReadonlyMap<string, Unit>

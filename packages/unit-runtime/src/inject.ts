@@ -22,6 +22,7 @@ export interface InjectReport {
   readonly way: InjectionWay
   /** Devices that were plugged in; none when another path of the unit has the same content. */
   readonly devices: number
+  /** Milliseconds of the host's clock, from the unit's turn to the end. */
   readonly ms: number
 }
 

@@ -6,25 +6,46 @@ import type { DurableLog, HostFiles, ProcessIdentity } from './powers.js'
  */
 export type JournalRecord =
   | {
+      /** The first line: whose journal it is. */
       readonly record: 'host'
+      /** Of the journal's format. */
       readonly version: 1
+      /** Of the host program. */
       readonly pid: number
+      /** Field 22 of `/proc/PID/stat` (proc(5)), as text. */
       readonly startTime: string
+      /** `/proc/sys/kernel/random/boot_id`. */
       readonly bootId: string
     }
   /** A process is about to be spawned with `token` in its environment. */
-  | { readonly record: 'process-intended'; readonly token: string; readonly role: string }
   | {
+      readonly record: 'process-intended'
+      /** Unlike that of any other process of the host; the process bears it in its environment. */
+      readonly token: string
+      /** What the process is for, in a word. */
+      readonly role: string
+    }
+  | {
+      /** A process runs under the token; it is known by its pid and start time. */
       readonly record: 'process-started'
       readonly token: string
       readonly pid: number
       readonly startTime: string
     }
-  | { readonly record: 'process-ended'; readonly token: string }
+  | {
+      /** The process of this token has been reaped. */
+      readonly record: 'process-ended'
+      readonly token: string
+    }
   /** A file, directory or socket is about to be made at this absolute path. */
   | { readonly record: 'path-intended'; readonly what: JournalledPath; readonly path: string }
-  | { readonly record: 'path-removed'; readonly path: string }
+  | {
+      /** What was at this absolute path is gone. */
+      readonly record: 'path-removed'
+      readonly path: string
+    }
 
+/** What is made at a path of the journal, and so how it is removed. */
 export type JournalledPath = 'directory' | 'socket' | 'file' | 'cgroup'
 
 export const JOURNAL_FILE = 'journal'

@@ -4,8 +4,11 @@ import { findProcesses } from './reconcile.js'
 
 /** What exists of one host right now: while units run, what they need; after `stop`, nothing. */
 export interface Leftovers {
+  /** Processes of the host that run, by the mark in their environment and by the journal. */
   readonly processes: readonly { readonly pid: number; readonly role: string }[]
+  /** Absolute paths. */
   readonly sockets: readonly string[]
+  /** Absolute paths of mount points. */
   readonly mounts: readonly string[]
   /** Files, directories and control groups; the cache's finished files are not a host's and are not counted. */
   readonly files: readonly string[]

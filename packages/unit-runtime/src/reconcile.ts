@@ -13,11 +13,13 @@ import type { HostFiles, ProcessIdentity, ProcessTable } from './powers.js'
 
 /** What was left by one host program that died, and what became of it. */
 export interface ReconciledHost {
-  /** The name of its directory. */
+  /** The base name of its directory. */
   readonly host: string
+  /** Processes that still ran and were ended, by SIGKILL. */
   readonly killed: readonly { readonly pid: number; readonly role: string }[]
   /** Absolute paths of what existed and was removed, deepest last. */
   readonly removed: readonly string[]
+  /** Absolute paths of mount points that were detached. */
   readonly unmounted: readonly string[]
   /** What could not be done, in words. The directory then stays for the next try. */
   readonly failures: readonly string[]

@@ -19,10 +19,12 @@ export interface RevokeReport {
      * are. It is the unit's word.
      */
     readonly inUse: readonly string[]
+    /** How many processes those are, by the unit's word. */
     readonly processes: number
     /** Paths whose bytes lie on devices of the machine: root in the unit can read them there. */
     readonly onDevices: readonly string[]
   }
+  /** Milliseconds of the host's clock, from the unit's turn to the end. */
   readonly ms: number
 }
 

@@ -1,17 +1,18 @@
 import type { MonitorCapabilities } from '@spectrum/unit-monitor'
 
-/** How the store's devices reach units. */
+/** How the store's devices reach units: as persistent memory that the guest maps, or as disks. */
 export type StoreTransport = 'pmem' | 'block'
 
-/** How software is added to a running unit. */
+/** How software is added to a running unit: by new devices, by its view (virtio-fs), or not at all. */
 export type InjectionWay = 'devices' | 'view' | 'none'
 
 /** What a unit and its host share of the unit's store. */
 export interface StoreAccess {
+  /** Which devices the unit has. */
   readonly transport: StoreTransport
   /** Whether units that hold the same store path hold one copy of it in memory. */
   readonly shared: boolean
-  /** In one sentence, and why. */
+  /** In one sentence what is shared, and why. */
   readonly message: string
 }
 

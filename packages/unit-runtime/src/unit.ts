@@ -34,13 +34,15 @@ export type UnitState =
   | 'stopped'
   | 'failed'
 
-/** Options of everything that waits. */
+/** Options of everything that waits: who may give it up, and when it is given up by itself. */
 export interface WaitOptions {
+  /** Aborting it ends the wait, as `aborted`. */
   readonly signal?: AbortSignal | undefined
   /** Milliseconds; every operation has a default. */
   readonly deadlineMs?: number | undefined
 }
 
+/** How a command is started whose streams the caller follows. Without `deadlineMs` it runs as long as it likes. */
 export interface SpawnOptions extends WaitOptions {
   /** The whole environment of the command; empty by default. */
   readonly env?: Readonly<Record<string, string>> | undefined
@@ -54,8 +56,11 @@ export interface SpawnOptions extends WaitOptions {
   readonly user?: GuestUser | undefined
 }
 
+/** How a command is run to its end. `deadlineMs` (300 s) and `signal` end it, which are outcomes and no errors. */
 export interface ExecOptions extends WaitOptions {
+  /** The whole environment of the command; empty by default. */
   readonly env?: Readonly<Record<string, string>> | undefined
+  /** Absolute path inside the unit; `/` by default. */
   readonly cwd?: string | undefined
   /** By number, in no other group; root by default. */
   readonly user?: GuestUser | undefined
@@ -77,8 +82,9 @@ export interface StopOptions {
 
 /** How a unit came to its final end. */
 export interface UnitEnd {
+  /** `failed` when it ended although nobody asked it to and stays down; otherwise `stopped`. */
   readonly state: 'stopped' | 'failed'
-  /** Of its last machine. */
+  /** How the process of its last machine ended. */
   readonly exit: MachineExit | { readonly kind: 'never-started' }
   /** Whether the guest ended in order within its grace; also where there was none. */
   readonly graceful: boolean
@@ -92,10 +98,11 @@ export interface UnitEnd {
 
 /** The program that a unit runs. */
 export interface UnitCommand {
+  /** An absolute path in the unit, and its arguments. */
   readonly argv: readonly string[]
   /** `waiting`: for the unit to be up, for the first time or again. */
   readonly state: 'waiting' | 'running' | 'ended'
-  /** Of the last run that has ended. */
+  /** Of the last run that has ended; absent until one has. */
   readonly outcome?: ExecOutcome
 }
 
@@ -115,7 +122,9 @@ export type UnitEvents = {
  * Whatever needs its machine is refused as `unit-not-running` while it has none; `state` in the error says why.
  */
 export interface Unit<Name extends string = string> extends AsyncDisposable {
+  /** As its definition has it; no other unit of the host that has not ended bears it. */
   readonly name: Name
+  /** What it does now, as a `UnitState`. */
   readonly state: UnitState
   /** What the unit sees: its own closure, and what was injected since. */
   readonly closure: Closure
@@ -129,7 +138,7 @@ export interface Unit<Name extends string = string> extends AsyncDisposable {
   readonly store: StoreAccess
   /** How software is added to it while it runs. */
   readonly injection: InjectionWay
-  /** The host processes of its machine. */
+  /** The host processes of its machine; none while it has no machine. */
   readonly processes: readonly MachineProcess[]
   /** Its program, where its definition names one: the unit ends when that does. */
   readonly command: UnitCommand | undefined
@@ -137,6 +146,7 @@ export interface Unit<Name extends string = string> extends AsyncDisposable {
   readonly restarts: number
   /** Regular files of the unit: what is put and got goes by the agent. */
   readonly files: UnitFiles
+  /** What it tells while it lives: `state` and `log`. */
   readonly events: TypedEmitter<UnitEvents>
   /** Resolves once, when the unit has ended for good, for whatever reason, and holds nothing any more. Never rejects. */
   readonly ended: Promise<UnitEnd>

@@ -3,8 +3,18 @@ import type { Reason } from '@spectrum/unit-graph'
 
 /** Where a call goes: what a unit (by its name) provides, or a function of the host program. */
 export type CallTarget =
-  | { readonly kind: 'unit'; readonly unit: string; readonly provision: string }
-  | { readonly kind: 'host'; readonly name: string }
+  | {
+      readonly kind: 'unit'
+      /** Name of the unit. */
+      readonly unit: string
+      /** Key of what it provides, in its definition's `provides`. */
+      readonly provision: string
+    }
+  | {
+      readonly kind: 'host'
+      /** The name that the graph gave to `fromHost`. */
+      readonly name: string
+    }
 
 /** What was decided, and by which conditions of the edge. */
 export interface CallProvenance {
@@ -12,7 +22,7 @@ export interface CallProvenance {
   readonly target?: CallTarget
   /** Conditions in their order, up to the first that refused. */
   readonly reasons: readonly Reason[]
-  /** Labels of `audit` on the edge. */
+  /** Labels of `audit` on the edge, in the order of its conditions. */
   readonly audit: readonly string[]
 }
 
@@ -36,13 +46,25 @@ export type Refusal =
 /** How a call that was carried came to its end. */
 export type CallEnd =
   /** Both directions were carried to their ends. `outcome`: of a provider that is a command. */
-  | { readonly kind: 'completed'; readonly outcome?: ExecOutcome }
+  | {
+      readonly kind: 'completed'
+      /** How the provider's command has ended; absent where the provider is a function of the host program. */
+      readonly outcome?: ExecOutcome
+    }
   /** The caller, or its unit, went away before it had its answer. */
   | { readonly kind: 'caller-gone' }
   /** The provider did not start, died, went away in the middle, or its function threw. */
-  | { readonly kind: 'provider-failed'; readonly message: string }
+  | {
+      readonly kind: 'provider-failed'
+      /** For the host's log; text of a guest in it is escaped. */
+      readonly message: string
+    }
   /** More bytes than the service allows. */
-  | { readonly kind: 'too-long'; readonly stream: 'request' | 'response' }
+  | {
+      readonly kind: 'too-long'
+      /** Whose limit it was: what the caller sends, or what the provider answers. */
+      readonly stream: 'request' | 'response'
+    }
   /** Nothing moved in either direction for the limit's `idleMs`. */
   | { readonly kind: 'stalled' }
   /** The edge was revoked while the call was open. */
@@ -50,12 +72,15 @@ export type CallEnd =
   /** The broker was closed. */
   | { readonly kind: 'host-closed' }
 
+/** What every event of one call has in common. */
 interface CallIdentity {
-  /** Counts the calls of one broker. */
+  /** Counts the calls of one broker: the events of one call have the same number. */
   readonly call: number
   /** Name of the unit on whose channel the call arrived. */
   readonly unit: string
+  /** Key of the need in the calling unit's definition. */
   readonly need: string
+  /** Name of the service that the need is of. */
   readonly service: string
 }
 
@@ -68,8 +93,10 @@ export type CallEvent =
   | (CallIdentity & {
       readonly kind: 'ended'
       readonly end: CallEnd
-      /** Bytes carried. */
+      /** Bytes carried from the caller to the provider; its argument is not counted. */
       readonly requestBytes: number
+      /** Bytes carried from the provider to the caller. */
       readonly responseBytes: number
+      /** Milliseconds of the host's clock that the call was carried for; the decision before it is not counted. */
       readonly ms: number
     })

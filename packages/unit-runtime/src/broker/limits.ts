@@ -10,11 +10,15 @@ export interface CallLimits {
   readonly asking: number
   /** For the caller's line with its argument, in time and bytes. */
   readonly argumentMs: number
+  /** Bytes of the caller's line with its argument; a longer one is refused as `invalid-argument`. */
   readonly argumentBytes: number
-  /** For a person's answer. */
+  /** Milliseconds for a person's answer; no answer by then denies. */
   readonly askMs: number
   /** That wait for one provider to come up, and how long each of them waits. */
   readonly waiting: number
+  /**
+   * Milliseconds that a call waits for its provider's unit to come up; then it is refused as `provider-not-started`.
+   */
   readonly providerMs: number
   /** Without a byte in either direction, until a call is ended. */
   readonly idleMs: number

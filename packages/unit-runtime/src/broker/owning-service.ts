@@ -3,12 +3,18 @@ import type { HostService } from './powers.js'
 
 /** What a service gets that starts programs or keeps files for its calls: all of it is the host's, and ends with it. */
 export interface ServicePowers {
+  /** The host's: monotonic milliseconds, and deadlines. */
   readonly clock: Clock
   /** In the host's journal: a host that dies leaves none of them behind. */
   readonly processes: Processes
   /** A private directory, whose path is short enough for sockets in it. Disposing it removes it. */
-  directory(): Promise<{ readonly path: string } & AsyncDisposable>
-  /** Only in such a directory. */
+  directory(): Promise<
+    {
+      /** Absolute path. */
+      readonly path: string
+    } & AsyncDisposable
+  >
+  /** Only in such a directory; `path` is absolute. The text is written as UTF-8. */
   writeFile(path: string, text: string): Promise<void>
 }
 
@@ -20,6 +26,7 @@ export interface OwningService {
 
 /** A function that units of one host call, with what it owns. */
 export interface OpenService {
+  /** The function that carries each call. */
   readonly serve: HostService
   /** Every call of it has ended or is ending: resolves when nothing of it is left. Idempotent, never rejects. */
   close(): Promise<void>

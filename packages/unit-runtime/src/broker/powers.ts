@@ -11,6 +11,7 @@ export type CallAgent = Pick<Agent, 'offerServices' | 'connect' | 'exec' | 'clos
 export interface HostCall {
   /** Name of the calling unit, from the channel on which the call arrived. */
   readonly caller: string
+  /** Name of the service that is called, as its definition has it. */
   readonly service: string
   /** Conforms to the service's schema. */
   readonly argument: unknown
@@ -18,12 +19,13 @@ export interface HostCall {
   readonly request: AsyncIterable<Uint8Array>
   /** Resolves when there is room. Rejects once the call has ended. */
   respond(bytes: Uint8Array): Promise<void>
-  /** Aborts when the call has ended. */
+  /** Aborts when the call has ended, for whatever reason: its caller hung up, a limit, a revocation, the host's end. */
   readonly signal: AbortSignal
 }
 
 /** A service that the host program provides. The call is complete when it returns; a throw is its failure. */
 export interface HostService {
+  /** Carries one call. What it throws, or rejects with, ends the call as `provider-failed`. */
   (call: HostCall): void | Promise<void>
   /** Its calls are not ended for having nothing to say. */
   readonly mayIdle?: boolean

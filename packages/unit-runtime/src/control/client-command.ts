@@ -17,16 +17,22 @@ export interface ControlledCommand {
     | undefined
   /** Byte-exact; one consumer each; not reading one of them stops neither the other nor other commands. */
   readonly stdout: AsyncIterable<Uint8Array>
+  /** As `stdout`; empty where the command has a terminal. */
   readonly stderr: AsyncIterable<Uint8Array>
-  /** Resolves once; never rejects. `unit-lost` as well when the host itself was lost. */
+  /** Resolves once, with how the command ended; never rejects. `unit-lost` as well when the host itself was lost. */
   readonly outcome: Promise<ExecOutcome>
-  /** Sends a signal by number to the command's process group. One that has ended gets none. */
+  /** Sends a signal by its number (1 to 64, signal(7)) to the command's process group. One that has ended gets none. */
   signal(number: number): void
   /** Tells a command that was started with `pty` how large its terminal is now. */
-  resize(size: { readonly rows: number; readonly columns: number }): void
+  resize(size: {
+    /** Lines of text. */
+    readonly rows: number
+    /** Characters of a line. */
+    readonly columns: number
+  }): void
   /** The terminal of a command that was started with `pty` is gone. */
   hangUp(): void
-  /** Ends the command and lets go of its output. */
+  /** Ends the command and lets go of its output. Harmless when it has ended. */
   cancel(): void
 }
 

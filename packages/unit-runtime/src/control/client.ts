@@ -21,18 +21,26 @@ export type { ControlWait } from './connection.js'
 
 /** How a command in a unit is run through a host's control socket. */
 export interface ControlExec extends ControlWait {
+  /** The command's whole environment; empty by default. */
   readonly env?: Readonly<Record<string, string>> | undefined
   /** Absolute path in the unit; `/` by default. */
   readonly cwd?: string | undefined
-  /** `closed` (default): the command reads end-of-file at once. */
+  /** `closed` (default): the command reads end-of-file at once. `open`: it reads what is written to its `stdin`. */
   readonly stdin?: 'closed' | 'open' | undefined
   /** Gives the command a terminal of this size. What it writes is all standard output then. */
-  readonly pty?: { readonly rows: number; readonly columns: number } | undefined
+  readonly pty?:
+    | {
+        /** Lines of text. */
+        readonly rows: number
+        /** Characters of a line. */
+        readonly columns: number
+      }
+    | undefined
 }
 
-/** A log as it comes. */
+/** The log of a unit, or of all, as it comes over a host's control socket. */
 export interface ControlledLog {
-  /** One consumer. */
+  /** One consumer; leaving the loop early ends the log. */
   readonly lines: AsyncIterable<LogLine>
   /** Whether it came to its end, or the host was lost. Never rejects. */
   readonly ended: Promise<Result<void, ControlError>>
@@ -40,31 +48,48 @@ export interface ControlledLog {
 
 /** A connection to a host that serves control. Disposing it ends what was started through it. */
 export interface ControlClient extends AsyncDisposable {
-  /** What the host said of itself. */
+  /** What the host said of itself in its greeting: its process, its directory and its monitor. */
   readonly host: Welcome['host']
-  /** The units of the host, also some that have ended. */
+  /** The units of the host, also some that have ended. Default deadline: 10 s. */
   list(options?: ControlWait): ResultAsync<readonly UnitStatus[], ControlError>
-  /** Runs a command in a unit. `deadlineMs` bounds its start, the signal cancels it at any time. */
+  /**
+   * Runs a command in a unit; `argv[0]` is an absolute path there. `deadlineMs` (60 s) bounds its start, the signal
+   * cancels it at any time.
+   */
   exec(
     unit: string,
     argv: readonly string[],
     options?: ControlExec,
   ): ResultAsync<ControlledCommand, ControlError>
-  /** Adds store paths, with what they reference, to a running unit. */
+  /**
+   * Adds store paths (`/nix/store/HASH-NAME`), with what they reference, to a running unit. Default deadline: 180 s.
+   */
   inject(unit: string, paths: readonly string[], options?: ControlWait): ResultAsync<Injected, ControlError>
   /**
    * The newest `lines` (100) of a unit or of all, then, with `follow`, those that come until the unit ends, the signal
    * aborts or the reader leaves the loop. A reader that is too slow is told how many lines it has missed.
    */
   logs(options?: {
+    /** Name of the unit; all of them by default. */
     readonly unit?: string | undefined
+    /** How many of the lines that were said already, the newest; 100 by default. */
     readonly lines?: number | undefined
+    /** Go on with what is said from now on; false by default. */
     readonly follow?: boolean | undefined
+    /** Ends the log; that is no error. Before the host has begun with it, it fails as `aborted`. */
     readonly signal?: AbortSignal | undefined
   }): ResultAsync<ControlledLog, ControlError>
-  /** Stops one unit, or the whole host. Goes on when it is aborted here; a second one with `graceMs: 0` ends the grace. */
+  /**
+   * Stops one unit, or the whole host. Default deadline: 600 s. Goes on when it is aborted here; a second one with
+   * `graceMs: 0` ends the grace.
+   */
   stop(
-    options?: { readonly unit?: string | undefined; readonly graceMs?: number | undefined } & ControlWait,
+    options?: {
+      /** Name of the unit; the whole host by default. */
+      readonly unit?: string | undefined
+      /** Milliseconds for the guests to end in order, as in `StopOptions`; 0 kills at once. */
+      readonly graceMs?: number | undefined
+    } & ControlWait,
   ): ResultAsync<Stopped, ControlError>
   /** Resolves once, with why the connection ended. Never rejects. */
   readonly closed: Promise<ControlError>

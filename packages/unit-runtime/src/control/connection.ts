@@ -19,8 +19,12 @@ import { type Reader, ShapeFault } from './shape.js'
 
 /** For one request: who may give it up, and when it is given up by itself. */
 export interface ControlWait {
+  /** Gives the request up, as `aborted`. */
   readonly signal?: AbortSignal | undefined
-  /** Milliseconds; every operation that waits for the host alone has a default. */
+  /**
+   * Milliseconds, after which it fails as `timed-out`. Every operation that waits for the host alone has a default; the
+   * greeting has 10 s.
+   */
   readonly deadlineMs?: number | undefined
 }
 

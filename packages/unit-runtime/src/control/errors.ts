@@ -14,7 +14,9 @@ export type ControlError =
   | { readonly kind: 'protocol-violation'; readonly message: string }
   /** The host could not do it: `failure.kind` is that of its `HostError`, or `no-such-unit`. */
   | { readonly kind: 'failed'; readonly message: string; readonly failure: RemoteFailure }
+  /** The host had not answered when the deadline passed. */
   | { readonly kind: 'timed-out'; readonly message: string }
+  /** The caller's signal has aborted. */
   | { readonly kind: 'aborted'; readonly message: string }
   | { readonly kind: 'invalid-request'; readonly message: string }
   /** The machine: no descriptor left, the native part is missing … */

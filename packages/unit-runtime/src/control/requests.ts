@@ -183,6 +183,7 @@ export const readOutcome: Reader<ExecOutcome> = (value, at) =>
 /** What the host could not do: `kind` as the host's own errors have it. */
 export interface RemoteFailure {
   readonly kind: string
+  /** What to do next. It came over the socket: escape it before it is printed. */
   readonly message: string
 }
 const readFailure: Reader<{ readonly failure: RemoteFailure }> = object({

@@ -13,9 +13,9 @@ const FAREWELL_MS = 1_000
 
 /** Serves one host to other programs of its user. Disposing it sends all clients away; the host goes on. */
 export interface ControlServer extends AsyncDisposable {
-  /** Where clients connect. */
+  /** Absolute path of the socket where clients connect. */
   readonly path: string
-  /** How many are connected now. */
+  /** How many are connected now; at most `controlLimits.clients`. */
   readonly clients: number
   /** Resolves when a client has had the whole host stopped, and was told. The program that owns the host may end then. */
   readonly stopped: Promise<void>

@@ -7,16 +7,27 @@ import { orAborted, type Wait } from '../wait.js'
 import { readBuildId } from './elf-build-id.js'
 
 /** What is to be debugged: a build by its id, or a program or library of the unit by its path in there. */
-export type DebugTarget = { readonly buildId: string } | { readonly program: string }
+export type DebugTarget =
+  | {
+      /** 4 to 128 hexadecimal digits, in either case: the ELF note `NT_GNU_BUILD_ID`. */
+      readonly buildId: string
+    }
+  | {
+      /** Absolute path of a file below a `/nix/store/HASH-NAME` that the unit holds. */
+      readonly program: string
+    }
 
 /** A store path that holds debug information of one build. */
 export interface DebugOutput {
+  /** Lower-case hexadecimal digits. */
   readonly buildId: string
-  /** `/nix/store/HASH-NAME-debug`. */
+  /** `/nix/store/HASH-NAME-debug`, which the injection has added. */
   readonly storePath: string
-  /** The very file, as the unit will see it. */
+  /**
+   * Absolute path of the very file, as the unit will see it: `lib/debug/.build-id/XX/REST.debug` below the store path.
+   */
   readonly file: string
-  /** For `set debug-file-directory` of gdb. */
+  /** Absolute path, for `set debug-file-directory` of gdb: `lib/debug` below the store path. */
   readonly directory: string
 }
 

@@ -1,7 +1,8 @@
 import { err, ok, type Result } from 'neverthrow'
 
-/** A file that is read in pieces. */
+/** A file that is read in pieces, at any offset. */
 export interface RandomAccess {
+  /** Bytes of the whole file. */
   readonly sizeBytes: number
   /** Exactly so many bytes from there on; less at the end of the file only. */
   read(offset: number, length: number): Promise<Uint8Array>

@@ -22,7 +22,7 @@ type Parts<T> = { readonly [Key in keyof T]?: T[Key] extends object ? Partial<T[
 export interface UnitWindows {
   /** In the band of every frame, and before every title. Default: the unit's name. */
   readonly label?: string | undefined
-  /** `#rrggbb`, of the frames. */
+  /** `#rrggbb`, of the frames; `#a51d2d` by default. */
   readonly colour?: string | undefined
   /** Over the default policy. What it says of the identity goes before `label` and `colour`. */
   readonly policy?: Parts<Policy> | undefined

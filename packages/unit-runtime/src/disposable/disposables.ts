@@ -9,11 +9,16 @@ import type { DisposablePowers, PausableUnit } from './powers.js'
 import { rehearsed } from './rehearse.js'
 import { freshName, graphsOf, type Recipe, recipeOf, type TemplateWires, type WiresOf } from './template.js'
 
+/**
+ * How a disposable is got and lent. `deadlineMs` (180 s) and `signal` are those of the wait; `signal` ends its use
+ * too.
+ */
 export interface DisposableOptions extends WaitOptions {
   /** Milliseconds that the function may take; without it, until it is done or `signal` aborts. */
   readonly limitMs?: number | undefined
 }
 
+/** How many disposables are prepared. `deadlineMs` (180 s) and `signal` end the wait; what is being started goes on. */
 export interface PrepareOptions extends WaitOptions {
   /** How many should wait from now on, within the limits of the host. 1 by default; 0 gives up what waits. */
   readonly count?: number | undefined
@@ -25,7 +30,7 @@ export type WithWires<Template extends UnitDefinition, Options> =
     ? [options?: Options & { readonly wires?: TemplateWires | undefined }]
     : [options: Options & { readonly wires: WiresOf<Template> }]
 
-/** Units for one use. */
+/** Units for one use: each is made for one function, and gone when that is done. */
 export interface DisposableUnits {
   /**
    * Gives `fn` a fresh unit made from `template`, wired as `wires` say, and resolves with what `fn` returns when the unit

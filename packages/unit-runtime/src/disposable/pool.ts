@@ -10,7 +10,7 @@ export interface PoolLimits {
   readonly waiting: number
   /** Of all templates together, those that are being started included. */
   readonly mostWaiting: number
-  /** Bytes of guest memory of all of them. */
+  /** Bytes of guest memory of all of them together; 1 GiB by default. */
   readonly memoryBytes: number
   /** Started at the same time, in the background. */
   readonly refills: number

@@ -8,13 +8,13 @@ interface Entry {
 
 /** A file system in memory, as much of it as a host uses. */
 export interface MemoryFiles extends HostFiles {
-  /** Every path that exists, sorted. */
+  /** Absolute paths of everything that exists, sorted. */
   paths(): readonly string[]
   /** From now on writing fails with this system error code (`ENOSPC`), or works again. */
   failWrites(code: string | undefined): void
 }
 
-/** A host's files, in memory. */
+/** A host's files, in memory: empty at first, and without anybody else's. */
 export function memoryFiles(): MemoryFiles {
   const entries = new Map<string, Entry>()
   let failure: string | undefined

@@ -1,10 +1,10 @@
 import type { ResourcePowers } from '../limits/resource-powers.js'
 
-/** Control groups in memory. */
+/** Control groups in memory, below `/cgroup`. Each process takes 4096 bytes and one millisecond. */
 export interface MemoryGroups extends ResourcePowers {
   /** What was written, by `GROUP/FILE`. Processes are in the group that they were put into last. */
   readonly files: ReadonlyMap<string, string>
-  /** Groups that exist, sorted. */
+  /** Paths of the groups that exist, sorted; `/cgroup` alone at first. */
   paths(): readonly string[]
   /** What is read from a file of a group from now on, as if the kernel counted there. */
   count(path: string, file: string, text: string): void
@@ -12,7 +12,12 @@ export interface MemoryGroups extends ResourcePowers {
 
 /** `absent`: why there are no groups; `refuses`: a file that takes nothing, or (`FILE TEXT`) not this. */
 export function memoryGroups(
-  options: { readonly absent?: string | undefined; readonly refuses?: string | undefined } = {},
+  options: {
+    /** Why there are no control groups: `root` answers `absent` with it. */
+    readonly absent?: string | undefined
+    /** A file, or `FILE TEXT`, to which writing fails with `EINVAL`. */
+    readonly refuses?: string | undefined
+  } = {},
 ): MemoryGroups {
   const groups = new Set<string>(['/cgroup'])
   const files = new Map<string, string>()

@@ -4,7 +4,15 @@ import { errAsync, okAsync, type ResultAsync } from 'neverthrow'
 import type { HostBlobCache, StoreFiles } from '../powers.js'
 
 /** Store paths by name, with what they reference. */
-export type FakeStorePaths = Readonly<Record<string, { readonly references?: readonly string[] }>>
+export type FakeStorePaths = Readonly<
+  Record<
+    string,
+    {
+      /** Store paths (`/nix/store/HASH-NAME`) that it references; none by default. */
+      readonly references?: readonly string[]
+    }
+  >
+>
 
 const STORE_PATH = /^\/nix\/store\/[0-9a-df-np-sv-z]{32}-[0-9a-zA-Z+\-._?=]+$/
 const BLOB_BYTES = 2 * 1024 * 1024
@@ -46,6 +54,7 @@ function closureOf(paths: FakeStorePaths, roots: readonly string[]): ResultAsync
 
 /** Attachments without files; `names(id)` tells what is in the metadata image of that id. */
 export interface MemoryBlobCache extends HostBlobCache {
+  /** Base names (`HASH-NAME`) in the metadata image of this id; undefined when none was made of it. */
   names(id: string): readonly string[] | undefined
 }
 

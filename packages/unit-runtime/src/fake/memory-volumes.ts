@@ -4,16 +4,17 @@ import type { VolumePower } from '../volumes/volume-power.js'
 
 /** Volumes in memory, which outlive the hosts that they are given to. */
 export interface MemoryVolumes {
+  /** For `HostPowers.openVolume`. Fails as `in-use` while somebody has the volume, and as `would-shrink`. */
   readonly open: VolumePower
   /** The size of each volume that there is, by its path. */
   readonly sizes: ReadonlyMap<string, number>
-  /** What is on the volume of this path. */
+  /** What is on the volume of this path (the absolute path of its file); it starts empty. */
   contents(path: string): FakeVolume
-  /** Paths of those that somebody has. */
+  /** Absolute paths of those that somebody has, sorted. */
   held(): readonly string[]
 }
 
-/** None at first. */
+/** Volumes in memory: none at first. Give the same to several hosts to see what outlives them. */
 export function memoryVolumes(): MemoryVolumes {
   const sizes = new Map<string, number>()
   const held = new Set<string>()

@@ -1,7 +1,8 @@
 import type { PersonsAnswer, Prompter, Question } from '../prompter/prompter.js'
 
+/** A prompter for tests, which keeps what it was asked. */
 export interface ScriptedPrompter extends Prompter {
-  /** What was asked, in order. */
+  /** What was asked, oldest first; a question that was given up before it was put is not in it. */
   readonly asked: readonly Question[]
 }
 

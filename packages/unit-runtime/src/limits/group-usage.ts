@@ -5,10 +5,11 @@ import type { ResourceGroups } from './resource-powers.js'
  * its limit is not set: nobody counts then.
  */
 export interface GroupUsage {
+  /** Milliseconds of processor time: `usage_usec` of `cpu.stat`. */
   readonly cpuMs: number
   /** Charged to the group, caches of files included; what the processes had before is charged elsewhere. */
   readonly memoryBytes?: number
-  /** Processes and threads. */
+  /** Processes and threads: `pids.current`. */
   readonly tasks?: number
   /** Above 0 when processes were ended because of the limit of memory. */
   readonly killedForMemory?: number

@@ -8,14 +8,23 @@ export type LimitsReport =
   /** It has none. */
   | { readonly kind: 'none' }
   /** The kernel keeps them; `group` is the path of the unit's control group. */
-  | { readonly kind: 'enforced'; readonly group: string }
+  | {
+      readonly kind: 'enforced'
+      /** Absolute path below the mount point of cgroup v2. */
+      readonly group: string
+    }
   /** The unit runs without them. */
-  | { readonly kind: 'not-enforced'; readonly why: string }
+  | {
+      readonly kind: 'not-enforced'
+      /** In words, with what to do about it. */
+      readonly why: string
+    }
 
 /** What a unit takes of its host now, and what it may. */
 export interface UnitUsage extends ProcessUsage {
+  /** What became of the limits in the unit's definition. */
   readonly limits: LimitsReport
-  /** Where the kernel keeps its limits. */
+  /** What its control group has counted, where the kernel keeps its limits. */
   readonly group?: GroupUsage
 }
 

@@ -4,6 +4,7 @@ export interface ProcessUsage {
   readonly memoryBytes: number
   /** Milliseconds of processor time since they began. */
   readonly cpuMs: number
+  /** How many there are. */
   readonly processes: number
 }
 
@@ -11,13 +12,17 @@ export interface ProcessUsage {
 export type GroupsRoot =
   | {
       readonly kind: 'ready'
-      /** Groups are made below it. */
+      /** Absolute path; groups are made below it. */
       readonly path: string
       /** Where processes go that are to be in none of them: where this program is itself. */
       readonly unlimited: string
     }
   /** `why` says what to do about it. */
-  | { readonly kind: 'absent'; readonly why: string }
+  | {
+      readonly kind: 'absent'
+      /** In words, with what to do about it. */
+      readonly why: string
+    }
 
 /** The control groups (cgroup v2) of this machine. Failures reject with the system's error. */
 export interface ResourceGroups {
@@ -26,7 +31,7 @@ export interface ResourceGroups {
    * program and what else runs in a group that was given to its user may be moved to a group below. Never rejects.
    */
   root(controllers: readonly string[]): Promise<GroupsRoot>
-  /** Makes a group; its parent is there. */
+  /** Makes a group at this absolute path; its parent is there. */
   make(path: string): Promise<void>
   /** Writes one of the group's files, in one piece. */
   write(path: string, file: string, text: string): Promise<void>
@@ -38,7 +43,8 @@ export interface ResourceGroups {
 
 /** What a host uses to limit and to measure what its units take. */
 export interface ResourcePowers {
+  /** Where the kernel is told the limits. */
   readonly groups: ResourceGroups
-  /** Of those of these processes that run. */
+  /** Of those of these processes that run, from `/proc/PID` (proc(5)). */
   usage(pids: readonly number[]): Promise<ProcessUsage>
 }

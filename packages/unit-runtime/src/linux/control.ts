@@ -23,7 +23,10 @@ const SOCKET = 'control'
  */
 export function serveControl(
   host: Host,
-  options: { readonly socket?: string | undefined } = {},
+  options: {
+    /** Absolute path; its directory is there, and only this user can write to it. By default `control` in the host's directory. */
+    readonly socket?: string | undefined
+  } = {},
 ): Result<ControlServer, ControlError> {
   const path = options.socket ?? `${host.directory}/${SOCKET}`
   return listenForControl(path, options.socket !== undefined)
@@ -66,10 +69,13 @@ export const mayBeTold = (peer: number | undefined, own: number | undefined): bo
 
 /** A host of this user that runs now and serves control. */
 export interface ServedHost {
-  /** The name of its directory. */
+  /** The base name of its directory. */
   readonly name: string
+  /** Absolute path of its directory. */
   readonly directory: string
+  /** The process that has the host. */
   readonly pid: number
+  /** Absolute path, for `connectControl`. */
   readonly socket: string
 }
 

@@ -7,6 +7,7 @@ import type { DisplayMachine } from '../display/display-service.js'
 /** Why windows cannot be displayed here at all: the native part of unix-fd is not built for this machine. */
 export interface NoDisplay {
   readonly kind: 'native-missing'
+  /** What is missing and how to get it. */
   readonly message: string
 }
 

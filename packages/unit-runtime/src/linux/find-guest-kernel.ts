@@ -5,7 +5,9 @@ import type { Environment } from './places.js'
 
 /** A kernel for the guests, and `lib/modules/RELEASE` with what it does not have built in. Absolute paths. */
 export interface GuestKernelFiles {
+  /** Absolute path of the kernel's image. */
   readonly image: string
+  /** Absolute path of `lib/modules/RELEASE`. */
   readonly modulesDirectory: string
 }
 

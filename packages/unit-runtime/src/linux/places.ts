@@ -1,6 +1,7 @@
 import { homedir } from 'node:os'
 import type { HostPlaces } from '../host-directory.js'
 
+/** Environment variables by name, as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /**

@@ -9,6 +9,7 @@ const MAX_LINE = 4096
 /** There is no terminal to ask at: the program runs as a service, or was cut off from its terminal. */
 export interface NoTerminal {
   readonly kind: 'no-terminal'
+  /** Why, and what to do about it. */
   readonly message: string
 }
 

@@ -13,9 +13,9 @@ export function machineArchitecture(): QemuArchitecture {
 
 /** What units of one architecture boot, beside the program that runs them. Messages say what to do. */
 export interface UnitParts {
-  /** The release of the kernel. */
+  /** Its release, as `uname -r` has it; or why there is none to boot. */
   readonly kernel: Result<string, { readonly message: string }>
-  /** The file of the agent. */
+  /** Absolute path of the agent's file; or why there is none. */
   readonly agent: Result<string, { readonly message: string }>
 }
 

@@ -4,6 +4,7 @@ export interface Question {
   readonly unit: string
   /** The unit's own name for what it calls. */
   readonly need: string
+  /** Name of the service that is called. */
   readonly service: string
   /** Key of the providing unit, or `host:NAME`. */
   readonly provider: string

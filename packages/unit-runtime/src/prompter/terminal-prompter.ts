@@ -3,7 +3,7 @@ import type { PersonsAnswer, Prompter, Question } from './prompter.js'
 
 /** A terminal with somebody at it. */
 export interface Terminal {
-  /** Rejects when the terminal has gone. */
+  /** Resolves when the terminal has taken the text, which is escaped already; rejects when the terminal has gone. */
   write(text: string): Promise<void>
   /** Calls back for each line that is typed, without its end, until it is disposed of; `undefined`: no more come. */
   onLine(heard: (line: string | undefined) => void): Disposable
@@ -11,7 +11,9 @@ export interface Terminal {
 
 /** What asking on a terminal needs of the world. */
 export interface TerminalPrompterPowers {
+  /** Where the question is shown and the answer is typed. */
   readonly terminal: Terminal
+  /** Deadlines in milliseconds. */
   readonly clock: {
     /** A signal that aborts after so many milliseconds. Disposing it early frees its timer. */
     deadline(ms: number): { readonly signal: AbortSignal } & Disposable

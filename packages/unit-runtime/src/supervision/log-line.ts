@@ -8,8 +8,9 @@ export type LogSource = 'console' | 'monitor' | 'stdout' | 'stderr' | 'host'
 export interface LogLine {
   /** Counts the lines of one unit on one host, from 1 on; what is missing was dropped. */
   readonly seq: number
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, by the host's clock. */
   readonly at: number
+  /** Who said it. */
   readonly source: LogSource
   /** Escaped: what a unit says cannot reach a terminal as anything but text. Never longer than 2,048 characters. */
   readonly text: string
@@ -21,6 +22,7 @@ export interface LogOptions {
   readonly follow?: boolean | undefined
   /** At most so many of the lines that were said already, the newest; all that are kept by default. */
   readonly lastLines?: number | undefined
+  /** Ends following; the loop then ends without an error. */
   readonly signal?: AbortSignal | undefined
 }
 

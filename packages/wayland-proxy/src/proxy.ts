@@ -38,7 +38,9 @@ export interface ProxyOptions {
    * again. Costs more than a trace.
    */
   readonly capture?: (line: string) => void
-  /** A client and its connection to the compositor are over. */
+  /**
+   * A client and its connection to the compositor are over. `session`: its number, from 1; each comes once.
+   */
   readonly onEnd?: (session: number, ending: Ending) => void
 }
 
@@ -100,12 +102,12 @@ export class WaylandProxy implements Disposable {
     for (const answerer of createAnswerers(this.#context)) answerers.set(answerer.interface, answerer)
   }
 
-  /** What holds now. */
+  /** What holds now: the policy of the options, or the last of `setPolicy`. */
   get policy(): Policy {
     return this.#context.policy
   }
 
-  /** How many clients are connected. */
+  /** How many clients are connected. `serve` takes more than the limit: wait for `room` first. */
   get connections(): number {
     return this.#sessions.size
   }
@@ -124,12 +126,15 @@ export class WaylandProxy implements Disposable {
     return count
   }
 
-  /** The last messages of the unit, oldest first, without what they carried. */
+  /**
+   * The last 512 messages of the unit, oldest first, without what they carried. One is
+   * `#2 -> wl_surface@5.commit, 8 bytes`; ids of events are the compositor's.
+   */
   recentMessages(): string[] {
     return this.#context.recorder.lines()
   }
 
-  /** Resolves when the unit may have one more client. */
+  /** Resolves when the unit may have one more client, by `limits.connections`. Never rejects. */
   async room(): Promise<void> {
     while (this.#sessions.size >= this.policy.limits.connections)
       await new Promise<void>((resolve) => this.#waiting.push(resolve))

@@ -52,7 +52,8 @@ export interface SecurityContext extends Disposable {
 
 /**
  * Makes a socket through which the compositor knows that a client is the unit's, and keeps its privileged
- * interfaces from it as well (security-context-v1). Errors: `not-offered` where the compositor lacks that.
+ * interfaces from it as well (security-context-v1). The caller closes it.
+ * Errors: `not-offered` where the compositor lacks that, `refused`, and `system`, also when `signal` aborts.
  */
 export async function openSecurityContext(
   powers: SecurityContextPowers,

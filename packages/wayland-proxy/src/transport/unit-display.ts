@@ -124,7 +124,10 @@ export class UnitDisplay implements AsyncDisposable {
     void proxy.exit.then(() => this.#gone.abort())
   }
 
-  /** Resolves when the proxy serves. After a failure nothing of it runs. */
+  /**
+   * Resolves when the proxy serves, after 60 s at most; the caller closes it. Errors: `not-started`,
+   * `timed-out`, `aborted`; after one nothing of it runs. The files that it wrote stay in the directory.
+   */
   static async open(
     powers: DisplayPowers,
     request: DisplayRequest,
@@ -167,8 +170,9 @@ export class UnitDisplay implements AsyncDisposable {
   }
 
   /**
-   * Carries one program's connection until either side ends it. Errors tell why it could not; that a program left is
-   * none. Aborting ends it at once. When it resolves, nothing of it is left.
+   * Carries one program's connection until either side ends it. Errors tell why it could not (`not-started`,
+   * `timed-out`, `aborted`, `lost`); that a program left is none. Aborting ends it at once. When it resolves,
+   * nothing of it is left.
    */
   async carry(stream: DisplayStream, signal: AbortSignal): Promise<Result<void, DisplayError>> {
     const carried = this.#carry(stream, signal)

@@ -17,7 +17,8 @@ const MOST_OPCODE = 0xffff
 
 /**
  * Writes a message in its one canonical form: padding is zero, so no old memory leaks. Every value is checked
- * against the signature, so what decoded is what can be encoded, and nothing else.
+ * against the signature, so what decoded is what can be encoded, and nothing else. Errors: `invalid-value`
+ * and `message-too-long`. Descriptors stay the caller's.
  */
 export function encodeMessage<Descriptor>(
   signature: MessageSignature,

@@ -11,8 +11,13 @@ import { deprecated, options } from './options/table.js'
 import { type CrosvmSpec, crosvmSpec, printLogging } from './spec.js'
 
 /**
- * The arguments for crosvm, without its own name: `--extended-status` first, one `--name=value` for each
- * option, the kernel last. Total: whatever a spec holds can be printed.
+ * The arguments for crosvm, without its own name: `--extended-status` first, one `--name=value` for each option,
+ * the kernel last. Total: whatever a spec holds can be printed.
+ *
+ * ```ts
+ * crosvmSpec({ architecture: 'x86_64', boot: { kind: 'kernel', path: '/boot/vmlinux' }, usb: false }).map(printArgv)
+ * // ['--extended-status', 'run', '--no-usb', '/boot/vmlinux']
+ * ```
  */
 export function printArgv(spec: CrosvmSpec): readonly string[] {
   const argv = ['--extended-status', ...printLogging(spec), 'run']
@@ -29,14 +34,19 @@ export function printArgv(spec: CrosvmSpec): readonly string[] {
 export interface ParseOptions {
   /** The command line does not say for which architecture it is. */
   readonly architecture: Architecture
-  /** Relative paths are taken from here; without it they are refused. */
+  /** An absolute path from which relative ones are taken; without it they are refused. */
   readonly workingDirectory?: string | undefined
+  /** As for {@link crosvmSpec}. Default: nothing is known. */
   readonly host?: HostFacts | undefined
 }
 
 /**
- * The machine that crosvm would make of these arguments (without its own name). The inverse of
- * {@link printArgv}, and it reads every other spelling that crosvm reads of the options that a machine covers.
+ * The machine that crosvm would make of these arguments (without its own name). The inverse of {@link printArgv},
+ * and it reads every other spelling that crosvm reads of the options that a machine covers.
+ *
+ * Errors: `malformed` where crosvm would not parse it, `not-covered` for deprecated options, `no-machine` where
+ * {@link crosvmSpec} would refuse the result. Source: `prepare_argh_args` of crosvm's main.rs and `RunCommand` of
+ * its cmdline.rs.
  */
 export function parseArgv(argv: readonly string[], parse: ParseOptions): Result<CrosvmSpec, ArgvError> {
   const reader = new ArgvReader(argv, parse)

@@ -4,7 +4,9 @@ import type { CrosvmSpec } from './spec.js'
 export interface MachineConflict {
   /** The machines, by their names in the argument. */
   readonly machines: readonly [string, string]
+  /** Of {@link CrosvmMachine}, by which the machine uses the thing that it would have for itself: `block`. */
   readonly property: string
+  /** Names both machines, the thing, and what to do. */
   readonly message: string
 }
 
@@ -20,8 +22,10 @@ interface Use {
 }
 
 /**
- * What machines that run at the same time would take from one another. crosvm itself notices only some of it:
- * it locks disks, but a pmem file that two machines write is refused by nobody.
+ * What machines that run at the same time would take from one another: writable images, sockets, devices, taps,
+ * addresses, context ids, consoles. Empty where nothing. Paths are compared as text, and inherited descriptors
+ * are left out: their numbers mean another file in each process. crosvm itself notices only some of it: it locks
+ * disks, but a pmem file that two machines write is refused by nobody.
  */
 export function conflicts(machines: Readonly<Record<string, CrosvmSpec>>): readonly MachineConflict[] {
   const uses = Object.entries(machines).flatMap(([machine, spec]) => usesOf(machine, spec))

@@ -1,8 +1,11 @@
 import type { Feature } from './options/option.js'
 
-/** Why a description is no machine. Every message says what to change. */
+/**
+ * Why a description is no machine. Every message says what to change. `property` is a path in
+ * {@link CrosvmMachine} such as `balloon.biasMib`, `option` an option of crosvm without dashes, or `KERNEL`.
+ */
 export type SpecError =
-  /** crosvm runs on x86_64, aarch64 and riscv64. */
+  /** crosvm runs on x86_64, aarch64 and riscv64. `architecture` is what was given, as text. */
   | { readonly kind: 'unsupported-architecture'; readonly message: string; readonly architecture: string }
   /** A value that crosvm has no way to be told, or would misread. */
   | {
@@ -25,7 +28,10 @@ export type SpecError =
 
 /** Why an argument vector gives no machine. */
 export type ArgvError =
-  /** crosvm would exit with status 35. `index` counts the given arguments from 0. */
+  /**
+   * crosvm would exit with status 35. `index` counts the given arguments from 0; `option` is its name without
+   * dashes, where one was being read.
+   */
   | { readonly kind: 'malformed'; readonly message: string; readonly index: number; readonly option?: string }
   /** crosvm parses the option, a machine does not keep it: the message names what to use instead. */
   | {
@@ -34,14 +40,17 @@ export type ArgvError =
       readonly index: number
       readonly option: string
     }
-  /** It parses but is no machine. */
+  /** It parses but is no machine. `message` has those of all `errors`. */
   | { readonly kind: 'no-machine'; readonly message: string; readonly errors: readonly SpecError[] }
 
 /** A machine that needs what this binary lacks. */
 export interface AbsentOption {
   readonly kind: 'absent-option'
+  /** Which features to build crosvm with, or what to drop. */
   readonly message: string
+  /** Without dashes: `shared-dir`. */
   readonly option: string
+  /** Of {@link CrosvmMachine}: what needs it. */
   readonly property: string
   /** The Cargo features to build crosvm with; empty when the binary is older or newer than the option. */
   readonly features: readonly Feature[]

@@ -1,27 +1,32 @@
 import type { LogLine } from './log.js'
 
-/** How crosvm ended: what its exit status means when it was started with `--extended-status`. */
+/**
+ * How crosvm ended: what its exit status means when it was started with `--extended-status`, as {@link printArgv}
+ * does. `meaning` is for people. Source: `CommandStatus` of crosvm's main.rs.
+ */
 export type CrosvmExit =
-  /** The guest powered off, or `stop` was asked for. */
+  /** Status 0. The guest powered off, or `stop` was asked for. */
   | { readonly kind: 'stopped' }
-  /** Set-up failed, or an option's combination was refused: standard error says why. */
+  /** Status 1. Set-up failed, or an option's combination was refused: standard error says why. */
   | { readonly kind: 'failed' }
-  /** The guest asked to be reset: start crosvm again. */
+  /** Status 32. The guest asked to be reset: start crosvm again. */
   | { readonly kind: 'guest-reset' }
-  /** The machine crashed, or a jailed device process died. */
+  /** Status 33. The machine crashed, or a jailed device process died. */
   | { readonly kind: 'crashed' }
-  /** The guest's kernel panicked. */
+  /** Status 34. The guest's kernel panicked, and told so by pvpanic. */
   | { readonly kind: 'guest-panicked' }
-  /** crosvm did not understand its arguments: this package and the binary disagree. */
+  /** Status 35. crosvm did not understand its arguments: this package and the binary disagree. */
   | { readonly kind: 'arguments-refused' }
-  /** The watchdog saw a vCPU that stood still. */
+  /** Status 36. The watchdog saw a vCPU that stood still. */
   | { readonly kind: 'watchdog' }
   /** A signal ended it. SIGABRT is a panic of crosvm itself, SIGSYS a system call that its filter forbids. */
   | { readonly kind: 'signalled'; readonly signal: string; readonly meaning: string }
   /** A status that crosvm is not known to give. 101 is a Rust panic. */
   | { readonly kind: 'unknown-status'; readonly status: number; readonly meaning: string }
 
-/** The process ended with a status or by a signal; `signal` is its name, such as `SIGABRT`. */
+/**
+ * The process ended with a status (0 to 255) or by a signal; `signal` is its name, such as `SIGABRT`: wait(2).
+ */
 export type ProcessEnd =
   | { readonly kind: 'exited'; readonly code: number }
   | { readonly kind: 'signalled'; readonly signal: string }
@@ -56,6 +61,7 @@ const SIGNALS: Readonly<Record<string, string>> = {
 export interface DeadChild {
   /** What it was: `pcivirtio-block`; undefined where crosvm did not know it. */
   readonly device: string | undefined
+  /** As crosvm saw it. */
   readonly pid: number
   /** The number of the signal that killed it. 31 is SIGSYS: a system call that its filter forbids. */
   readonly signal: number | undefined

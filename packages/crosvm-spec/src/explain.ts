@@ -10,19 +10,26 @@ export type { DeviceReport, Jail } from './explain/inventory.js'
 
 /** What a machine is made of and what it touches: its attack surface as data. */
 export interface Explanation {
+  /** In no order that counts; also those that nobody asked for. */
   readonly devices: readonly DeviceReport[]
   /** How many processes run, the main one included. */
   readonly processes: number
-  /** What starting takes. */
+  /** What starting takes, in words: `read and write /dev/kvm`. {@link prerequisites} has it as data. */
   readonly privileges: readonly string[]
-  /** Every file, directory and device node of the host that is opened. */
+  /** Every file, directory and device node of the host that is opened, each once; absolute. */
   readonly hostPaths: readonly string[]
+  /**
+   * Every socket of the host that it connects to or listens on, the control socket first; absolute, each once.
+   */
   readonly hostSockets: readonly string[]
-  /** What stands in the way of snapshots. */
+  /** What stands in the way of snapshots, in words; nothing where they are possible. */
   readonly cannotSnapshot: readonly string[]
 }
 
-/** Every device of a machine, its process and jail, and what of the host it touches. */
+/**
+ * Every device of a machine, its process and jail, and what of the host it touches. Reckoned from the description
+ * alone, by crosvm's sources (f1e797a): nothing is looked at. {@link printExplanation} makes a table of it.
+ */
 export function explain(spec: CrosvmSpec): Explanation {
   const inventory = new Inventory(spec)
   describeStorage(spec, inventory)

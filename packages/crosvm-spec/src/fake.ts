@@ -20,21 +20,27 @@ export { fakeProcesses } from './fake/processes.js'
 
 /** What a fake crosvm needs of the world. */
 export interface FakePowers {
+  /** Listens on the machine's control socket, really. */
   readonly sockets: UnixFd
+  /** Measures what the fake puts off. */
   readonly clock: Clock
+  /** For which its command line is read. */
   readonly architecture: Architecture
-  /** Standard output and standard error. */
+  /** Standard output: the help. */
   print(text: string): void
-  /** A line for whoever looks at what the fake does. */
+  /** Standard error: a line without its end, as crosvm logs it. */
   log(line: string): void
 }
 
-/** How a fake crosvm ended, as a process would. */
+/** How a fake crosvm ended, as a process would; `SIGKILL` where it was aborted. */
 export type FakeEnd =
   | { readonly kind: 'exited'; readonly code: number }
   | { readonly kind: 'signalled'; readonly signal: string }
 
-/** Runs until it is told to exit, misbehaves as its machine's parameters say, or is aborted. */
+/**
+ * Runs until it is told to exit, misbehaves as its machine's parameters say ({@link FakeBehaviour}), or is
+ * aborted. `argv` is without the program's own name.
+ */
 export async function runFakeCrosvm(
   argv: readonly string[],
   powers: FakePowers,
@@ -60,7 +66,7 @@ export async function runFakeCrosvm(
   return plain ? { kind: 'exited', code: 0 } : end
 }
 
-/** The help of a crosvm that was built with every feature. */
+/** The help of a crosvm that was built with every feature, in the form that `parseHelp` reads. */
 export function fakeHelp(architecture: Architecture): string {
   const lines = options
     .filter((option) => !option.architectures || option.architectures.includes(architecture))

@@ -3,9 +3,11 @@ import type { CrosvmSpec } from './spec.js'
 
 /** What could be dropped or narrowed, and what that takes away from the attack surface. */
 export interface Proposal {
+  /** Of {@link CrosvmMachine}: `sandbox`, `usb`. */
   readonly property: string
-  /** What to put there. */
+  /** What to put there, as one would write it in TypeScript: `false`, `{ kind: 'absent' }`. */
   readonly change: string
+  /** What is gained, in words. */
   readonly why: string
 }
 

@@ -15,7 +15,7 @@ import { crosvmProcesses } from './linux/process.js'
 import { type CrosvmProbe, createProbe } from './probe.js'
 import type { SpawnPowers } from './spawn.js'
 
-/** A probe of real binaries. Keep one: it remembers what it asked. */
+/** A probe of real binaries, which it runs without an environment. Keep one: it remembers what it asked. */
 export function linuxProbe(): CrosvmProbe {
   return createProbe({
     read: async (path, signal) => createReadStream(path, { signal }),
@@ -31,8 +31,9 @@ export function linuxProbe(): CrosvmProbe {
 }
 
 /**
- * All that `spawnCrosvm` takes of this machine. `searchPath` is where `setpriv` (util-linux) is looked for; default
- * this program's PATH. Keep one: its probe remembers what it asked. `native-missing` when unix-fd is not built.
+ * All that `spawnCrosvm` takes of this machine. `searchPath`, absolute directories between colons, is where
+ * `setpriv` (util-linux) is looked for; default this program's PATH. Keep one: its probe remembers what it asked.
+ * `native-missing` when unix-fd is not built.
  */
 export function linuxSpawnPowers(
   searchPath: string = process.env['PATH'] ?? '/usr/bin:/bin',

@@ -3,7 +3,10 @@ import { visible } from './visible.js'
 /** How much a line of crosvm's log matters. */
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug' | 'trace'
 
-/** One line of crosvm's standard error. Control characters in it are escaped. */
+/**
+ * One line of crosvm's standard error. Control characters in it are escaped, and it is cut at 8192 characters: a
+ * device may log what the guest chose. Source: `[RFC3339 LEVEL module] message` of crosvm's base/src/syslog.rs.
+ */
 export type LogLine =
   | {
       readonly kind: 'record'
@@ -32,7 +35,10 @@ export function parseLogLine(line: string): LogLine {
   return { kind: 'record', time, level: level.toLowerCase() as LogLevel, module, message: visible(message) }
 }
 
-/** Cuts a stream of bytes into lines and reads each. A line without an end is given when it gets too long. */
+/**
+ * Cuts a stream of UTF-8 into lines and reads each. A line without an end is given when it gets too long. Ends
+ * with the stream, and fails as it does.
+ */
 export async function* parseLog(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<LogLine, void, void> {
   const decoder = new TextDecoder()
   let rest = ''

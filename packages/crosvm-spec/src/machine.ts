@@ -62,9 +62,13 @@ export type Sandbox =
  * else it is a `conflict`. `firmware` is an absolute path of a custom VM firmware.
  */
 export type Protection =
+  /** The host may not: `--protected-vm`. */
   | { readonly kind: 'protected' }
+  /** The host may not, with firmware of yours; for debugging: `--protected-vm-with-firmware`. */
   | { readonly kind: 'protected-with-firmware'; readonly firmware: string }
+  /** The host may not, without the firmware for it; experimental: `--protected-vm-without-firmware`. */
   | { readonly kind: 'protected-without-firmware' }
+  /** The host may, with firmware of yours; for debugging: `--unprotected-vm-with-firmware`. */
   | { readonly kind: 'unprotected-with-firmware'; readonly firmware: string }
 
 /**
@@ -72,6 +76,7 @@ export type Protection =
  * Feature `balloon` of the binary.
  */
 export type Balloon =
+  /** The machine has none: `--no-balloon`. */
   | { readonly kind: 'absent' }
   | {
       readonly kind: 'present'

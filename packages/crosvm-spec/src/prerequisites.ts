@@ -11,20 +11,28 @@ export type Prerequisite =
        * nothing but files, directories and symbolic links in it. `device`: a device node that may be opened.
        */
       readonly kind: 'file' | 'directory' | 'empty-directory' | 'socket' | 'absent' | 'plain-tree' | 'device'
+      /** Absolute. Paths of inherited descriptors are not among them. */
       readonly path: string
+      /** Whether this program must be able to write it, too. */
       readonly writable: boolean
+      /** Begins with the path; says what must be so there. */
       readonly message: string
     }
+  /** `number` is that in crosvm's process, which inherits it: it must not be close-on-exec there. */
   | { readonly kind: 'descriptor'; readonly number: number; readonly message: string }
   | {
       readonly kind: 'privilege'
+      /** capabilities(7), or user_namespaces(7) that anybody may create (root needs none). */
       readonly privilege: 'user-namespaces' | 'CAP_SYS_ADMIN' | 'CAP_NET_ADMIN'
       readonly message: string
     }
 
 const inherited = (path: string) => /^\/proc\/self\/fd\/[0-9]+$/.test(path)
 
-/** Everything a spec takes for granted about the host, in the order in which crosvm would meet it. */
+/**
+ * Everything a spec takes for granted about the host, each once: paths, then descriptors, then privileges.
+ * Nothing is looked at; `missingPrerequisites` of the entry `spawn` does that.
+ */
 export function prerequisites(spec: CrosvmSpec): readonly Prerequisite[] {
   const found: Prerequisite[] = [...paths(spec), ...descriptors(spec), ...privileges(spec)]
   const seen = new Set<string>()

@@ -19,23 +19,31 @@ export interface ProbedBinary extends Help {
 
 /** Why a binary did not tell its options. */
 export type ProbeError =
+  /** The path is not absolute (then without a cause), nothing can be read there, or the caller aborted. */
   | { readonly kind: 'unreadable-binary'; readonly message: string; readonly cause: unknown }
+  /** `run --help` could not be run, failed, or was aborted. Not remembered: the next probe asks again. */
   | { readonly kind: 'help-failed'; readonly message: string; readonly cause: unknown }
+  /** What it printed is not the help of `crosvm run`. */
   | { readonly kind: 'not-crosvm'; readonly message: string }
 
-/** What the probe needs of the world. */
+/**
+ * What the probe needs of the world. Both take an absolute path, and reject where they fail or `signal` aborts.
+ */
 export interface ProbePowers {
   /** The bytes of the binary. */
   read(path: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>
-  /** Runs the binary with `run --help` and nothing else; gives what it printed to standard output. */
+  /**
+   * Runs the binary with `run --help` and nothing else; gives what it printed to standard output. What is longer
+   * than 1 MiB is cut by the reader.
+   */
   help(path: string, signal: AbortSignal): Promise<string>
 }
 
 /** Finds out which options a crosvm binary has. */
 export interface CrosvmProbe {
   /**
-   * Asks the binary for its options, once for each content: a rebuilt binary at the same path is asked again.
-   * Errors: `unreadable-binary`, `help-failed`, `not-crosvm`.
+   * Asks the binary at an absolute path for its options, once for each content: a rebuilt binary at the same path
+   * is asked again. Errors: `unreadable-binary`, `help-failed`, `not-crosvm`.
    */
   probe(path: string, signal: AbortSignal): ResultAsync<ProbedBinary, ProbeError>
 }
@@ -83,7 +91,10 @@ async function hashOf(powers: ProbePowers, path: string, signal: AbortSignal): P
 /** More than crosvm prints by a factor of twenty. */
 const LONGEST_HELP = 1 << 20
 
-/** Reads the option names from the text of `crosvm run --help`. `not-crosvm` when it is something else. */
+/**
+ * Reads the option names from the text of `crosvm run --help`, the first MiB of it. `not-crosvm` when it is
+ * something else. Options that a feature or an architecture compiles out are not in it.
+ */
 export function parseHelp(text: string): Result<Help, ProbeError> {
   const found = new Set<string>()
   for (const line of text.slice(0, LONGEST_HELP).split('\n')) {
@@ -100,7 +111,10 @@ export function parseHelp(text: string): Result<Help, ProbeError> {
   return ok({ options: found })
 }
 
-/** The options that a machine needs and this binary lacks: none, when the list is empty. */
+/**
+ * The options that a machine needs and this binary lacks, in the order in which they are printed: none, when the
+ * list is empty.
+ */
 export function absentOptions(spec: CrosvmSpec, help: Help): readonly AbsentOption[] {
   return options
     .filter((option) => !help.options.has(option.name) && option.print(spec as Draft).length > 0)

@@ -3,7 +3,10 @@ import { type Complaint, complain, type Rule } from './rule.js'
 
 const CMDLINE_LIMIT = { x86_64: 2047, aarch64: 2047, riscv64: 1023 } as const
 
-/** What crosvm itself puts on the kernel's command line, before and between the given parameters. */
+/**
+ * What crosvm itself puts on the kernel's command line, before and between the given parameters: `panic=-1`,
+ * consoles, `root=` and ramoops, the last with placeholders as long as what crosvm writes.
+ */
 export function addedParams(machine: CrosvmMachine): readonly string[] {
   const added = ['panic=-1']
   const { serial = [], block = [], scsi = [], pmem = [], pstore, architecture } = machine

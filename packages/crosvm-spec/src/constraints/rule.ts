@@ -2,7 +2,7 @@ import type { CrosvmMachine } from '../machine.js'
 
 /** What is known about the host. What is absent is not checked. */
 export interface HostFacts {
-  /** Online CPUs. */
+  /** CPUs online, as /sys/devices/system/cpu/online counts them: as many vCPUs must a `hostTopology` have. */
   readonly onlineCpus?: number | undefined
   /** How many 8 GiB DAX windows the guest-physical address space is sure to hold. Default 2. */
   readonly daxWindows?: number | undefined

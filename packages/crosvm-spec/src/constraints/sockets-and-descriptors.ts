@@ -29,7 +29,10 @@ export const socketPathsFit: Rule = (machine) =>
 
 const PROC_FD = /^\/proc\/self\/fd\/([0-9]+)$/
 
-/** The inherited descriptors that a machine names by /proc/self/fd/N, each as often as it is named. */
+/**
+ * The inherited descriptors that a machine names by /proc/self/fd/N, each as often as it is named. Not those of
+ * `tapFd`.
+ */
 export function namedDescriptors(machine: unknown): readonly number[] {
   if (typeof machine === 'string') {
     const found = PROC_FD.exec(machine)

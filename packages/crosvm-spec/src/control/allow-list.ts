@@ -6,9 +6,12 @@ import { parseExactJson, printExactJson } from './exact-json.js'
 
 /** For one connection to a file server's allow-list. */
 export interface AllowListOptions {
-  /** The socket given to `crosvm device fs --allowlist-socket-path`. */
+  /**
+   * The socket given to `crosvm device fs --allowlist-socket-path`: absolute, below 108 bytes. It serves one
+   * client at a time.
+   */
   readonly path: string
-  /** For each request, the wait behind earlier ones included. Default 5000. */
+  /** Milliseconds for each request, the wait behind earlier ones included. Default 5000. */
   readonly timeoutMs?: number
 }
 
@@ -16,29 +19,35 @@ export interface AllowListOptions {
 const MOST_PATHS = 256
 
 /**
- * Grants a running guest directories and files inside one vhost-user-fs share, and takes them back. A granted
- * path brings its whole subtree, readable and writable, and lets its ancestors be passed through.
+ * Grants a running guest directories and files inside one vhost-user-fs share, and takes them back. At first
+ * nothing is granted. A granted path brings its whole subtree, readable and writable, and lets its ancestors be
+ * passed through. The guest finds out when it looks again: give the server `timeout=0`. Source: crosvm's
+ * docs/book/src/devices/fs.md.
  */
 export class FsAllowList implements Disposable {
   readonly #connection: Connection
   readonly #timeoutMs: number
 
+  /** Connects at the first request. The object is the caller's to close. */
   constructor(powers: { readonly sockets: PacketSockets; readonly clock: Clock }, options: AllowListOptions) {
     this.#connection = new Connection(powers.sockets, powers.clock, options.path)
     this.#timeoutMs = options.timeoutMs ?? 5000
   }
 
-  /** Paths start with `/`, which is the shared directory. All or none. */
+  /**
+   * Grants 1 to 256 paths, all or none. They start with `/`, which is the shared directory, and hold no `..`.
+   * Errors: every {@link ControlError} but `unsupported`; `invalid-argument` before anything is sent.
+   */
   add(paths: readonly string[], signal?: AbortSignal): ResultAsync<void, ControlError> {
     return this.#change('AddPaths', paths, signal)
   }
 
-  /** What the guest holds open stays open. */
+  /** Takes paths back, as `add` grants them. What the guest holds open stays open. */
   remove(paths: readonly string[], signal?: AbortSignal): ResultAsync<void, ControlError> {
     return this.#change('RemovePaths', paths, signal)
   }
 
-  /** Closes the socket. The file server goes on with what it was granted. */
+  /** Closes the socket, once. The file server goes on with what it was granted. */
   close(): void {
     this.#connection.close()
   }
@@ -82,7 +91,10 @@ function wrongPath(paths: readonly string[]): string | undefined {
   return undefined
 }
 
-/** `"Ok"` or `{"Err":"text"}`, and nothing else. */
+/**
+ * `"Ok"` or `{"Err":"text"}`, and nothing else. Errors: `refused` with the text, escaped and of at most 1024
+ * characters; `malformed-reply`.
+ */
 export function decodeAllowListReply(request: string, bytes: Uint8Array): Result<void, ControlError> {
   const json = parseExactJson(new TextDecoder().decode(bytes.subarray(0, 65_536)))
   if (json.isOk() && json.value === 'Ok') return ok()

@@ -22,10 +22,18 @@ import {
  * The control socket of one running machine. Requests are sent one after another, each with a deadline; what
  * would do nothing on this machine is refused with `unsupported` before it is sent. Descriptors that are given
  * stay the caller's; those that arrive are the caller's to close.
+ *
+ * Every method gives its answer or a {@link ControlError}; those of whose errors nothing is said here have all
+ * kinds. Source: `VmRequest` of crosvm's vm_control/src/lib.rs, whose protocol has no version and is not
+ * promised.
  */
 export class CrosvmControl implements Disposable {
   readonly #requester: Requester
 
+  /**
+   * Connects at the first request, and again when the connection was lost. Throws where neither the spec nor the
+   * options have a path. The object is the caller's to close.
+   */
   constructor(powers: ControlPowers, options: ControlOptions) {
     this.#requester = new Requester(powers, options)
   }
@@ -41,8 +49,9 @@ export class CrosvmControl implements Disposable {
   }
 
   /**
-   * Resolves when crosvm's main loop answers: devices and vCPUs then exist. Connects again and again until
-   * the deadline. It says nothing about the guest; for that, ask the guest. Abort it when crosvm has ended.
+   * Resolves when crosvm's main loop answers: devices and vCPUs then exist. Connects again every 20 ms until the
+   * deadline, and then gives `no-reply`. It says nothing about the guest; for that, ask the guest. Abort it when
+   * crosvm has ended.
    */
   ready(options: RequestOptions = {}): Answer<readonly VcpuThread[]> {
     return this.#requester.untilReady(options)
@@ -58,7 +67,7 @@ export class CrosvmControl implements Disposable {
     return this.#requester.ok({ kind: 'power-button' }, options)
   }
 
-  /** x86-64 only. */
+  /** x86-64 only. ACPI's sleep button: as for `pressPowerButton`, the guest may do as it likes. */
   pressSleepButton(options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'sleep-button' }, options)
   }
@@ -72,7 +81,9 @@ export class CrosvmControl implements Disposable {
     return this.#requester.ok({ kind: 'gpe', gpe, clearEvent }, options)
   }
 
-  /** x86-64 only. A power management event of a PCI device, by bus << 8 | device << 3 | function. */
+  /**
+   * x86-64 only. A power management event of a PCI device, by its 16 bits of bus << 8 | device << 3 | function.
+   */
   raisePciPme(requesterId: number, options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'pci-pme', requesterId }, options)
   }
@@ -82,12 +93,18 @@ export class CrosvmControl implements Disposable {
     return this.#requester.ok({ kind: 'rtc', clearEvent }, options)
   }
 
-  /** With s2idle crosvm answers only after the guest slept, or after 15 s: give it a longer deadline. */
+  /**
+   * Stops the vCPUs and not the devices. With s2idle crosvm answers only after the guest slept, or after 15 s:
+   * give it a longer deadline. `refused` with EIO where it fails.
+   */
   suspendVcpus(options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'suspend-vcpus' }, options)
   }
 
-  /** Lets the vCPUs go on, after `suspendVcpus`. Devices were never stopped. */
+  /**
+   * Lets the vCPUs go on, after `suspendVcpus`. Devices were never stopped; after `suspend`, which stopped them,
+   * it is `refused` with EINVAL.
+   */
   resumeVcpus(options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'resume-vcpus' }, options)
   }
@@ -106,8 +123,10 @@ export class CrosvmControl implements Disposable {
   }
 
   /**
-   * Asks the guest to give `balloonBytes` of its memory back. With `wait`, resolves once it has done so exactly:
-   * a guest that cannot leaves this without an answer until the deadline (`no-reply`).
+   * Asks the guest to give `balloonBytes` of its memory back: the size of the balloon, from 0 to that of the
+   * memory. With `wait`, resolves once it has done so exactly: a guest that cannot leaves this without an answer
+   * until the deadline (`no-reply`), and a later request that waits, of another client, ends this one with
+   * `refused`. `refused` with ENOTCONN until the guest's balloon driver is up.
    */
   adjustBalloon(
     balloonBytes: bigint,
@@ -119,7 +138,10 @@ export class CrosvmControl implements Disposable {
     )
   }
 
-  /** Refused with ENOTCONN until the guest's balloon driver is up. */
+  /**
+   * What the guest's driver reports, and the balloon's size in bytes. `refused` with ENOTCONN until that driver
+   * is up.
+   */
   balloonStats(
     options?: RequestOptions,
   ): Answer<{ readonly stats: BalloonStats; readonly balloonBytes: bigint }> {
@@ -129,8 +151,9 @@ export class CrosvmControl implements Disposable {
   }
 
   /**
-   * Never answered by a guest whose balloon driver does not know working sets (that of Linux 6.1 does not), and then
-   * no later request about the balloon is: crosvm keeps them in order.
+   * How recently the guest used its memory, and the balloon's size in bytes; needs `workingSetReporting`. Never
+   * answered by a guest whose balloon driver does not know working sets (that of Linux 6.1 does not), and then no
+   * later request about the balloon is: crosvm keeps them in order.
    */
   balloonWorkingSet(
     options?: RequestOptions,
@@ -140,7 +163,11 @@ export class CrosvmControl implements Disposable {
     )
   }
 
-  /** How `balloonWorkingSet` sorts pages by age, and when crosvm reports by itself. */
+  /**
+   * How `balloonWorkingSet` sorts pages by age, and when the guest reports by itself. `bins` are the ages between
+   * the buckets, at most 64 here; they and both thresholds, of 32 bits each, are handed to the guest's driver as
+   * they are.
+   */
   configureWorkingSet(
     config: {
       readonly bins: readonly number[]
@@ -153,14 +180,19 @@ export class CrosvmControl implements Disposable {
   }
 
   /**
-   * `index` counts the spec's `block` devices. Only once the guest has started that disk: before, crosvm waits
-   * for a device that does not listen and answers nobody (seen with a suspended machine).
+   * Makes a disk that long, in bytes, for the guest and on the host. `index` counts the spec's `block` devices
+   * from 0. Only once the guest has started that disk: before, crosvm waits for a device that does not listen and
+   * answers nobody (seen with a suspended machine). `unsupported` for a read-only disk.
    */
   resizeDisk(index: number, bytes: bigint, options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'resize-disk', index, bytes }, options)
   }
 
-  /** The directory must not be there, its parent must. Without the contents of disks and pmem. */
+  /**
+   * Writes a snapshot into the directory `path`, an absolute path: it must not be there, its parent must. Without
+   * the contents of disks and pmem. The machine is held while it is written, and goes on as before.
+   * `compressMemory`: default false. A failure (`refused` with EIO) may leave a partial directory.
+   */
   takeSnapshot(
     path: string,
     options: RequestOptions & { readonly compressMemory?: boolean } = {},
@@ -171,7 +203,10 @@ export class CrosvmControl implements Disposable {
     )
   }
 
-  /** A descriptor of /dev/bus/usb/…; resolves with the port. */
+  /**
+   * A descriptor of /dev/bus/usb/BUS/DEVICE; resolves with the port, from 1. `refused` with the reason in words:
+   * `NoAvailablePort`, `FailedToOpenDevice` … of crosvm's `UsbControlResult`.
+   */
   attachUsb(device: Fd, options?: RequestOptions): Answer<number> {
     return this.#requester.expect({ kind: 'attach-usb', device }, options, usbPort)
   }
@@ -184,19 +219,22 @@ export class CrosvmControl implements Disposable {
     return this.#requester.expect({ kind: 'attach-security-key', device }, options, usbPort)
   }
 
-  /** Resolves with the port that is free again. */
+  /**
+   * Takes out the device in a port, as `attachUsb` or `listUsb` told it. Resolves with the port that is free
+   * again. `refused` with `NoSuchDevice` where it is empty.
+   */
   detachUsb(port: number, options?: RequestOptions): Answer<number> {
     return this.#requester.expect({ kind: 'detach-usb', port }, options, usbPort)
   }
 
-  /** What is plugged into the ports of the USB controller. `unsupported` where the machine has none. */
+  /** What is plugged into the 16 ports of the USB controller. `unsupported` where the machine has none. */
   listUsb(options?: RequestOptions): Answer<readonly AttachedUsbDevice[]> {
     return this.#requester.expect({ kind: 'list-usb' }, options, (reply) =>
       reply.kind === 'usb-devices' ? reply.devices : undefined,
     )
   }
 
-  /** x86-64 only. `path`: the device's directory in sysfs. */
+  /** x86-64 only. `path`: the device's directory below /sys; the device is bound to vfio already. */
   plugVfio(path: string, options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'plug-vfio', path, add: true }, options)
   }
@@ -207,8 +245,9 @@ export class CrosvmControl implements Disposable {
   }
 
   /**
-   * A persistent tap owned by the user. Resolves with the bus that `removeTap` wants. Of a tap that is not there, or
-   * that crosvm may not open, its machine ends (seen with f1e797a): look first.
+   * Plugs in a network card on a persistent tap owned by the user; needs `pciHotplugSlots`. Resolves with the bus
+   * that `removeTap` wants, 0 to 255. Of a tap that is not there, or that crosvm may not open, its machine ends
+   * (seen with f1e797a): look first.
    */
   addTap(name: string, options?: RequestOptions): Answer<number> {
     return this.#requester.expect({ kind: 'add-tap', name }, options, (reply) =>
@@ -221,7 +260,10 @@ export class CrosvmControl implements Disposable {
     return this.#requester.ok({ kind: 'remove-tap', bus }, options)
   }
 
-  /** Adds displays to the GPU of the machine. */
+  /**
+   * Adds displays to the GPU of the machine, at most 64 at once. `refused` where they are more than
+   * `maxNumDisplays`. `unsupported` without a GPU.
+   */
   addDisplays(displays: readonly DisplaySettings[], options?: RequestOptions): Answer<void> {
     return this.#requester
       .expect({ kind: 'add-displays', displays }, options, displaysUpdated)
@@ -258,12 +300,15 @@ export class CrosvmControl implements Disposable {
       .map(() => undefined)
   }
 
-  /** Mutes the sound devices, or lets them be heard. */
+  /** Mutes all sound devices of `sound`, or lets them be heard. */
   muteSound(muted: boolean, options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'mute-sound', muted }, options)
   }
 
-  /** Begins to move the guest's memory to crosvm's swap file. */
+  /**
+   * Begins to move the guest's memory to crosvm's swap file: what it has is moved to a staging memory.
+   * `unsupported` without `swapDirectory`, as for the four after it.
+   */
   enableSwap(options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'swap-enable' }, options)
   }
@@ -301,7 +346,10 @@ export class CrosvmControl implements Disposable {
     return this.#requester.ok({ kind: 'make-rt' }, options)
   }
 
-  /** crosvm connects to the SEQPACKET socket at `path` and sends protobuf. */
+  /**
+   * crosvm connects to the SEQPACKET socket at `path` and sends protobuf there for each such event. Needs the
+   * feature `registered_events`, as for the two after it.
+   */
   registerListener(path: string, event: RegisteredEvent, options?: RequestOptions): Answer<void> {
     return this.#requester.ok({ kind: 'register-listener', path, event }, options)
   }
@@ -316,24 +364,34 @@ export class CrosvmControl implements Disposable {
     return this.#requester.ok({ kind: 'unregister', path }, options)
   }
 
-  /** Which host threads run the vCPUs. */
+  /** Which host threads run the vCPUs, by the vCPUs' numbers: for sched_setaffinity(2) and the like. */
   vcpuThreads(options?: RequestOptions): Answer<readonly VcpuThread[]> {
     return this.#requester.expect({ kind: 'vcpu-threads' }, options, threads)
   }
 
-  /** Holds a vCPU back. crosvm never answers: resolving means that it was sent. */
+  /**
+   * Holds a vCPU, by its number from 0, back for some microseconds, of 32 bits. crosvm never answers: resolving
+   * means that it was sent.
+   */
   throttle(vcpu: number, microseconds: number, options: RequestOptions = {}): Answer<void> {
     return this.#requester.tell({ kind: 'throttle', vcpu, microseconds }, options)
   }
 
-  /** The descriptor of the KVM virtual machine, which the caller closes. */
+  /**
+   * The descriptor of the KVM virtual machine, which the caller closes, and the hypervisor's name as crosvm says
+   * it: `Kvm`.
+   */
   vmDescriptor(options?: RequestOptions): Answer<{ readonly hypervisor: string; readonly fd: Fd }> {
     return this.#requester.expectWithFd({ kind: 'vm-descriptor' }, options, (reply, fd) =>
       reply.kind === 'vm-descriptor' ? { hypervisor: reply.hypervisor, fd } : undefined,
     )
   }
 
-  /** Maps `memory` read-write into the guest from `start` to before `end`; resolves with the region's id. */
+  /**
+   * Maps `memory`, from byte `offset` on, read-write into the guest from the guest-physical address `start` to
+   * before `end`, both multiples of 4096; resolves with the region's id. crosvm does not keep the range free:
+   * choose one where nothing is. `cacheCoherent`: default true. `memory` stays the caller's.
+   */
   registerMemory(
     memory: Fd,
     range: {

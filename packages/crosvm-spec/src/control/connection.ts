@@ -11,12 +11,15 @@ export interface Clock {
 
 /** A connected SEQPACKET socket. `UnixSocket` of @spectrum/unix-fd is one. */
 export interface PacketSocket {
-  /** Sends one packet, with descriptors that stay the caller's. */
+  /** Sends one packet, with descriptors that stay the caller's. Fails when `signal` aborts. */
   send(
     bytes: Uint8Array,
     options: { readonly fds?: readonly Fd[]; readonly signal: AbortSignal },
   ): ResultAsync<void, UnixFdError>
-  /** The next packet, or the end. What descriptors come with it belong to the caller. */
+  /**
+   * The next packet, or the end. What descriptors come with it belong to the caller. A packet that is longer than
+   * `maxBytes`, or brings more than `maxFds`, is an error. Fails when `signal` aborts.
+   */
   receive(options: {
     readonly maxBytes?: number
     readonly maxFds?: number
@@ -28,7 +31,7 @@ export interface PacketSocket {
 
 /** `UnixFd` of @spectrum/unix-fd is one. */
 export interface PacketSockets {
-  /** Connects to a socket by its path, at once. */
+  /** Connects to a SEQPACKET socket by its path, at once: unix(7). The socket is the caller's to close. */
   connect(path: string, type: 'seqpacket'): Result<PacketSocket, UnixFdError>
 }
 

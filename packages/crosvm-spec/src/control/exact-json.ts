@@ -12,7 +12,10 @@ export type ExactJson =
   | readonly ExactJson[]
   | ReadonlyMap<string, ExactJson>
 
-/** What is no JSON, or more of it than is allowed, with the place. */
+/**
+ * What is no JSON, or more of it than is allowed: `message` says what, `offset` where in the text, in UTF-16
+ * units.
+ */
 export interface JsonError {
   readonly message: string
   readonly offset: number
@@ -30,7 +33,10 @@ class Fault {
   }
 }
 
-/** One value and nothing after it. Refuses fractions, exponents, a key given twice and what is nested too deep. */
+/**
+ * One value and nothing after it. Refuses fractions, exponents, numbers of more than 21 characters, a key given
+ * twice and what is nested deeper than 16.
+ */
 export function parseExactJson(text: string): Result<ExactJson, JsonError> {
   const reader = new Reader(text)
   try {

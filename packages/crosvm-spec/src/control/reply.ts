@@ -2,19 +2,26 @@ import { err, ok, type Result } from 'neverthrow'
 import { visible } from '../visible.js'
 import { type ExactJson, parseExactJson } from './exact-json.js'
 
-/** Statistics that the guest's balloon driver reports: numbers of bytes or events; null where it does not. */
+/**
+ * Statistics that the guest's balloon driver reports: numbers of bytes or events; null where it does not. The
+ * names are crosvm's; source: VIRTIO_BALLOON_S_* of the virtio specification, and crosvm's own `shared_memory`
+ * and `unevictable_memory`.
+ */
 export type BalloonStats = Readonly<Record<(typeof STATS)[number], bigint | null>>
 
 /** How much of the guest's memory was last used how long ago. */
 export interface WorkingSetBucket {
+  /** Milliseconds since the last use, as the guest's driver counts them. */
   readonly age: bigint
+  /** Bytes of its page cache. */
   readonly fileBytes: bigint
+  /** Bytes of its programs' own memory. */
   readonly anonymousBytes: bigint
 }
 
 /** A device in a port of the machine's USB controller. */
 export interface AttachedUsbDevice {
-  /** Of the machine's controller: what `detachUsb` takes. */
+  /** Of the machine's controller, 1 to 255: what `detachUsb` takes. */
   readonly port: number
   /** As the device says it of itself; 16 bits, like `productId`. */
   readonly vendorId: number
@@ -23,6 +30,10 @@ export interface AttachedUsbDevice {
 
 /** What crosvm's swapping does, and how much memory is where. */
 export interface SwapStatus {
+  /**
+   * `Ready`: off. `Pending`: memory is staged. `Active`: it was swapped out. `Failed`: swapping out failed. The
+   * rest are on their way. Source: `SwapState` of crosvm's swap/src/lib.rs.
+   */
   readonly state:
     | 'Ready'
     | 'Failed'
@@ -31,8 +42,9 @@ export interface SwapStatus {
     | 'SwapOutInProgress'
     | 'Active'
     | 'SwapInInProgress'
-  /** Pages, by crosvm's own names. */
+  /** Pages, by crosvm's own names: `resident_pages`, `staging_pages`, `swap_pages` … */
   readonly metrics: Readonly<Record<string, bigint>>
+  /** The latest move of memory: how many pages, and how long it took. */
   readonly transition: { readonly pages: bigint; readonly milliseconds: bigint }
 }
 
@@ -40,6 +52,7 @@ export interface SwapStatus {
 export interface Display {
   /** Pixels of its window. */
   readonly windowed: readonly [width: number, height: number]
+  /** Whether the window is not shown. */
   readonly hidden: boolean
   /** Hertz. */
   readonly refreshRate: number
@@ -47,30 +60,45 @@ export interface Display {
   readonly dpi: readonly [number, number]
 }
 
-/** Every reply of crosvm's control socket. */
+/**
+ * Every reply of crosvm's control socket: `VmResponse` of its vm_control/src/lib.rs. Texts are escaped and have
+ * at most 1024 characters.
+ */
 export type ControlReply =
+  /** It was done. */
   | { readonly kind: 'ok' }
   /** A number of errno.h. */
   | { readonly kind: 'errno'; readonly errno: number }
+  /** A refusal in words. */
   | { readonly kind: 'error-text'; readonly text: string }
+  /** What `unregister-memory` wants. */
   | { readonly kind: 'memory-region'; readonly regionId: bigint }
+  /** `balloonBytes`: how large the balloon is, in bytes. */
   | { readonly kind: 'balloon-stats'; readonly stats: BalloonStats; readonly balloonBytes: bigint }
   | {
       readonly kind: 'working-set'
       readonly buckets: readonly WorkingSetBucket[]
       readonly balloonBytes: bigint
     }
+  /** The bus of a card that was plugged in, 0 to 255. */
   | { readonly kind: 'pci-bus'; readonly bus: number }
+  /** The port of a device that was plugged in or taken out. */
   | { readonly kind: 'usb-port'; readonly port: number }
+  /** Empty ports are left out. */
   | { readonly kind: 'usb-devices'; readonly devices: readonly AttachedUsbDevice[] }
   /** `NoAvailablePort`, `NoSuchDevice`, `NoSuchPort`, `FailedToOpenDevice`, `FailedToInitHostDevice` */
   | { readonly kind: 'usb-failure'; readonly reason: string }
+  /** The displays are as was asked for. */
   | { readonly kind: 'displays-updated' }
+  /** By their ids. */
   | { readonly kind: 'displays'; readonly displays: ReadonlyMap<number, Display> }
+  /** Too many displays, none of that id, or crosvm's own words. */
   | { readonly kind: 'gpu-failure'; readonly reason: string }
   | { readonly kind: 'battery-ok' }
+  /** By crosvm's own name for it. */
   | { readonly kind: 'battery-failure'; readonly reason: string }
   | { readonly kind: 'swap-status'; readonly status: SwapStatus }
+  /** In the order of the vCPUs. */
   | { readonly kind: 'vcpu-threads'; readonly threads: readonly VcpuThread[] }
   /** The descriptor is the first that came along. */
   | { readonly kind: 'vm-descriptor'; readonly hypervisor: string }
@@ -85,9 +113,10 @@ export interface VcpuThread {
   readonly tid: number
 }
 
-/** A reply that does not fit the request, or the error that crosvm answered. */
+/** A reply that is no reply of crosvm: what `decodeReply` does not understand. */
 export interface ReplyError {
   readonly kind: 'malformed-reply'
+  /** What is wrong with it, and where in its text. */
   readonly message: string
 }
 
@@ -102,8 +131,9 @@ class Unexpected {
 }
 
 /**
- * Reads one packet. Strict: an unknown variant, key, type or a number out of its range is `malformed-reply`,
- * because the wire has no version and a guess would be worse.
+ * Reads one packet, of at most 262 144 bytes, that came with so many descriptors. Strict: an unknown variant,
+ * key, type or a number out of its range is `malformed-reply`, because the wire has no version and a guess would
+ * be worse.
  */
 export function decodeReply(bytes: Uint8Array, descriptors: number): Result<ControlReply, ReplyError> {
   const malformed = (why: string): Result<ControlReply, ReplyError> =>

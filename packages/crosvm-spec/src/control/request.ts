@@ -4,10 +4,11 @@ import { type PlainJson, printExactJson } from './exact-json.js'
 export interface DisplaySettings {
   /** Pixels of its window. */
   readonly windowed: readonly [width: number, height: number]
+  /** The window is not shown at first. Default false. */
   readonly hidden?: boolean
-  /** Hertz. */
+  /** Hertz. Default 60. */
   readonly refreshRate?: number
-  /** Dots per inch, horizontally and vertically. */
+  /** Dots per inch, horizontally and vertically. Default [320, 320]. */
   readonly dpi?: readonly [number, number]
 }
 
@@ -24,31 +25,47 @@ export type BatteryHealth =
   | 'SafetyTimerExpire'
   | 'OverCurrent'
 
-/** What the guest is to read from its battery from now on. */
+/** What the guest is to read from its battery from now on. The words for status and health are crosvm's. */
 export type BatteryChange =
   | { readonly kind: 'status'; readonly status: BatteryStatus }
   | { readonly kind: 'health'; readonly health: BatteryHealth }
+  /** Whether there is a battery. */
   | { readonly kind: 'present'; readonly present: boolean }
-  /** Percent. */
+  /** Percent; crosvm takes more than 100 for 100. */
   | { readonly kind: 'capacity'; readonly percent: number }
+  /** Whether mains power is there. */
   | { readonly kind: 'ac-online'; readonly online: boolean }
-  /** Percent that the battery pretends to have. */
+  /**
+   * The guest is told at most this percentage, and that the battery discharges without mains, until
+   * `cancel-fake`.
+   */
   | { readonly kind: 'fake-capacity'; readonly percent: number }
+  /** Ends `fake-capacity`. */
   | { readonly kind: 'cancel-fake' }
 
-/** Events for which crosvm can write to a socket; the names are crosvm's. */
+/**
+ * Events for which crosvm can write to a socket; the names are crosvm's. A working set was reported, the balloon
+ * was resized, or it was deflated because the guest had too little memory.
+ */
 export type RegisteredEvent = 'VirtioBalloonWsReport' | 'VirtioBalloonResize' | 'VirtioBalloonOOMDeflation'
 
-/** Every request of crosvm's control socket. D is a descriptor that goes with it. */
+/**
+ * Every request of crosvm's control socket. D is a descriptor that goes with it. The methods of `CrosvmControl`
+ * say what each is for. Numbers have at most 32 bits, bigints 64, texts 4096 characters and lists 64 items.
+ */
 export type ControlRequest<D> =
   | { readonly kind: 'exit' }
   | { readonly kind: 'power-button' }
   | { readonly kind: 'sleep-button' }
   /** `clearEvent`: an eventfd; the event stays raised until the sender has signalled it. */
   | { readonly kind: 'gpe'; readonly gpe: number; readonly clearEvent?: D | undefined }
+  /** `requesterId`: bus << 8 | device << 3 | function. */
   | { readonly kind: 'pci-pme'; readonly requesterId: number }
+  /** `clearEvent`: as for `gpe`. */
   | { readonly kind: 'rtc'; readonly clearEvent: D }
+  /** The first two leave devices alone. */
   | { readonly kind: 'suspend-vcpus' | 'resume-vcpus' | 'suspend' | 'resume' }
+  /** `bytes` of the balloon, not of the guest. */
   | { readonly kind: 'adjust-balloon'; readonly bytes: bigint; readonly wait: boolean }
   | { readonly kind: 'balloon-stats' | 'balloon-working-set' }
   | {
@@ -57,16 +74,24 @@ export type ControlRequest<D> =
       readonly refreshThreshold: number
       readonly reportThreshold: number
     }
+  /** `index` counts all `block` devices from 0; `bytes` is the new size. */
   | { readonly kind: 'resize-disk'; readonly index: number; readonly bytes: bigint }
+  /** `path` is absolute, and nothing is there. */
   | { readonly kind: 'take-snapshot'; readonly path: string; readonly compressMemory: boolean }
+  /** `device`: of /dev/bus/usb/BUS/DEVICE, or of /dev/hidraw. */
   | { readonly kind: 'attach-usb' | 'attach-security-key'; readonly device: D }
+  /** `port` as of a `usb-port`, from 1. */
   | { readonly kind: 'detach-usb'; readonly port: number }
   | { readonly kind: 'list-usb' }
+  /** `path`: a directory of sysfs. `add` false takes it out. */
   | { readonly kind: 'plug-vfio'; readonly path: string; readonly add: boolean }
+  /** `name` of a tap. */
   | { readonly kind: 'add-tap'; readonly name: string }
+  /** `bus` as of a `pci-bus`. */
   | { readonly kind: 'remove-tap'; readonly bus: number }
   | { readonly kind: 'add-displays'; readonly displays: readonly DisplaySettings[] }
   | { readonly kind: 'list-displays' }
+  /** `ids` as of `displays`. */
   | { readonly kind: 'remove-displays'; readonly ids: readonly number[] }
   | { readonly kind: 'set-mouse-mode'; readonly display: number; readonly mode: 'touchscreen' }
   | { readonly kind: 'battery'; readonly change: BatteryChange }
@@ -79,6 +104,7 @@ export type ControlRequest<D> =
       readonly path: string
       readonly event: RegisteredEvent
     }
+  /** `path` of a listener's socket, for all its events. */
   | { readonly kind: 'unregister'; readonly path: string }
   | { readonly kind: 'vcpu-threads' }
   /** The only request that is never answered. */
@@ -87,12 +113,15 @@ export type ControlRequest<D> =
   | {
       readonly kind: 'register-memory'
       readonly memory: D
+      /** Bytes into `memory`. */
       readonly offset: bigint
+      /** The guest-physical address of the first byte. */
       readonly start: bigint
       /** The address after the last byte. */
       readonly end: bigint
       readonly cacheCoherent: boolean
     }
+  /** `regionId` as of a `memory-region`. */
   | { readonly kind: 'unregister-memory'; readonly regionId: bigint }
 
 export interface EncodedRequest<D> {
@@ -100,7 +129,10 @@ export interface EncodedRequest<D> {
   readonly descriptors: readonly D[]
 }
 
-/** A request as crosvm reads it: one packet of JSON, where a descriptor is its place among those sent along. */
+/**
+ * A request as crosvm reads it: `text` is one packet of JSON, where a descriptor is its place among
+ * `descriptors`, which are sent along and stay the caller's.
+ */
 export function encodeRequest<D>(request: ControlRequest<D>): EncodedRequest<D> {
   const descriptors: D[] = []
   const attach = (descriptor: D): number => descriptors.push(descriptor) - 1

@@ -10,7 +10,9 @@ import { type ControlFeature, pointless, unsendable } from './unsupported.js'
 
 /** What the client of a control socket needs of the world. */
 export interface ControlPowers {
+  /** Connects to the control socket. */
   readonly sockets: PacketSockets
+  /** Ends what takes too long. */
   readonly clock: Clock
 }
 
@@ -18,17 +20,21 @@ export interface ControlPowers {
 export interface ControlOptions {
   /** What the machine is: decides which requests make sense. */
   readonly spec: CrosvmSpec
-  /** Default: the spec's own socket. */
+  /** Absolute, below 108 bytes. Default: the spec's own `socket`. */
   readonly path?: string
-  /** What the binary was built with, as far as requests depend on it. */
+  /** What the binary was built with, as far as requests depend on it. Default: none of these. */
   readonly features?: readonly ControlFeature[]
-  /** For each request, the wait behind earlier ones included. Default 5000. */
+  /** Milliseconds for each request, the wait behind earlier ones included. Default 5000. */
   readonly timeoutMs?: number
 }
 
 /** For one request. */
 export interface RequestOptions {
+  /**
+   * Milliseconds, the wait behind earlier requests included; then it is `no-reply`. Default: the client's.
+   */
   readonly timeoutMs?: number
+  /** Ends the wait with `aborted`. What was sent by then may still be done. */
   readonly signal?: AbortSignal
 }
 

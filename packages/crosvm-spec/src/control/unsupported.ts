@@ -6,7 +6,9 @@ import type { ControlRequest } from './request.js'
 /** ACPIPM_GPE_MAX of devices/src/acpi.rs. */
 const LAST_GPE = 255
 
-/** Cargo features of the binary that decide whether a request does something. */
+/**
+ * Cargo features of the binary that decide whether a request does something, and that its help does not tell.
+ */
 export type ControlFeature = 'registered_events'
 
 /**

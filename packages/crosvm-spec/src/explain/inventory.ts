@@ -4,11 +4,11 @@ import type { CrosvmMachine } from '../machine.js'
 export interface Jail {
   /** Ids of the host do not exist in it. */
   readonly userNamespace: boolean
-  /** Its root directory. */
+  /** Its root directory, absolute: `pivotRoot`, or the shared directory of a file server. */
   readonly root: string
   /** Its system-call filter: crosvm's `jail/seccomp/ARCH/NAME.policy`. Absent without the sandbox. */
   readonly seccompPolicy: string | undefined
-  /** What it holds beyond an empty jail. */
+  /** What it holds beyond an empty jail, in words. */
   readonly keeps: readonly string[]
 }
 
@@ -16,14 +16,15 @@ export interface Jail {
 export interface DeviceReport {
   /** `block 0`, `console serial 1`, `rng` … */
   readonly device: string
-  /** The property that made it, or that takes it away. */
+  /** The property of {@link CrosvmMachine} that made it, or that takes it away. */
   readonly property: string
   /** `own`: a jailed process. `main`: crosvm's main process. `other`: a process that is not crosvm's. */
   readonly process: 'own' | 'main' | 'other'
+  /** How its own process is confined; undefined where it has none, or where it is not crosvm's. */
   readonly jail: Jail | undefined
-  /** Files and directories of the host that it opens. */
+  /** Files and directories of the host that it opens; absolute. */
   readonly paths: readonly string[]
-  /** Sockets that it connects to or listens on. */
+  /** Sockets that it connects to or listens on; absolute. */
   readonly sockets: readonly string[]
   /** Virtqueues that the guest writes descriptors into; 0 for other kinds of devices. */
   readonly queues: number

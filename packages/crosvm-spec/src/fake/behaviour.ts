@@ -1,6 +1,9 @@
 import type { CrosvmMachine } from '../machine.js'
 
-/** How a fake crosvm behaves. All of it is told through kernel parameters, which every driver can pass. */
+/**
+ * How a fake crosvm behaves. All of it is told through kernel parameters, which every driver can pass. MS are
+ * milliseconds, NAME is a request by crosvm's own name; parameters with a NAME may be given several times.
+ */
 export interface FakeBehaviour {
   /** `fake-crosvm.slow-start=MS`: the socket is there at once, answers come after this, as with the real one. */
   readonly slowStartMs: number
@@ -28,7 +31,10 @@ export interface FakeBehaviour {
 
 const PREFIX = 'fake-crosvm.'
 
-/** The answers of a crosvm that runs this machine, one request after the other. */
+/**
+ * What the kernel parameters of this machine tell a fake crosvm to do; nothing out of order where they tell
+ * nothing.
+ */
 export function fakeBehaviour(machine: CrosvmMachine): FakeBehaviour {
   const told = (machine.params ?? []).filter((param) => param.startsWith(PREFIX))
   const all = (key: string) =>

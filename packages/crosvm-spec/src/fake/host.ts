@@ -8,7 +8,10 @@ const KINDS: Readonly<Record<string, PathFacts['kind']>> = {
   device: 'device',
 }
 
-/** A host on which everything is as a machine takes it for granted. Take single answers out by overriding them. */
+/**
+ * A host on which everything is as a machine takes it for granted, and any directory is empty. Take single
+ * answers out by overriding them: `{ ...fakeHost(spec), hasCapability: async () => false }`.
+ */
 export function fakeHost(spec: CrosvmSpec): HostInspection {
   const wanted = prerequisites(spec).filter(
     (one): one is Extract<Prerequisite, { path: string }> => 'path' in one,

@@ -2,7 +2,9 @@ import type { Cursor } from './cursor.js'
 import { refuse, unsound } from './refusal.js'
 import type { Shape } from './shape.js'
 
-/** CPU numbers and inclusive ranges of them, in order: `[0, [2, 5]]` is 0, 2, 3, 4, 5. */
+/**
+ * CPU numbers from 0 to 4095 and inclusive ranges of them, in order: `[0, [2, 5]]` is 0, 2, 3, 4, 5. Not empty.
+ */
 export type CpuSet = readonly (number | readonly [first: number, last: number])[]
 
 /** More than any machine has; bounds what a range can expand to. */
@@ -81,7 +83,7 @@ function readBracketed(cursor: Cursor): number | readonly [number, number] {
   return readItem(text)
 }
 
-/** `0=1024,1=512`: a number for each vCPU, in the order of the vCPUs. */
+/** A value for each vCPU that is named, by its number from 0: `{ 0: 1024, 1: 512 }`. Not empty. */
 export type PerCpu<T> = Readonly<Record<number, T>>
 
 export interface PerCpuRule<T> {

@@ -10,8 +10,11 @@ export interface ReadContext {
 
 /** A place in the text of one option, and the tokens of crosvm's key-value grammar. */
 export class Cursor {
+  /** The whole text of the option's value. */
   readonly text: string
+  /** Where the text came from. */
   readonly context: ReadContext
+  /** Where the next character is, in UTF-16 units. */
   offset = 0
 
   constructor(text: string, context: ReadContext = {}) {

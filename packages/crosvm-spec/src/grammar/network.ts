@@ -1,6 +1,6 @@
 import { canonicalText } from './text.js'
 
-/** `02:11:22:33:44:55`, lower case. */
+/** `02:11:22:33:44:55`, lower case, each octet with two digits. */
 export type MacAddress = string
 /** `00:1f.3`: bus, device and function in lower-case hexadecimal; crosvm has one PCI domain. */
 export type PciAddress = string

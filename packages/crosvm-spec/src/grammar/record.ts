@@ -4,11 +4,15 @@ import type { Shape } from './shape.js'
 
 /** One key of a record: its name in crosvm, the names it also answers to, and whether it must be there. */
 export interface Field<T> {
+  /** As it is written: `block-size`. */
   readonly key: string
+  /** Other names that are read and never printed. */
   readonly aliases: readonly string[]
+  /** Whether a text without it is refused, unless `missing` stands for it. */
   readonly required: boolean
   /** What a missing key means, for a property that is never absent. */
   readonly missing?: T
+  /** How its value is written. */
   readonly shape: Shape<T>
 }
 
@@ -30,6 +34,7 @@ export function optional<T>(key: string, shape: Shape<T>, ...aliases: string[]):
 /** A field for every property of T, in the order in which crosvm declares them. */
 export type Fields<T> = { readonly [K in keyof T]-?: Field<Exclude<T[K], undefined>> }
 
+/** What a record allows beyond what its fields do. */
 export interface RecordRule<T> {
   /** Refuses, with a sentence, what each field allows alone but crosvm does not allow together. */
   readonly check?: (value: T) => string | undefined

@@ -68,8 +68,11 @@ export function choice<const T extends string>(
   }
 }
 
+/** How many items a list may have. */
 export interface ListRule {
+  /** Default 0. */
   readonly least?: number
+  /** Default 1024. */
   readonly most?: number
 }
 

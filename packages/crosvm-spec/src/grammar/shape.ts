@@ -23,7 +23,9 @@ export interface Shape<T> {
 
 /** Why an option does not parse, with the place. */
 export interface GrammarError {
+  /** `unrepresentable` of a value that was to be printed, `malformed` of a text that was read. */
   readonly kind: 'unrepresentable' | 'malformed'
+  /** What to change. */
   readonly message: string
   /** Where in the text, in UTF-16 units; only for `malformed`. */
   readonly offset: number | undefined

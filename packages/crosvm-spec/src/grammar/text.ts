@@ -7,15 +7,19 @@ import type { Shape } from './shape.js'
 /** Linux's MAX_ARG_STRLEN less the terminating zero: no argument can be longer. */
 export const LONGEST_ARGUMENT = 131_071
 
+/** What a text must be like. */
 export interface TextRule {
   /** Names the text in messages: `id`, `tap-name`. */
   readonly name: string
+  /** In UTF-8. Default: any length that an argument can have. */
   readonly maxBytes?: number
+  /** What the whole text matches, and how a message says that: `printable ASCII`. */
   readonly pattern?: { readonly test: RegExp; readonly says: string }
   /** crosvm's own parser does not look at this rule. */
   readonly onlyHere?: true
 }
 
+/** How crosvm deserialises a text, which decides how it may be quoted. */
 export type TextField =
   /** Any string. */
   | 'owned'

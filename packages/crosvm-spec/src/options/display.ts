@@ -230,6 +230,7 @@ interface Touch extends Source {
 export type InputDevice =
   | ({ readonly kind: 'evdev' | 'keyboard' | 'mouse' | 'rotary' | 'switches' } & Source)
   | ({ readonly kind: 'single-touch' | 'multi-touch' | 'trackpad' | 'multi-touch-trackpad' } & Touch)
+  /** A device that the file at `configPath` describes, with events from the socket at `path`. */
   | { readonly kind: 'custom'; readonly path: string; readonly configPath: string }
 
 const source = variant<Source>({ path: required('path', path('path')) })
@@ -333,8 +334,11 @@ export const hypervisor: Shape<Hypervisor> = tagged<Hypervisor>({
  * with KVM. `allowVgicIts`: an ITS for message-signalled interrupts, aarch64, default false.
  */
 export type IrqChip =
+  /** All of them by the host's kernel. */
   | { readonly kind: 'kernel'; readonly allowVgicIts?: boolean | undefined }
+  /** The local APICs by the kernel, the others by crosvm. */
   | { readonly kind: 'split' }
+  /** All of them by crosvm. */
   | { readonly kind: 'userspace' }
 
 /** How `--irqchip` is written. */

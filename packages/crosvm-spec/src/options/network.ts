@@ -9,13 +9,15 @@ import { path, text } from '../grammar/text.js'
 /** The tap device behind a network card. */
 export type NetBackend =
   /**
-   * A tap that crosvm creates: needs CAP_NET_ADMIN. `hostIp` is the host's own address on it, `netmask` likewise
-   * as four octets.
+   * An existing tap, by its name of at most 15 bytes: persistent and owned by the user, it needs no privilege.
    */
   | { readonly kind: 'tap-name'; readonly tapName: string; readonly mac?: MacAddress | undefined }
   /** An inherited descriptor of a tap, by its number in crosvm's process. */
   | { readonly kind: 'tap-fd'; readonly tapFd: number; readonly mac?: MacAddress | undefined }
-  /** A tap that crosvm creates: needs CAP_NET_ADMIN. */
+  /**
+   * A tap that crosvm creates: needs CAP_NET_ADMIN. `hostIp` is the host's own address on it, `netmask` likewise as
+   * four octets.
+   */
   | {
       readonly kind: 'host-ip'
       readonly hostIp: string
@@ -25,6 +27,7 @@ export type NetBackend =
 
 /** A virtio-net card: `--net`. */
 export interface NetDevice {
+  /** The tap that it moves packets to and from. */
   readonly backend: NetBackend
   /**
    * Pairs of receive and transmit queues, from 1: `vq-pairs`. Never more than vCPUs, which crosvm would quietly

@@ -48,7 +48,9 @@ export const cpus: Shape<Cpus> = record<Cpus>({
  * `hostTopology`.
  */
 export type CpuAffinity =
+  /** Every vCPU runs on any of these host CPUs. */
   | { readonly kind: 'all'; readonly cpus: CpuSet }
+  /** Each vCPU that is named runs on its own set. */
   | { readonly kind: 'each'; readonly cpus: PerCpu<CpuSet> }
 
 const each = perCpu<CpuSet>({ between: ':', print: printCpus, read: readCpus })
@@ -224,7 +226,9 @@ export const pflash: Shape<Pflash> = record<Pflash>(
  * `string` itself, or those of the file at `path`, an absolute path.
  */
 export type FwCfgFile =
+  /** Contents that are given here. */
   | { readonly name: string; readonly string: string; readonly path?: undefined }
+  /** Contents of a file of the host. */
   | { readonly name: string; readonly path: string; readonly string?: undefined }
 
 interface FlatFwCfg {

@@ -17,6 +17,7 @@ import { type OwnerMapping, ownerParts } from './owner.js'
 
 /** A host directory over virtio-fs: `--shared-dir …:type=fs`. There is no read-only mode. */
 export interface FsShare extends OwnerMapping {
+  /** virtio-fs: the guest mounts it with `-t virtiofs TAG`. */
   readonly type: 'fs'
   /** An absolute path of a directory, without `:`, which nothing can escape: use a symbolic link. */
   readonly path: string
@@ -93,6 +94,7 @@ export interface UgidRule {
 
 /** A host directory over 9P: `--shared-dir …:type=p9`. There is no read-only mode. */
 export interface P9Share extends OwnerMapping {
+  /** 9P over virtio: the guest mounts it with `-t 9p -o trans=virtio TAG`. */
   readonly type: 'p9'
   /** An absolute path of a directory, without `:`. */
   readonly path: string

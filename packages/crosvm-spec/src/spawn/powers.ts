@@ -4,9 +4,13 @@ import type { CrosvmProbe } from '../probe.js'
 
 /** What {@link spawnCrosvm} takes of the host. */
 export interface SpawnPowers {
+  /** Starts crosvm. */
   readonly processes: CrosvmProcesses
+  /** Connects to its control socket. */
   readonly sockets: PacketSockets
+  /** Ends what takes too long. */
   readonly clock: Clock
+  /** Looks whether the machine's prerequisites are met. */
   readonly host: HostInspection
   /** Absent: the binary is not asked for its options, and complains itself. */
   readonly probe?: CrosvmProbe | undefined
@@ -14,7 +18,10 @@ export interface SpawnPowers {
 
 /** Starts processes: each leads a process group of its own, has no terminal and dies with this program. */
 export interface CrosvmProcesses {
-  /** Rejects when the program could not be executed. */
+  /**
+   * Resolves once the program was executed; the process is then the caller's to end. Rejects when it could not
+   * be.
+   */
   spawn(request: ProcessRequest): Promise<CrosvmProcess>
 }
 
@@ -22,6 +29,7 @@ export interface CrosvmProcesses {
 export interface ProcessRequest {
   /** Absolute. */
   readonly file: string
+  /** Without the program's own name. */
   readonly argv: readonly string[]
   /** By its number in the child: the number here, borrowed until `spawn` has resolved. Nothing else is inherited. */
   readonly descriptors: ReadonlyMap<number, number>
@@ -29,9 +37,11 @@ export interface ProcessRequest {
 
 /** A crosvm that runs, as a process. Whoever spawned it owns it, and ends its group. */
 export interface CrosvmProcess {
+  /** Of the leader of the group, and so the group's number. */
   readonly pid: number
+  /** Standard error of crosvm and of its devices, to be read once. Ends with the last of them. */
   readonly stderr: AsyncIterable<Uint8Array>
-  /** Never rejects. */
+  /** How the leader ended; its devices may still run. Never rejects. */
   readonly end: Promise<ProcessEnd>
   /** SIGKILL to the whole group: jailed devices belong to it. Nothing when the group is gone. */
   killGroup(): void
@@ -41,8 +51,11 @@ export interface CrosvmProcess {
 
 /** What is at a path, links followed. */
 export interface PathFacts {
+  /** Of what it is; `other` is a FIFO, for instance. */
   readonly kind: 'file' | 'directory' | 'socket' | 'device' | 'other'
+  /** Whether this program may read it: access(2). */
   readonly readable: boolean
+  /** Whether this program may write it. */
   readonly writable: boolean
 }
 
@@ -50,7 +63,10 @@ export interface PathFacts {
 export interface HostInspection {
   /** What lies at a path, links followed; undefined when nothing does. */
   inspect(path: string): Promise<PathFacts | undefined>
-  /** Everything below a directory, links not followed. Ends early where it cannot go on. */
+  /**
+   * Everything below a directory, itself not, with absolute paths, links not followed. Ends early where it cannot
+   * go on.
+   */
   tree(path: string): AsyncIterable<{ readonly path: string; readonly kind: PathFacts['kind'] | 'link' }>
   /** Whether what this program spawns would have that capability. */
   hasCapability(name: 'CAP_SYS_ADMIN' | 'CAP_NET_ADMIN'): Promise<boolean>

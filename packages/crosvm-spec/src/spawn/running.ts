@@ -6,12 +6,13 @@ import type { CrosvmProcess } from './powers.js'
 
 /** How a crosvm ended. */
 export interface CrosvmEnd {
+  /** What its end means. */
   readonly exit: CrosvmExit
   /** As the kernel told it, of which `exit` is the meaning. */
   readonly status: ProcessEnd
   /** The process of a device whose death ended the machine, where that was the cause. */
   readonly deadChild: DeadChild | undefined
-  /** The end of its log. */
+  /** The end of its log, 50 lines at most. */
   readonly lastLines: readonly LogLine[]
 }
 
@@ -25,8 +26,12 @@ const STOP_MS = 10_000
 
 /** A crosvm that runs, and everything it started. */
 export class RunningCrosvm implements AsyncDisposable {
+  /** Of its main process. */
   readonly pid: number
-  /** Absent where the machine has no control socket. */
+  /**
+   * The client of its control socket, closed at the machine's end. Absent where the machine has none, or an
+   * inherited one.
+   */
   readonly control: CrosvmControl | undefined
   /** Resolves once, when no process of the machine is left and its log is read. Never rejects. */
   readonly ended: Promise<CrosvmEnd>
@@ -50,27 +55,27 @@ export class RunningCrosvm implements AsyncDisposable {
     this.ended = this.#awaitEnd(this.#follow(onLog), cleanUp)
   }
 
-  /** The lines that crosvm wrote last. */
+  /** The lines that crosvm wrote last, 50 at most. */
   get lastLines(): readonly LogLine[] {
     return [...this.#lastLines]
   }
 
   /**
    * Asks crosvm to end, which it does without telling the guest, and waits until everything has. What does not
-   * end in `timeoutMs` (default 10 s) is killed, and so is a machine without a control socket. Resolves with how it
-   * ended in any case.
+   * end in `timeoutMs` (milliseconds, default 10 000) is killed, and so is a machine without a control socket.
+   * Resolves with how it ended in any case, also a second time. Never rejects.
    */
   stop(options: { readonly timeoutMs?: number } = {}): Promise<CrosvmEnd> {
     return this.#stop(options.timeoutMs ?? STOP_MS)
   }
 
-  /** SIGKILL to crosvm and its devices. Resolves when they are gone. */
+  /** SIGKILL to crosvm and its devices. Resolves when they are gone, with how it ended. Never rejects. */
   kill(): Promise<CrosvmEnd> {
     this.#process.killGroup()
     return this.ended
   }
 
-  /** Stops the machine, kills what does not stop, and waits until nothing of it is left. */
+  /** As `kill`: the guest is not told, and nothing is waited for but the end. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill()
   }

@@ -14,20 +14,23 @@ import { RunningCrosvm } from './running.js'
 
 /** How a machine is started. */
 export interface SpawnOptions {
-  /** Absolute path of the binary. */
+  /** Absolute path of the crosvm. */
   readonly binary: string
   /**
    * What the machine names as `/proc/self/fd/N` or as `tapFd`, by that number. They stay the caller's, who may
    * close them once this has resolved.
    */
   readonly descriptors?: ReadonlyMap<number, Pick<Fd, 'number'>> | undefined
-  /** Each line of standard error. */
+  /**
+   * Each line of standard error, as it comes. What it throws does not stop the log: it becomes an uncaught
+   * exception.
+   */
   readonly onLog?: ((line: LogLine) => void) | undefined
-  /** What the binary was built with, as far as control requests depend on it. */
+  /** What the binary was built with, as far as control requests depend on it. Default: none of these. */
   readonly features?: readonly ControlFeature[] | undefined
-  /** For the whole start, up to the first answer of crosvm's main loop. Default 30 000. */
+  /** Milliseconds for the whole start, up to the first answer of crosvm's main loop. Default 30 000. */
   readonly timeoutMs?: number | undefined
-  /** Ends the start. A machine that runs is not affected. */
+  /** Ends the start, with `aborted`. A machine that runs is not affected. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -38,10 +41,12 @@ const HIGHEST_DESCRIPTOR = 1023
 /**
  * Starts crosvm for a machine: in a process group of its own, without a terminal or an environment, with nothing
  * inherited but the descriptors that the machine names, and so that it dies with this program. The options of the
- * binary and the prerequisites on the host are looked at first. Resolves once the main loop answers on the control
- * socket, or, for a machine without one, once the program runs.
+ * binary and the prerequisites on the host are looked at first. Resolves once the main loop answers on the
+ * control socket, or, for a machine without one, once the program runs.
  *
- * The running machine is the caller's to end: `stop()`, `kill()` or `await using`.
+ * Errors, in the order in which they are met: `wrong-descriptors`, `probe-failed`, `absent-options`,
+ * `prerequisites`, `not-executed`, then `ended`, `not-ready`; `aborted` between any of them. The running machine is the
+ * caller's to end: `stop()`, `kill()` or `await using`.
  */
 export function spawnCrosvm(
   spec: CrosvmSpec,

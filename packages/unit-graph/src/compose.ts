@@ -16,6 +16,7 @@ export type UnitMap = Readonly<Record<string, UnitDefinition>>
  */
 export interface Graph<Units extends UnitMap = UnitMap> {
   readonly kind: 'graph'
+  /** By the keys that were given to `compose`, in their order. */
   readonly units: Units
   /** One for each need of each unit, in the order of the units' keys and of their needs. */
   readonly wires: readonly Wire[]

@@ -3,8 +3,18 @@ import type { AnyService, Offer, Provider } from './service/service.js'
 
 /** Where a call ends: at what a unit provides, or at a function of the host program. */
 export type Source =
-  | { readonly kind: 'unit'; readonly unit: string; readonly provision: string }
-  | { readonly kind: 'host'; readonly name: string }
+  | {
+      readonly kind: 'unit'
+      /** Name of the providing unit. */
+      readonly unit: string
+      /** Key in that unit's `provides`. */
+      readonly provision: string
+    }
+  | {
+      readonly kind: 'host'
+      /** What the host program calls its function: a key of `openHost({ services })`. */
+      readonly name: string
+    }
 
 /**
  * The authority to call one service of one provider, perhaps weakened. A value: hand it on, or hand on a weaker
@@ -12,8 +22,11 @@ export type Source =
  */
 export class Grant<S extends AnyService = AnyService> {
   readonly kind = 'grant'
+  /** What may be called. */
   readonly service: S
+  /** Whose it is. */
   readonly from: Source
+  /** In the order in which they were put on; frozen. */
   readonly attenuators: readonly Attenuator[]
   /**
    * `weak`: the consumer lives without it. A weak edge is ignored for the order of starting and for cycles,
@@ -53,10 +66,13 @@ export type Absent = typeof absent
 /** What a unit provides. Wiring it gives the whole of it; `with` makes a weaker grant. */
 export class Provision<S extends AnyService = AnyService> {
   readonly kind = 'provision'
+  /** What is provided. */
   readonly service: S
   /** The name of the unit that provides it. */
   readonly unit: string
+  /** Key in the unit's `provides`. */
   readonly name: string
+  /** What carries a call out in the unit. */
   readonly by: Provider
 
   constructor(unit: string, name: string, offer: Offer<S>) {

@@ -9,6 +9,7 @@ export type Offers = Readonly<Record<string, Offer>>
 
 /** What happens when a unit's command or its machine ends without being stopped. */
 export interface RestartPolicy {
+  /** `on-failure`: not when its command ended well. */
   readonly when: 'never' | 'on-failure' | 'always'
   /** Restarts in a row; after them the unit stays down. Default 5. */
   readonly most?: number | undefined
@@ -37,6 +38,7 @@ export interface VolumeDefinition {
   readonly path: string
   /** Bytes, a multiple of 1 MiB from 16 MiB on. Taken on the host as they are written. A volume grows to it and never shrinks. */
   readonly sizeBytes: number
+  /** Whether the unit may only read it; false by default. */
   readonly readOnly?: boolean | undefined
 }
 
@@ -46,9 +48,11 @@ export interface UnitOptions<N extends Needs = Needs, O extends Offers = Offers>
   readonly store: ClosureReference
   /** Bytes of guest memory; a multiple of 1 MiB. The host's default when absent. */
   readonly memoryBytes?: number | undefined
+  /** Virtual processors, 1 to 255; 1 when absent. */
   readonly vcpuCount?: number | undefined
   /** Devices that may be added while the unit runs; each injection takes one for its image and one per new blob. */
   readonly hotplugSlots?: number | undefined
+  /** What its machine may take of the host; nothing is limited when absent. */
   readonly limits?: ResourceLimits | undefined
   /** Its own disks, by name (`[a-z][a-z0-9-]{0,14}`); at most 16. */
   readonly volumes?: Readonly<Record<string, VolumeDefinition>> | undefined
@@ -60,6 +64,7 @@ export interface UnitOptions<N extends Needs = Needs, O extends Offers = Offers>
   readonly command?: readonly string[] | undefined
   /** `lazy`: started by the first call. Default `eager`. */
   readonly start?: 'eager' | 'lazy' | undefined
+  /** What happens when it ends by itself; it stays down when absent. */
   readonly restart?: RestartPolicy | undefined
   /** Names of units with whose end this one ends, too. */
   readonly diesWith?: readonly string[] | undefined
@@ -67,7 +72,9 @@ export interface UnitOptions<N extends Needs = Needs, O extends Offers = Offers>
 
 /** A service that a unit calls by a name of its own. */
 export interface NeedDefinition<S extends AnyService = AnyService> {
+  /** What it calls. */
   readonly service: S
+  /** `optional`: it may be wired to `absent`. */
   readonly availability: 'required' | 'optional'
 }
 
@@ -91,17 +98,29 @@ export interface UnitDefinition<
   readonly kind: 'unit'
   /** `[a-z][a-z0-9-]{0,31}`; checked by `compose`. */
   readonly name: Name
+  /** The only store paths that the unit will see. */
   readonly store: ClosureReference
+  /** Bytes of guest memory; a multiple of 1 MiB. */
   readonly memoryBytes?: number
+  /** Virtual processors, 1 to 255; 1 when absent. */
   readonly vcpuCount?: number
+  /** Devices that may be added while the unit runs. */
   readonly hotplugSlots?: number
+  /** What its machine may take of the host. */
   readonly limits?: ResourceLimits
+  /** Its own disks, by name. */
   readonly volumes?: Readonly<Record<string, VolumeDefinition>>
+  /** Services it calls, by its own names for them. */
   readonly needs: N
+  /** Services it provides, by its own names for them. */
   readonly provides: P
+  /** The program that it runs: an absolute path in the unit, and its arguments. */
   readonly command?: readonly string[]
+  /** `lazy`: started by the first call; `eager` when absent. */
   readonly start?: 'eager' | 'lazy'
+  /** What happens when it ends by itself; it stays down when absent. */
   readonly restart?: RestartPolicy
+  /** Names of units with whose end this one ends, too. */
   readonly diesWith?: readonly string[]
 }
 

@@ -7,6 +7,8 @@ export type WireEnd = Grant | Absent
 export interface Wire {
   /** Key of the consuming unit. */
   readonly unit: string
+  /** Key of the need in its definition. */
   readonly need: string
+  /** What it is bound to. */
   readonly to: WireEnd
 }

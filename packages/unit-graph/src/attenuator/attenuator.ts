@@ -10,13 +10,23 @@ export type RatePeriod = 'second' | 'minute' | 'hour' | 'day'
  */
 export type Attenuator =
   /** A person decides. `remember` keeps the answer for calls with the same argument while the host runs. */
-  | { readonly kind: 'ask'; readonly remember: boolean }
+  | {
+      readonly kind: 'ask'
+      /** Keep the answer for calls with the same argument while the host runs; false unless asked for. */
+      readonly remember: boolean
+    }
   /** One call, for the life of the consuming unit. */
   | { readonly kind: 'once' }
   /** Only calls whose argument the predicate holds for. */
   | { readonly kind: 'only'; readonly that: Predicate }
   /** At most `count` calls within any `per`, counted over a sliding window. */
-  | { readonly kind: 'rate'; readonly count: number; readonly per: RatePeriod }
+  | {
+      readonly kind: 'rate'
+      /** A whole number of calls. */
+      readonly count: number
+      /** The length of the sliding window. */
+      readonly per: RatePeriod
+    }
   /** No call from this moment on: milliseconds since 1970-01-01T00:00Z. */
   | { readonly kind: 'until'; readonly time: number }
   /** Every decision is written down, under this label. */
@@ -24,7 +34,11 @@ export type Attenuator =
   /** The consumer sends nothing but its argument: the request stream is closed from the start. */
   | { readonly kind: 'read-only' }
   /** May be taken back while the host runs, by this name. */
-  | { readonly kind: 'revocable'; readonly name: string }
+  | {
+      readonly kind: 'revocable'
+      /** What `revokeGrant` of a host takes; several edges may bear one name. */
+      readonly name: string
+    }
 
 /** A person allows each call; with `remember`, the answer holds for the same argument while the host runs. */
 export const ask = (options: { readonly remember?: boolean } = {}): Attenuator =>

@@ -11,14 +11,48 @@ export const PREDICATE_LIMITS = {
 
 /** A question about an argument, as data, so that a graph in a file can ask it and everybody can read it. */
 export type Predicate =
-  | { readonly is: 'equal'; readonly to: string | number }
-  | { readonly is: 'one-of'; readonly of: readonly (string | number)[] }
-  | { readonly is: 'starting-with'; readonly text: string }
-  | { readonly is: 'at-most'; readonly number: number }
-  | { readonly is: 'field'; readonly name: string; readonly that: Predicate }
-  | { readonly is: 'every'; readonly of: readonly Predicate[] }
-  | { readonly is: 'any'; readonly of: readonly Predicate[] }
-  | { readonly is: 'not'; readonly that: Predicate }
+  | {
+      readonly is: 'equal'
+      /** The only value that fits. */
+      readonly to: string | number
+    }
+  | {
+      readonly is: 'one-of'
+      /** The values that fit. */
+      readonly of: readonly (string | number)[]
+    }
+  | {
+      readonly is: 'starting-with'
+      /** What the text begins with. */
+      readonly text: string
+    }
+  | {
+      readonly is: 'at-most'
+      /** The largest number that fits. */
+      readonly number: number
+    }
+  | {
+      readonly is: 'field'
+      /** A field of the record. */
+      readonly name: string
+      /** What that field has to be. */
+      readonly that: Predicate
+    }
+  | {
+      readonly is: 'every'
+      /** All of them have to hold. */
+      readonly of: readonly Predicate[]
+    }
+  | {
+      readonly is: 'any'
+      /** One of them has to hold. */
+      readonly of: readonly Predicate[]
+    }
+  | {
+      readonly is: 'not'
+      /** What must not hold. */
+      readonly that: Predicate
+    }
 
 /** The value is this one. */
 export const equal = (to: string | number): Predicate => Object.freeze({ is: 'equal', to })

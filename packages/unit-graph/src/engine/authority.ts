@@ -7,7 +7,9 @@ import { type EdgeHistory, type Judgement, judge, type Reason } from './judge.js
 export interface Call {
   /** Key of the calling unit: known from the channel on which the call arrived, never from what it says. */
   readonly unit: string
+  /** Key of the need in the calling unit's definition. */
   readonly need: string
+  /** As it came from the caller; it is conformed to the service's schema before it is judged. */
   readonly argument?: unknown
   /** Milliseconds since 1970. */
   readonly now: number
@@ -17,29 +19,40 @@ export interface Call {
 export type Decision =
   | {
       readonly kind: 'allowed'
+      /** The way on which the call goes. */
       readonly edge: Edge
       /** The argument that was decided on. Pass on this value, not the caller's. */
       readonly argument: unknown
       /** What the caller may send; absent: nothing. */
       readonly request: StreamSchema | undefined
+      /** Labels of `audit` on the edge, in their order. */
       readonly audit: readonly string[]
+      /** What each attenuator said, in their order. */
       readonly reasons: readonly Reason[]
     }
   | {
       /** Ask a person, then decide again with the answer: by then, other things may have changed, too. */
       readonly kind: 'ask'
+      /** The way on which the call would go. */
       readonly edge: Edge
+      /** The conformed argument, for the question. */
       readonly argument: unknown
+      /** Labels of `audit` on the edge, in their order. */
       readonly audit: readonly string[]
+      /** What each attenuator said, in their order. */
       readonly reasons: readonly Reason[]
     }
   | {
       readonly kind: 'refused'
       /** For the host's log. To the caller all of them look like a name with nothing behind it. */
       readonly reason: 'no-edge' | 'invalid-argument' | 'attenuated'
+      /** Why, in words. */
       readonly message: string
+      /** Undefined where the need is wired to nothing. */
       readonly edge: Edge | undefined
+      /** Labels of `audit` on the edge, in their order. */
       readonly audit: readonly string[]
+      /** What the attenuators said, up to the first that refused. */
       readonly reasons: readonly Reason[]
     }
 
@@ -54,6 +67,7 @@ interface Ledger {
 
 /** Decides calls on the edges of one graph and keeps what its attenuators count. Holds nothing to close. */
 export class Authority {
+  /** The graph whose calls it decides. */
   readonly graph: Graph
   readonly #edges: ReadonlyMap<string, Edge>
   readonly #ledgers = new Map<Edge, Ledger>()

@@ -6,13 +6,27 @@ import type { AnyService } from '../service/service.js'
 export interface Edge {
   /** Key of the consuming unit. */
   readonly unit: string
+  /** Key of the need in the consuming unit's definition. */
   readonly need: string
+  /** What is called; the need and the provision are both of it. */
   readonly service: AnyService
   /** Key of the providing unit and its name for what it provides, or the host program's name for its function. */
   readonly to:
-    | { readonly kind: 'unit'; readonly unit: string; readonly provision: string }
-    | { readonly kind: 'host'; readonly name: string }
+    | {
+        readonly kind: 'unit'
+        /** Key of the providing unit. */
+        readonly unit: string
+        /** Key in that unit's `provides`. */
+        readonly provision: string
+      }
+    | {
+        readonly kind: 'host'
+        /** The name that was given to `fromHost`. */
+        readonly name: string
+      }
+  /** In the order in which they were put on; all of them must pass. */
   readonly attenuators: readonly Attenuator[]
+  /** `weak`: neither unit waits for the other; see `Grant`. */
   readonly strength: 'strong' | 'weak'
 }
 

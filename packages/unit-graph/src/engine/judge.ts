@@ -24,8 +24,11 @@ export interface Circumstances {
 
 /** What one attenuator said, and in which words. */
 export interface Reason {
+  /** Which one it was. */
   readonly attenuator: Attenuator
+  /** `depends`: on the argument, which is not known. */
   readonly says: 'passes' | 'refuses' | 'asks' | 'depends'
+  /** In words, for a log or a person. */
   readonly because: string
 }
 
@@ -34,6 +37,7 @@ export type Outcome = 'allowed' | 'asks' | 'depends' | 'refused'
 
 /** What the attenuators of an edge say, and why. */
 export interface Judgement {
+  /** What all of them come to. */
   readonly outcome: Outcome
   /** One for each attenuator in its order, up to the first that refuses. */
   readonly reasons: readonly Reason[]

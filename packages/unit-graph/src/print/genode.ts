@@ -5,9 +5,11 @@ import type { UnitDefinition } from '../unit.js'
 
 /** A node of a Genode configuration, from which both of its notations are printed. */
 export interface GenodeNode {
+  /** The name of the element: `config`, `start` … */
   readonly type: string
   /** In order; the first one, if it is `name`, stands beside the type in HID. */
   readonly attributes: readonly (readonly [name: string, value: string])[]
+  /** Nodes inside of it, in order. */
   readonly children: readonly GenodeNode[]
 }
 

@@ -3,11 +3,23 @@ import { type Edge, edgesOf } from '../engine/edge.js'
 
 /** `grants`: whether the change gives more authority, takes some away, or cannot be ordered. */
 export type Change =
-  | { readonly kind: 'unit-added'; readonly unit: string; readonly grants: 'more' }
-  | { readonly kind: 'unit-removed'; readonly unit: string; readonly grants: 'less' }
+  | {
+      readonly kind: 'unit-added'
+      /** Key of the unit. */
+      readonly unit: string
+      readonly grants: 'more'
+    }
+  | {
+      readonly kind: 'unit-removed'
+      /** Key of the unit. */
+      readonly unit: string
+      readonly grants: 'less'
+    }
   | {
       readonly kind: 'unit-changed'
+      /** Key of the unit. */
       readonly unit: string
+      /** Key of the definition that differs: `memoryBytes`, `store` … */
       readonly field: string
       readonly grants: 'more' | 'less' | 'other'
     }
@@ -15,7 +27,9 @@ export type Change =
   | { readonly kind: 'edge-removed'; readonly edge: Edge; readonly grants: 'less' }
   | {
       readonly kind: 'edge-changed'
+      /** As the first graph has it. */
       readonly before: Edge
+      /** As the second graph has it. */
       readonly after: Edge
       readonly grants: 'more' | 'less' | 'other'
     }

@@ -5,7 +5,9 @@ import { type EdgeView, viewOf } from './view.js'
 
 /** How one unit can reach another. */
 export interface Explanation {
+  /** Key of a unit. */
   readonly from: string
+  /** Key of a unit, or `host:NAME`. */
   readonly to: string
   /** The edges that lead straight from one to the other. */
   readonly direct: readonly EdgeView[]
@@ -36,9 +38,11 @@ export function whoCan(authority: Authority, service: AnyService | string, now: 
 
 /** All that a unit may do. */
 export interface UnitAuthority {
+  /** Key of the unit. */
   readonly unit: string
   /** Store paths that it was granted, without what they reference. */
   readonly store: readonly string[]
+  /** Its edges, each with its conditions. */
   readonly calls: readonly EdgeView[]
   /** Needs that are wired to nothing on purpose. */
   readonly absent: readonly string[]

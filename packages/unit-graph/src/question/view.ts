@@ -5,14 +5,19 @@ import type { Outcome } from '../engine/judge.js'
 
 /** One edge, as an answer shows it. */
 export interface EdgeView {
+  /** Key of the calling unit. */
   readonly consumer: string
+  /** Key of the need in its definition. */
   readonly need: string
+  /** Name of the service. */
   readonly service: string
   /** Key of a unit, or `host:NAME`. */
   readonly provider: string
   /** The provider's own name for it; absent for a function of the host program. */
   readonly provision?: string
+  /** One for each attenuator in words, in their order. */
   readonly conditions: readonly string[]
+  /** `weak`: neither unit waits for the other. */
   readonly strength: 'strong' | 'weak'
   /** What the enforcing engine says now; `depends`: on the argument. */
   readonly outcome: Outcome

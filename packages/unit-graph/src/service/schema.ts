@@ -4,10 +4,28 @@
  */
 export type ArgumentSchema =
   | { readonly kind: 'none' }
-  | { readonly kind: 'text'; readonly maxBytes: number }
-  | { readonly kind: 'integer'; readonly min: number; readonly max: number }
-  | { readonly kind: 'choice'; readonly of: readonly string[] }
-  | { readonly kind: 'record'; readonly fields: Readonly<Record<string, ArgumentSchema>> }
+  | {
+      readonly kind: 'text'
+      /** Most bytes of the text in UTF-8. */
+      readonly maxBytes: number
+    }
+  | {
+      readonly kind: 'integer'
+      /** The least that fits. */
+      readonly min: number
+      /** The most that fits. */
+      readonly max: number
+    }
+  | {
+      readonly kind: 'choice'
+      /** The texts that fit. */
+      readonly of: readonly string[]
+    }
+  | {
+      readonly kind: 'record'
+      /** By name; every one must be there, and no other. */
+      readonly fields: Readonly<Record<string, ArgumentSchema>>
+    }
 
 /** A stream of bytes between consumer and provider. Without `max` it ends when its sender ends it. */
 export interface StreamSchema {

@@ -4,20 +4,31 @@ import { none } from './schema.js'
 /** How a unit provides a service. The program always runs in the provider's own unit. */
 export type Provider =
   /** Started for each call: standard input is the request, standard output the response. No shell. */
-  | { readonly kind: 'command'; readonly argv: readonly string[] }
+  | {
+      readonly kind: 'command'
+      /** An absolute path in the unit, and its arguments. */
+      readonly argv: readonly string[]
+    }
   /** A Unix stream socket on which a program of the unit listens already. */
-  | { readonly kind: 'socket'; readonly path: string }
+  | {
+      readonly kind: 'socket'
+      /** Absolute path in the unit. */
+      readonly path: string
+    }
 
 /** What a unit offers, before it knows which unit it is of. */
 export interface Offer<S extends AnyService = AnyService> {
   readonly kind: 'offer'
+  /** What is provided. */
   readonly service: S
+  /** What carries a call out in the unit. */
   readonly by: Provider
 }
 
 /** A need that may stay unfulfilled, if the wiring says so by `absent`. */
 export interface OptionalNeed<S extends AnyService = AnyService> {
   readonly kind: 'optional'
+  /** What the unit calls, where it is wired to anything. */
   readonly service: S
 }
 
@@ -28,7 +39,9 @@ export type AnyService = Service<any, any>
 /** What units talk about: a name, the shape of the argument, and which way bytes flow. */
 export class Service<const Name extends string, const Argument extends ArgumentSchema> {
   readonly kind = 'service'
+  /** Global to a graph: `org.example.sign`. */
   readonly name: Name
+  /** What a call carries; `none` where nothing. */
   readonly argument: Argument
   /** From consumer to provider; absent: closed from the start. */
   readonly request?: StreamSchema
@@ -66,8 +79,11 @@ export class Service<const Name extends string, const Argument extends ArgumentS
 
 /** What a service takes and gives. */
 export interface ServiceOptions<Argument extends ArgumentSchema> {
+  /** What a call carries; nothing by default. */
   readonly argument?: Argument | undefined
+  /** From consumer to provider; closed from the start by default. */
   readonly request?: StreamSchema | undefined
+  /** From provider to consumer; closed from the start by default. */
   readonly response?: StreamSchema | undefined
 }
 

@@ -15,13 +15,17 @@ export interface StorePathInfo {
 
 /** Store paths together with everything they reference: nothing is missing, nothing is double, sorted by path. */
 export interface Closure {
+  /** The store paths that were asked for, sorted. */
   readonly roots: readonly string[]
+  /** The roots and everything they reference, sorted by path. */
   readonly paths: readonly StorePathInfo[]
 }
 
 /** Options of everything that waits. */
 export interface StoreOptions {
+  /** Aborting it ends the operation, as `aborted`. */
   readonly signal?: AbortSignal | undefined
+  /** Milliseconds, after which it ends as `timed-out`; every operation has a default. */
   readonly deadlineMs?: number | undefined
 }
 

@@ -6,14 +6,26 @@ import type { MalformedError } from './nix/malformed.js'
  */
 export type StoreError =
   /** Not `/nix/store/HASH-NAME` with 32 characters of Nix's base-32 and a name that Nix allows. */
-  | { readonly kind: 'not-a-store-path'; readonly message: string; readonly path: string }
+  | {
+      readonly kind: 'not-a-store-path'
+      readonly message: string
+      /** What was given as one. */
+      readonly path: string
+    }
   /** The path is not valid in this store. */
-  | { readonly kind: 'missing-path'; readonly message: string; readonly path: string }
+  | {
+      readonly kind: 'missing-path'
+      readonly message: string
+      /** The store path. */
+      readonly path: string
+    }
   /** A path of the closure is registered but its data is gone, or a reference is not registered. */
   | {
       readonly kind: 'missing-reference'
       readonly message: string
+      /** The store path that is not there. */
       readonly path: string
+      /** The store path that references it; absent for a root. */
       readonly referrer?: string
     }
   /**
@@ -23,6 +35,7 @@ export type StoreError =
   | {
       readonly kind: 'hash-mismatch'
       readonly message: string
+      /** The store path. */
       readonly path: string
       readonly expected: string
       readonly actual: string
@@ -31,29 +44,54 @@ export type StoreError =
   | {
       readonly kind: 'malformed-nar'
       readonly message: string
+      /** The store path. */
       readonly path: string
+      /** Bytes from the beginning of the NAR. */
       readonly offset?: number
     }
   /** Every cache that has the path failed to deliver it; the last failure of each. */
   | {
       readonly kind: 'fetch-failed'
       readonly message: string
+      /** The store path. */
       readonly path: string
-      readonly failures: readonly { readonly cache: string; readonly error: StoreError | CacheFailure }[]
+      readonly failures: readonly {
+        /** Name of the cache. */
+        readonly cache: string
+        /** The last that it failed with. */
+        readonly error: StoreError | CacheFailure
+      }[]
     }
   /** What lies at `path` is none of what a store path holds: regular files, directories, symbolic links. */
-  | { readonly kind: 'unsupported-file'; readonly message: string; readonly path: string }
+  | {
+      readonly kind: 'unsupported-file'
+      readonly message: string
+      /** Absolute path on the host. */
+      readonly path: string
+    }
   /** The paths need more devices than the `budget` of them. */
   | {
       readonly kind: 'device-budget'
       readonly message: string
+      /** Devices that they would take. */
       readonly needed: number
+      /** Devices that there may be. */
       readonly budget: number
     }
   /** The disk, or this user's share of it, is full. What was unfinished has been removed. */
-  | { readonly kind: 'no-space'; readonly message: string; readonly file: string }
+  | {
+      readonly kind: 'no-space'
+      readonly message: string
+      /** Absolute path of what could not be written. */
+      readonly file: string
+    }
   /** Nix's own command is absent or failed; the end of what it said is `stderr`, escaped. */
-  | { readonly kind: 'store-command'; readonly message: string; readonly stderr: string }
+  | {
+      readonly kind: 'store-command'
+      readonly message: string
+      /** Escaped, and cut at its beginning. */
+      readonly stderr: string
+    }
   /** What came from a cache, a database or a file is not what its format says. */
   | MalformedError
   /** The deadline has passed. What was whole by then stays in the cache. */
@@ -66,6 +104,7 @@ export type StoreError =
 /** One binary cache did not answer as it should. */
 export interface CacheFailure {
   readonly kind: 'cache-failed'
+  /** What to do next; safe to print. */
   readonly message: string
   /** What was asked for, without credentials. */
   readonly url: string

@@ -1,13 +1,17 @@
 /** The clock, as a power. Milliseconds. */
 export interface Clock {
   /** A signal that aborts after `ms`; dispose it to stop the timer. */
-  deadline(ms: number): { readonly signal: AbortSignal } & Disposable
+  deadline(ms: number): {
+    /** Aborts when the milliseconds have passed. */
+    readonly signal: AbortSignal
+  } & Disposable
 }
 
 /** A command that is run to its end. */
 export interface CommandRequest {
   /** A name looked up on the search path that the power was built with, or an absolute path. */
   readonly file: string
+  /** The arguments, without the command's own name. */
   readonly argv: readonly string[]
   /** Added to the little that the power itself gives a command. */
   readonly environment: Readonly<Record<string, string>>
@@ -21,8 +25,11 @@ export interface CommandRequest {
 export type CommandOutcome =
   | {
       readonly kind: 'exited'
+      /** 0 to 255. */
       readonly code: number
+      /** At most `maxOutputBytes`. */
       readonly stdout: Uint8Array
+      /** At most `maxOutputBytes`. */
       readonly stderr: Uint8Array
     }
   | { readonly kind: 'killed' | 'output-too-long'; readonly stderr: Uint8Array }
@@ -55,9 +62,20 @@ export interface TreeReader {
   /** Undefined when nothing is there. */
   kindOf(path: ByteString): Promise<EntryKind | undefined>
   /** Without `.` and `..`, in any order. */
-  list(path: ByteString): Promise<readonly { readonly name: ByteString; readonly kind: EntryKind }[]>
+  list(path: ByteString): Promise<
+    readonly {
+      /** Base name. */
+      readonly name: ByteString
+      readonly kind: EntryKind
+    }[]
+  >
   /** Size in bytes and the owner's executable bit, of a regular file. */
-  fileInfo(path: ByteString): Promise<{ readonly sizeBytes: number; readonly executable: boolean }>
+  fileInfo(path: ByteString): Promise<{
+    /** Bytes of the file. */
+    readonly sizeBytes: number
+    /** Its owner's executable bit. */
+    readonly executable: boolean
+  }>
   /** The target of a symbolic link, as it is written. */
   readLink(path: ByteString): Promise<ByteString>
   /** Fills `buffer` from the start of a file; returns fewer bytes than asked for only at the end of the file. */
@@ -66,7 +84,14 @@ export interface TreeReader {
   readFile(
     path: ByteString,
     buffer: Uint8Array,
-  ): Promise<{ readonly sizeBytes: number; readonly executable: boolean; readonly count: number }>
+  ): Promise<{
+    /** Bytes of the file. */
+    readonly sizeBytes: number
+    /** Its owner's executable bit. */
+    readonly executable: boolean
+    /** Bytes that were read into the buffer. */
+    readonly count: number
+  }>
   /** Opens a regular file for reading. The caller closes it. */
   open(path: ByteString): Promise<ReadableFile>
 }
@@ -123,6 +148,7 @@ export interface CacheFiles {
 export interface FileIdentity {
   /** `DEVICE:INODE`; the same in `OpenFiles`. */
   readonly key: string
+  /** Bytes that it takes on the disk. */
   readonly allocatedBytes: number
 }
 

@@ -18,12 +18,15 @@ export interface DeviceFile {
   readonly sizeBytes: number
 }
 
+/** A device file with the data of store paths: of one, or of several where a device budget asked for a layer. */
 export interface Blob extends DeviceFile {
+  /** The store paths (`/nix/store/HASH-NAME`) whose data lies in it. */
   readonly storePaths: readonly string[]
 }
 
 /** Everything a unit needs to see a closure: which devices to attach and what to mount in the unit. */
 export interface Attachment {
+  /** What the unit will see. */
   readonly closure: Closure
   /** The unit's own metadata image: names, modes and where the data lies. Deterministic. */
   readonly metadata: DeviceFile
@@ -35,9 +38,15 @@ export interface Attachment {
    * Paths of this unit that other units of the same `attachAll` hold in another blob, because a device budget asked
    * for it: these are not shared between them. Absent when there are none.
    */
-  readonly duplicates?: readonly { readonly path: string; readonly copies: number }[]
+  readonly duplicates?: readonly {
+    /** The store path. */
+    readonly path: string
+    /** In how many blobs its data lies. */
+    readonly copies: number
+  }[]
 }
 
+/** How several closures are attached at once, so that they share what they can. */
 export interface AttachAllOptions extends StoreOptions {
   /** The most devices a unit may hold for its attachment, metadata image included. Default 24. */
   readonly deviceBudget?: number | undefined
@@ -53,10 +62,15 @@ export type ShareAcross =
   /** Any unit that is granted the same path. */
   | { readonly across: 'all' }
   /** Units of the same owner only, whatever `owner` names: a person, a level of secrecy. */
-  | { readonly across: 'same-owner'; readonly owner: string }
+  | {
+      readonly across: 'same-owner'
+      /** Whom the unit belongs to; compared as text. */
+      readonly owner: string
+    }
   /** No other unit: each attachment has copies of its own, which go when it is released. */
   | { readonly across: 'never' }
 
+/** How one closure is attached. */
 export interface AttachOptions extends StoreOptions {
   /** As in `AttachAllOptions`. */
   readonly deviceBudget?: number | undefined

@@ -32,15 +32,21 @@ import { CacheVerity, type FileVerity } from './verity.js'
 
 /** What a blob cache needs of the world; `cacheFiles` and its neighbours in `/linux` are the real ones. */
 export interface BlobCachePowers {
+  /** Deadlines in milliseconds. */
   readonly clock: Clock
+  /** Reads the store paths whose data is copied. */
   readonly tree: TreeReader
+  /** Reads and writes the cache's directory. */
   readonly files: CacheFiles
+  /** Names this process in leases, and tells whether others still run. */
   readonly owners: Owners
+  /** Which files any process has open or maps. */
   readonly openFiles: OpenFiles
   /** Absent: blobs are not protected by fs-verity. */
   readonly verity?: FileVerity | undefined
 }
 
+/** Where a blob cache finds data and keeps what is unfinished. Default deadline of what it does: 600 s. */
 export interface BlobCacheOptions extends StoreOptions {
   /** Where the data of a store path lies on the host: `locate` of the `StoreSource`. Default: the path itself. */
   readonly locate?: ((storePath: string) => string) | undefined

@@ -4,9 +4,15 @@ import type { OpenFiles } from '../powers.js'
 import type { CacheDirectory } from './cache-directory.js'
 import type { DeviceDirectory, NamedFile } from './device-directory.js'
 
+/** What a collection leaves alone. */
 export interface CollectOptions extends StoreOptions {
   /** Device files that units map, as far as the caller knows; leases and the kernel are asked in any case. */
-  readonly inUse?: Iterable<{ readonly id: string }> | undefined
+  readonly inUse?:
+    | Iterable<{
+        /** Of the device file. */
+        readonly id: string
+      }>
+    | undefined
   /** Ids (a blob's, or the `narHash` of a path) that stay although nobody uses them. */
   readonly keep?: Iterable<string> | undefined
   /** Only says what would go. */
@@ -16,14 +22,23 @@ export interface CollectOptions extends StoreOptions {
 /** What a collection removed, or would have. */
 export interface Collection {
   /** Device files that are gone, or would be. */
-  readonly removed: readonly { readonly file: string; readonly freedBytes: number }[]
+  readonly removed: readonly {
+    /** Absolute path. */
+    readonly file: string
+    /** Bytes that it took on the disk. */
+    readonly freedBytes: number
+  }[]
   /** What they took on the disk. Where a unit maps one all the same, the space is free when the unit ends. */
   readonly freedBytes: number
   /** How many device files stay, by the first reason that holds. */
   readonly kept: {
+    /** Somebody who runs has been given it and not released it. */
     readonly leased: number
+    /** A process has it open or maps it. */
     readonly open: number
+    /** The caller said that it is in use. */
     readonly inUse: number
+    /** The caller wants to keep it. */
     readonly wanted: number
   }
 }

@@ -10,9 +10,15 @@ import { quote } from '../quote.js'
 import type { CacheDirectory } from './cache-directory.js'
 import type { DeviceDirectory, NamedFile } from './device-directory.js'
 
+/** What of a cache is checked, and what is done about damage. */
 export interface VerifyOptions extends StoreOptions {
   /** Only these device files, by id. Default: all. */
-  readonly only?: Iterable<{ readonly id: string }> | undefined
+  readonly only?:
+    | Iterable<{
+        /** Of the device file. */
+        readonly id: string
+      }>
+    | undefined
   /**
    * Takes damaged files away, so that they are built anew when they are next asked for. A unit that maps one keeps
    * it, damaged as it is, until it ends.
@@ -26,13 +32,20 @@ export interface Verification {
   readonly checkedFiles: number
   /** Their sizes together. */
   readonly checkedBytes: number
+  /** Empty when all is well. */
   readonly damaged: readonly DamagedFile[]
   /** How many of the checked blobs the kernel checks by itself (fs-verity), or why it is not used. */
-  readonly verity: { readonly protectedBlobs: number; readonly unsupported?: string }
+  readonly verity: {
+    /** How many have fs-verity switched on. */
+    readonly protectedBlobs: number
+    /** Why it is not used; absent where it is. */
+    readonly unsupported?: string
+  }
 }
 
 /** A device file of the cache that is not what it was when it was made. */
 export interface DamagedFile {
+  /** As in its name, 64 lower-case hexadecimal digits. */
   readonly id: string
   /** Absolute path. */
   readonly file: string

@@ -2,7 +2,11 @@
 export type VerityState =
   /** `digest`: as the kernel measures it, such as `sha256:HEX`. */
   | { readonly kind: 'enabled'; readonly digest: string }
-  | { readonly kind: 'unsupported'; readonly message: string }
+  | {
+      readonly kind: 'unsupported'
+      /** Why not. */
+      readonly message: string
+    }
 
 /** fs-verity, as a power. Source: Linux, Documentation/filesystems/fsverity.rst. */
 export interface FileVerity {

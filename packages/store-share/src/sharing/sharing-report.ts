@@ -11,11 +11,20 @@ import { fileMappings, SmapsMalformed } from './smaps.js'
 
 /** What a report of sharing reads. */
 export interface SharingPowers {
+  /** Deadlines in milliseconds. */
   readonly clock: Clock
   /** Streams `/proc/PID/smaps`. */
   readSmaps(pid: number): AsyncIterable<Uint8Array>
   /** Device (`MAJOR:MINOR` in hexadecimal, two digits at least, as in smaps) and inode; undefined when gone. */
-  identify(file: string): Promise<{ readonly device: string; readonly inode: number } | undefined>
+  identify(file: string): Promise<
+    | {
+        /** `MAJOR:MINOR` in hexadecimal. */
+        readonly device: string
+        /** Number of the inode on that device. */
+        readonly inode: number
+      }
+    | undefined
+  >
   /** Absent: the report is of sizes alone. */
   readonly frames?: FramePowers | undefined
 }

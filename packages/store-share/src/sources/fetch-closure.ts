@@ -27,14 +27,17 @@ import type { Retry } from './http-transport.js'
 
 /** What fetching needs of the world. */
 export interface FetchPowers {
+  /** Deadlines in milliseconds. */
   readonly clock: Clock
   /** Milliseconds since 1970, for keys that expire. */
   now(): number
 }
 
+/** From where a closure is fetched, on whose word, and to where. */
 export interface FetchOptions extends StoreOptions {
   /** In the order in which they are to be used. All of them are asked what they know. */
   readonly caches: readonly BinaryCache[]
+  /** Who has to vouch for each path before anything of it is fetched. */
   readonly policy: TrustPolicy
   /** Where the blobs go. They stay leased until they are released, or the blob cache is closed. */
   readonly cache: OpenBlobCache
@@ -46,7 +49,9 @@ export interface FetchOptions extends StoreOptions {
 
 /** A closure that was admitted and is in the blob cache. */
 export interface FetchedClosure {
+  /** What was asked for, with everything it references. */
   readonly closure: Closure
+  /** Why each path was admitted. */
   readonly verdict: Verdict
   /** One for each path, in the order of the closure. */
   readonly blobs: readonly Blob[]
@@ -58,7 +63,9 @@ export type FetchError = StoreError | CacheFailure | PolicyError | NotAdmitted
 /** The policy refuses at least one path; nothing was fetched. */
 export interface NotAdmitted {
   readonly kind: 'not-admitted'
+  /** Which paths were refused; safe to print. */
   readonly message: string
+  /** What the policy says of each path, and why. */
   readonly verdict: Verdict
   /** Caches that could not be asked, which may be why a path is missing. */
   readonly failures: readonly CacheFailure[]
@@ -67,23 +74,55 @@ export interface NotAdmitted {
 /** What is told while a closure is fetched. */
 export type FetchEvents = {
   /** A cache has said whether it knows a path. */
-  claim: (event: { readonly path: string; readonly cache: string; readonly found: boolean }) => void
+  claim: (event: {
+    /** The store path. */
+    readonly path: string
+    /** Name of the cache. */
+    readonly cache: string
+    /** Whether the cache knows it. */
+    readonly found: boolean
+  }) => void
   /** Everything is known; what is admitted is fetched next. */
   verdict: (verdict: Verdict) => void
   /** A path begins to come from this cache; `narSize` in bytes. */
-  'path-begun': (event: { readonly path: string; readonly cache: string; readonly narSize: number }) => void
+  'path-begun': (event: {
+    /** The store path. */
+    readonly path: string
+    /** Name of the cache. */
+    readonly cache: string
+    /** Bytes of its NAR. */
+    readonly narSize: number
+  }) => void
   /** About once for every MiB of a path. */
-  progress: (event: { readonly path: string; readonly narBytes: number; readonly narSize: number }) => void
+  progress: (event: {
+    /** The store path. */
+    readonly path: string
+    /** Bytes of its NAR that have come. */
+    readonly narBytes: number
+    /** Bytes of its NAR. */
+    readonly narSize: number
+  }) => void
   /** Its blob is in the cache, fetched now or before. */
-  'path-done': (event: { readonly path: string; readonly narSize: number }) => void
+  'path-done': (event: {
+    /** The store path. */
+    readonly path: string
+    /** Bytes of its NAR. */
+    readonly narSize: number
+  }) => void
   /** A request failed and will be made again. */
   retry: (retry: Retry) => void
   /** Another cache may still have it. */
-  'cache-failed': (event: { readonly cache: string; readonly error: StoreError | CacheFailure }) => void
+  'cache-failed': (event: {
+    /** Name of the cache. */
+    readonly cache: string
+    /** What it failed with. */
+    readonly error: StoreError | CacheFailure
+  }) => void
 }
 
 /** A closure that is being fetched. */
 export interface ClosureFetch {
+  /** Tells of the fetch while it goes on. */
   readonly events: TypedEmitter<FetchEvents>
   /** The fetch, which is under way already. */
   readonly result: ResultAsync<FetchedClosure, FetchError>

@@ -11,8 +11,11 @@ import { limitConcurrency } from '../tree.js'
 
 /** What asking a Nix store needs of the world. */
 export interface NixStorePowers {
+  /** Deadlines in milliseconds. */
   readonly clock: Clock
+  /** Runs the `nix` command. */
   readonly run: RunCommand
+  /** Looks whether a path's data is there. */
   readonly tree: Pick<TreeReader, 'kindOf'>
 }
 

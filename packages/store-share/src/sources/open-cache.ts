@@ -8,8 +8,11 @@ import { type HttpClient, HttpTransport, type HttpTuning, type Retry } from './h
 
 /** What a binary cache needs of the world. */
 export interface BinaryCachePowers {
+  /** Deadlines in milliseconds. */
   readonly clock: Clock
+  /** For caches at `http:` and `https:` addresses. */
   readonly http: HttpClient
+  /** For caches in a directory, at `file:` addresses. */
   readonly files: Pick<CacheFiles, 'open' | 'sizeOf' | 'read'>
 }
 

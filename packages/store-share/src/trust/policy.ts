@@ -6,9 +6,11 @@ import { LAST_INSTANT } from './time.js'
 
 /** Who has to vouch for a store path before a unit may have it. Data: it is compared, stored and printed. */
 export interface TrustPolicy {
+  /** Those who may vouch; at most 256. */
   readonly builders: readonly Builder[]
   /** How many builders must agree on hash, size and references of a path. Fixed: nobody's silence lowers it. */
   readonly need: number
+  /** What becomes of paths that are the hash of their content. */
   readonly contentAddressed: ContentAddressRule
   /** By store path; what a rule does not say, the policy says. */
   readonly overrides?: ReadonlyMap<string, PathRule>
@@ -19,14 +21,19 @@ export interface TrustPolicy {
  * a builder with several keys counts once.
  */
 export interface Builder {
+  /** 1 to 64 printable ASCII characters; no two builders have the same. */
   readonly name: string
+  /** 1 to 64, each once; a signature by any of them is the builder's. */
   readonly keys: readonly PinnedKey[]
 }
 
 /** A key counts from `notBefore` to `notAfter`, both included, in milliseconds since 1970. */
 export interface PinnedKey {
+  /** As Nix's `trusted-public-keys` have it, parsed. */
   readonly publicKey: PublicKey
+  /** Milliseconds since 1970; from ever when absent. */
   readonly notBefore?: number
+  /** Milliseconds since 1970; for ever when absent. */
   readonly notAfter?: number
 }
 
@@ -39,9 +46,11 @@ export type ContentAddressRule = 'never' | 'recompute' | 'k-of-n'
 
 /** What holds for one path instead of the policy's own rules; what it does not say, the policy says. */
 export interface PathRule {
+  /** How many builders must agree; 1 or more, 0 only together with `narHash`. */
   readonly need?: number
   /** Names; only these builders count. */
   readonly builders?: readonly string[]
+  /** What becomes of this path where it is the hash of its content. */
   readonly contentAddressed?: ContentAddressRule
   /** 64 hexadecimal digits: nothing else is admitted. Together with `need: 0` it is enough by itself. */
   readonly narHash?: string
@@ -50,7 +59,9 @@ export interface PathRule {
 /** All that is wrong with a policy. */
 export interface PolicyError {
   readonly kind: 'invalid-policy'
+  /** The first five problems, and what follows from them. */
   readonly message: string
+  /** All of them. */
   readonly problems: readonly PolicyProblem[]
 }
 
@@ -60,6 +71,7 @@ export interface PolicyProblem {
   readonly at: string
   /** From 1, where the policy came as text. */
   readonly line?: number
+  /** What is wrong there, in words. */
   readonly problem: string
 }
 

@@ -5,6 +5,7 @@ import type { NixPathInfo } from '../nix/nix-path-info.js'
 export interface Claim {
   /** The source's name, for people. */
   readonly source: string
+  /** What it says. */
   readonly info: NixPathInfo
 }
 
@@ -16,11 +17,13 @@ export interface PathValue {
   readonly narSize: number
   /** Store paths, sorted, without the path itself. */
   readonly references: readonly string[]
+  /** Whether the path refers to itself. */
   readonly selfReference: boolean
 }
 
 /** A value, and who stands behind it. */
 export interface ClaimedValue {
+  /** What they vouch for. */
   readonly value: PathValue
   /** Builders with a valid signature, each once. */
   readonly builders: readonly string[]
@@ -38,7 +41,9 @@ export interface Verdict {
 
 /** What a policy says of one path, and why. */
 export interface PathVerdict {
+  /** The store path. */
   readonly path: string
+  /** What became of it. */
   readonly outcome: Outcome
   /** All values that were claimed, those with most builders first. */
   readonly claimed: readonly ClaimedValue[]
@@ -73,7 +78,12 @@ export type Outcome =
 /** Something noticed about a claim that decided nothing. */
 export type Remark =
   | { readonly kind: 'unsigned'; readonly source: string }
-  | { readonly kind: 'untrusted-key'; readonly source: string; readonly keyName: string }
+  | {
+      readonly kind: 'untrusted-key'
+      readonly source: string
+      /** Name of a key that the policy does not pin. */
+      readonly keyName: string
+    }
   | { readonly kind: 'invalid-signature'; readonly source: string; readonly keyName: string }
   | {
       readonly kind: 'expired'

@@ -4,7 +4,12 @@ import type { ControlFailureKind } from './control/messages.js'
 export type ViewError =
   /** What the view itself refused: `already-granted`, `not-granted`, `too-many-grants`, `unsupported-file` … */
   | { readonly kind: ControlFailureKind; readonly message: string }
-  | { readonly kind: 'missing-path'; readonly message: string; readonly path: string }
+  | {
+      readonly kind: 'missing-path'
+      readonly message: string
+      /** Absolute path on the host. */
+      readonly path: string
+    }
   /** Its program did not start. `output`: the end of what it said, escaped. */
   | { readonly kind: 'not-started'; readonly message: string; readonly output: string }
   /** Its program has ended, or says what makes no sense. */

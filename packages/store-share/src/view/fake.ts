@@ -3,6 +3,7 @@ import type { ViewError } from './errors.js'
 import type { ViewCounters } from './serve.js'
 import type { View, ViewEnd, ViewPath } from './view.js'
 
+/** A view in memory: it keeps what was granted, and serves nobody. */
 export interface FakeView extends View {
   /** What is granted right now, by name. */
   readonly granted: ReadonlyMap<string, string>

@@ -3,6 +3,7 @@ import type { MemoryLimits } from './memory/regions.js'
 
 /** Everything that a guest or its monitor could otherwise make grow. */
 export interface ViewLimits extends FuseLimits, MemoryLimits {
+  /** Paths that are granted at the same time; 16 384 by default, at most 262 144. */
   readonly maxGrants: number
 }
 

@@ -16,9 +16,13 @@ import type { View, ViewEnd, ViewOptions, ViewPath } from './view.js'
 export interface ViewProcesses {
   /** Starts the program of a view. Rejects when there is none. */
   spawn(request: {
+    /** Absolute path of the program. */
     readonly file: string
+    /** The arguments, without the program's own name. */
     readonly argv: readonly string[]
+    /** What it is for, in a word. */
     readonly role: string
+    /** Variables of the process. */
     readonly environment?: Readonly<Record<string, string>> | undefined
     /** It needs no capabilities and no network; who can take them from it does. */
     readonly powerless?: boolean | undefined
@@ -27,8 +31,11 @@ export interface ViewProcesses {
 
 /** The process that serves a view. */
 export interface ViewProcess {
+  /** Its number. */
   readonly pid: number
+  /** What it writes to its standard output and error. */
   readonly output: AsyncIterable<Uint8Array>
+  /** Resolves when it has ended. */
   readonly exit: Promise<unknown>
   /** SIGKILL. Nothing when it has ended. */
   kill(): void
@@ -36,13 +43,19 @@ export interface ViewProcess {
 
 /** What opening a view needs of the world. */
 export interface OpenViewPowers {
+  /** Sockets, and descriptors sent over them. */
   readonly descriptors: UnixFd
+  /** Deadlines in milliseconds. */
   readonly clock: Clock
+  /** Starts the view's program. */
   readonly processes: ViewProcesses
   /** The program of a view, to which the path of its control socket is added. */
   readonly program: {
+    /** Absolute path. */
     readonly file: string
+    /** The arguments before the socket's path. */
     readonly argv: readonly string[]
+    /** Variables of the process. */
     readonly environment: Readonly<Record<string, string>>
   }
 }
@@ -53,6 +66,7 @@ export interface OpenViewOptions extends ViewOptions {
   readonly directory: string
   /** 1 to 36 bytes. Default `view`. */
   readonly tag?: string | undefined
+  /** Where they differ from `DEFAULT_LIMITS`. */
   readonly limits?: Partial<ViewLimits> | undefined
   /** Told how each front end's time ended; for a log. */
   readonly onFrontEndGone?: ((gone: FrontEndGone) => void) | undefined

@@ -12,11 +12,15 @@ import type { RingCounters } from './vhost/vring.js'
 
 /** What serving a view in this very process takes. */
 export interface ServeViewOptions {
+  /** Sockets, and files below the grants. */
   readonly descriptors: UnixFd
+  /** Deadlines in milliseconds. */
   readonly clock: Clock
+  /** Fills a buffer from the system's source of randomness. */
   readonly fillRandom: FillRandom
   /** What the guest mounts: 1 to 36 bytes. Default `view`. */
   readonly tag?: string
+  /** Where they differ from `DEFAULT_LIMITS`. */
   readonly limits?: Partial<ViewLimits>
   /** For a front end to go on with a message it began. Default 10 s. */
   readonly messageDeadlineMs?: number
@@ -26,7 +30,9 @@ export interface ServeViewOptions {
 export interface ViewCounters extends FuseCounters, RingCounters {
   /** Front ends served so far; and of those, how many were cut off because they broke the protocol. */
   readonly frontEnds: number
+  /** Front ends that broke the rules of vhost-user. */
   readonly protocolErrors: number
+  /** Paths that are granted now. */
   readonly grants: number
   /** Files, directories and links that the guest knows. */
   readonly nodes: number
@@ -38,6 +44,7 @@ export interface ViewCounters extends FuseCounters, RingCounters {
 
 /** A read-only share of exactly what is granted, for one guest. In this process: `openView` starts one of its own. */
 export interface ViewServer extends Disposable {
+  /** What the guest mounts. */
   readonly tag: string
   /** Whether a front end is being served. */
   readonly busy: boolean

@@ -4,6 +4,7 @@ import type { ViewCounters } from './serve.js'
 
 /** For one operation: who may give it up, and after how many milliseconds it is given up by itself. */
 export interface ViewOptions {
+  /** Gives the operation up, as `aborted`. */
   readonly signal?: AbortSignal | undefined
   /** Default 10 s. */
   readonly deadlineMs?: number | undefined
@@ -32,6 +33,7 @@ export interface View extends AsyncDisposable {
   readonly socket: string
   /** What the guest mounts. A front end that asks learns it; QEMU has to be told. */
   readonly tag: string
+  /** The process that serves it. */
   readonly pid: number
   /** Resolves once, when nothing is served any more. Never rejects. */
   readonly ended: Promise<ViewEnd>

@@ -32,6 +32,7 @@ export type ControlAnswer =
 export interface FrontEndGone {
   readonly event: 'front-end-gone'
   readonly kind: (typeof END_KINDS)[number]
+  /** Why, in words. */
   readonly message: string
 }
 

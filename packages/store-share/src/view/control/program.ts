@@ -13,8 +13,11 @@ import {
 
 /** What the program of a view needs of the world. */
 export interface ProgramPowers {
+  /** Sockets and descriptors. */
   readonly descriptors: UnixFd
+  /** Deadlines in milliseconds. */
   readonly clock: Clock
+  /** Fills a buffer from the system's source of randomness. */
   readonly fillRandom: FillRandom
 }
 

@@ -17,6 +17,7 @@ import { type Listing, readListing } from './listing.js'
 import { Node, type NodeFacts } from './nodes.js'
 import { DT_DIRECTORY, DT_FILE, DT_SYMLINK, ERRNO } from './protocol.js'
 
+/** Bounds of what the guest may have open. */
 export interface TreeLimits {
   /** Directories kept open, to look into and to list. */
   readonly maxOpenDirectories: number

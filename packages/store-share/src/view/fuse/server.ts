@@ -12,14 +12,17 @@ import { ERRNO, OP } from './protocol.js'
 import { FOR_EVER, Reply } from './reply.js'
 import { Request } from './request.js'
 
+/** Bounds of what the guest may make its server hold. */
 export interface FuseLimits extends TreeLimits {
   /** Files, directories and links that the guest may know at the same time. */
   readonly maxNodes: number
 }
 
+/** What was counted of the guest's requests since the view was made. */
 export interface FuseCounters {
   /** Requests answered with an error, a name that is not there apart. */
   errors: number
+  /** Bytes of files that the guest was given. */
   bytesRead: number
 }
 

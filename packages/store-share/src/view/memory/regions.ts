@@ -11,7 +11,9 @@ export interface RegionDescription {
   readonly fileOffset: bigint
 }
 
+/** Bounds of the guest memory that a front end may have mapped (vhost-user, `VHOST_USER_ADD_MEM_REG`). */
 export interface MemoryLimits {
+  /** Regions mapped at the same time; 64 by default, at most 509. */
   readonly maxRegions: number
   /** All regions together. */
   readonly maxMemoryBytes: number

@@ -20,7 +20,12 @@ export type ConnectionEnd =
   /** A message that it began, or the answer to one, took too long. */
   | { readonly kind: 'timed-out'; readonly message: string }
   | { readonly kind: 'aborted'; readonly message: string }
-  | { readonly kind: 'lost'; readonly message: string; readonly cause: UnixFdError }
+  | {
+      readonly kind: 'lost'
+      readonly message: string
+      /** What the socket failed with. */
+      readonly cause: UnixFdError
+    }
 
 export interface ConnectionOptions {
   readonly clock: Clock

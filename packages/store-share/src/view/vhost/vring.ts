@@ -9,10 +9,15 @@ export type Serve = (queue: Virtqueue, memory: GuestMemory) => number
 
 /** What a ring counts, for all rings together. */
 export interface RingCounters {
+  /** Requests that were served. */
   requests: number
+  /** Notices by the front end that there is something to do. */
   kicks: number
+  /** Interrupts that the guest was sent. */
   calls: number
+  /** Descriptor chains that break virtio's rules. */
   malformedChains: number
+  /** Rings that were given up for what the guest wrote into them. */
   brokenRings: number
 }
 

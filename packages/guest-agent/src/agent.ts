@@ -46,21 +46,43 @@ export interface TerminalSize {
 
 /** By number: a unit has no list of users. 0 is root. */
 export interface GuestUser {
+  /** Number of the user. */
   readonly uid: number
+  /** Number of its only group. */
   readonly gid: number
 }
 
 /** How a command ended. A command that fails is an outcome, not an error. */
 export type ExecOutcome =
-  | { readonly kind: 'exited'; readonly code: number }
-  | { readonly kind: 'signalled'; readonly signal: string; readonly coreDumped: boolean }
+  | {
+      readonly kind: 'exited'
+      /** 0 to 255. */
+      readonly code: number
+    }
+  | {
+      readonly kind: 'signalled'
+      /** Linux's name of it: `SIGKILL` (signal(7)). */
+      readonly signal: string
+      /** Whether the kernel wrote a core file. */
+      readonly coreDumped: boolean
+    }
   /** The unit could not start it: no such file, not executable, a bad working directory … */
-  | { readonly kind: 'not-started'; readonly reason: NotStartedReason; readonly message: string }
+  | {
+      readonly kind: 'not-started'
+      /** For programs. */
+      readonly reason: NotStartedReason
+      /** For people; what the unit said is escaped and bounded in it. */
+      readonly message: string
+    }
   /** The guest kernel's out-of-memory killer ended it. */
   | { readonly kind: 'oom' }
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'timed-out' }
-  | { readonly kind: 'unit-lost'; readonly message: string }
+  | {
+      readonly kind: 'unit-lost'
+      /** Why it is lost. */
+      readonly message: string
+    }
 
 /** Why a command did not start; the message says what is missing, down to the ELF interpreter. */
 export type NotStartedReason =
@@ -80,6 +102,7 @@ export interface GuestProcess {
   readonly stdin: GuestStdin | undefined
   /** Byte-exact; one consumer each; not reading one of them stops neither the other nor other commands. */
   readonly stdout: AsyncIterable<Uint8Array>
+  /** As `stdout`. */
   readonly stderr: AsyncIterable<Uint8Array>
   /** Resolves once; never rejects. Settles only when the unit has reported it or is lost. */
   readonly outcome: Promise<ExecOutcome>
@@ -151,12 +174,14 @@ export interface StoreUnbindReport {
 export interface VolumeMount {
   /** Serial number of the virtio disk: 1 to 20 characters of letters, digits, `-`, `_` and `.`. */
   readonly device: string
+  /** What the disk has to hold; it is not made. */
   readonly fileSystem: 'ext4'
   /**
    * Where: absolute and canonical, at most 255 bytes; not `/` or `/run`, nor anything at or below `/proc`, `/sys`,
    * `/dev`, `/nix` and `/run/spectrum`. Directories that are not there are made.
    */
   readonly path: string
+  /** False by default. */
   readonly readOnly?: boolean | undefined
 }
 
@@ -183,7 +208,14 @@ export interface FilePut extends GuestFilePlace {
 }
 
 /** What goes into a file. The size is the promise: more or less is a failure, and nothing is put. */
-export type FileContent = Uint8Array | { readonly size: number; readonly content: AsyncIterable<Uint8Array> }
+export type FileContent =
+  | Uint8Array
+  | {
+      /** Bytes that `content` yields in all. */
+      readonly size: number
+      /** Read once, chunk by chunk, as the unit takes it. */
+      readonly content: AsyncIterable<Uint8Array>
+    }
 
 /** A file to get. */
 export interface FileGet extends GuestFilePlace {
@@ -220,6 +252,7 @@ export type HeartbeatState = 'responsive' | 'unresponsive' | 'suspended' | 'ende
 
 /** Whether a unit's agent answers. Disposing it stops asking. */
 export interface Heartbeat extends Disposable {
+  /** What is known now. */
   readonly state: HeartbeatState
   /** A machine that is about to be paused cannot answer, and is not to be counted as dead. */
   suspend(): void
@@ -282,7 +315,11 @@ export type StreamEnd =
   | { readonly kind: 'finished' }
   /** By this host's `reset`. */
   | { readonly kind: 'reset' }
-  | { readonly kind: 'unit-lost'; readonly message: string }
+  | {
+      readonly kind: 'unit-lost'
+      /** Why it is lost. */
+      readonly message: string
+    }
 
 /** A program of the unit has connected to one of its services. It waits: serve it, or `reset` it. */
 export interface GuestCall extends GuestStream {
@@ -296,7 +333,9 @@ export interface GuestCall extends GuestStream {
  * to 5 s more.
  */
 export interface AgentOptions {
+  /** Gives the request up, as `aborted`. */
   readonly signal?: AbortSignal | undefined
+  /** Milliseconds, after which it fails as `timed-out`. */
   readonly deadlineMs?: number | undefined
 }
 
@@ -387,10 +426,15 @@ export type AgentClosed =
   | { readonly kind: 'closed-by-host' }
   | { readonly kind: 'closed-by-unit' }
   /** The unit broke the protocol; it is cut off alone. */
-  | { readonly kind: 'protocol-violation'; readonly message: string }
+  | {
+      readonly kind: 'protocol-violation'
+      /** What it did. */
+      readonly message: string
+    }
 
 /** What the agent needs from the channel; every monitor's control channel fits. */
 export interface ByteChannel {
+  /** What the unit sends, in chunks of any size; it ends with the channel. One consumer. */
   readonly incoming: AsyncIterable<Uint8Array>
   /**
    * Resolves when the bytes were handed over, not when the unit has read them. Rejects once the channel has ended.
@@ -405,12 +449,18 @@ export interface Clock {
   /** Milliseconds of a clock that never goes back; only differences mean something. */
   now(): number
   /** A signal that aborts after so many milliseconds. Disposing it early frees its timer. */
-  deadline(ms: number): { readonly signal: AbortSignal } & Disposable
+  deadline(ms: number): {
+    /** Aborts when the milliseconds have passed. */
+    readonly signal: AbortSignal
+  } & Disposable
 }
 
 /** `connectAgent(channel, { clock }, options)` waits for the hello and resolves with the agent. */
 export type ConnectAgent = (
   channel: ByteChannel,
-  powers: { readonly clock: Clock },
+  powers: {
+    /** Deadlines of the requests. */
+    readonly clock: Clock
+  },
   options?: AgentOptions,
 ) => ResultAsync<Agent, AgentError>

@@ -33,9 +33,11 @@ export interface StoreSubject extends ConformanceSubject {
   /** At least two names, none of which holds the probe. */
   readonly mount: StoreMount
   readonly view: {
+    /** Its virtio-fs tag. */
     readonly tag: string
     /** The base name of a store path that holds the probe, with its path below that. */
     readonly probeName: string
+    /** Where the probe is below that path. */
     readonly probeFile: string
     /** Another name. */
     readonly other: string

@@ -14,6 +14,7 @@ export const errnos = {
   EUCLEAN: 117,
 } as const
 
+/** Errors that a fake unit's files can fail with, by Linux's names (errno(3)). */
 export type FakeErrno = keyof typeof errnos
 
 /** A volume of a fake unit. Give the same one to the next unit: what was written to it is there. */
@@ -28,9 +29,19 @@ export interface FakeVolume {
 
 /** What may be in a directory of a fake unit. */
 export type FakeEntry =
-  | { readonly kind: 'file'; readonly bytes: Uint8Array; readonly mode: number }
+  | {
+      readonly kind: 'file'
+      /** What is in it. */
+      readonly bytes: Uint8Array
+      /** Permission bits. */
+      readonly mode: number
+    }
   | { readonly kind: 'directory' }
-  | { readonly kind: 'link'; readonly target: string }
+  | {
+      readonly kind: 'link'
+      /** What the symbolic link says; it is not resolved. */
+      readonly target: string
+    }
   | { readonly kind: 'fifo' }
 
 /** What is wrong with a path: the kernel's word, or one of the protocol's. */

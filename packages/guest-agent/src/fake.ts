@@ -14,13 +14,17 @@ export type { FakeTerminal } from './fake-terminal.js'
 
 /** A command that runs in a fake unit. */
 export interface FakeProcess {
+  /** As it was started: the program's path first. */
   readonly argv: readonly string[]
+  /** Its whole environment. */
   readonly env: Readonly<Record<string, string>>
+  /** Absolute path. */
   readonly cwd: string
   /** Ends at once unless the command was started with `stdin: 'open'`. Leaving its loop closes it. */
   readonly stdin: AsyncIterable<Uint8Array>
   /** Resolves when there is room: a stalled reader stalls the program here. Rejects once it was killed. */
   readonly stdout: FakeOutput
+  /** As `stdout`. */
   readonly stderr: FakeOutput
   /** Connects to a service of the unit, `/run/spectrum/services/NAME`. Throws when nothing listens there. */
   connect(path: string): FakeSocket
@@ -60,7 +64,13 @@ export interface FakeOutput {
 }
 
 /** How a fake program ends: an exit code, a signal by number, or the out-of-memory killer. */
-export type FakeExit = number | { readonly signal: number } | 'oom'
+export type FakeExit =
+  | number
+  | {
+      /** By Linux's number (signal(7)). */
+      readonly signal: number
+    }
+  | 'oom'
 
 /** A program of a fake unit. One that throws ends by SIGABRT. */
 export type FakeProgram = (process: FakeProcess) => FakeExit | Promise<FakeExit>
@@ -73,8 +83,11 @@ export interface FakeUnit {
   readonly images?: Readonly<Record<string, readonly string[]>> | undefined
   /** Ids of the devices present at start; more come by `addDevice`. */
   readonly devices?: readonly string[] | undefined
+  /** What the hello says of `/proc/sys/kernel/random/boot_id`. */
   readonly bootId?: string | undefined
+  /** What the hello says of `uname -r`. */
   readonly kernelRelease?: string | undefined
+  /** What the hello says of `uname -m`. */
   readonly machine?: string | undefined
   /** Tag of a virtio-fs device. What its server shows, `showInView` and `hideFromView` say. */
   readonly view?: string | undefined
@@ -96,7 +109,14 @@ export interface FakeUnit {
   /** A feature of the kernel that is absent: `erofs`, `virtio_pmem`, `dax`. Mounts fail with it. */
   readonly lacks?: string | undefined
   /** Protocol versions that the agent offers; this package's by default. */
-  readonly versions?: { readonly min: number; readonly max: number } | undefined
+  readonly versions?:
+    | {
+        /** The lowest. */
+        readonly min: number
+        /** The highest. */
+        readonly max: number
+      }
+    | undefined
 }
 
 /** Requests about the store that a fake unit can be told to fail or delay. */

@@ -11,6 +11,7 @@ export interface GuestKernel {
   readonly modulesDirectory: string
   /** `uname -r` of the kernel: the last part of the modules directory. */
   readonly release: string
+  /** Of the image. */
   readonly architecture: AgentArchitecture
   /** What is not built in, in the order in which it must be loaded. Empty for a kernel with all built in. */
   readonly modules: readonly KernelModule[]
@@ -19,19 +20,50 @@ export interface GuestKernel {
 /** Why a kernel cannot carry a unit, or the initramfs could not be made. */
 export type GuestKernelError =
   /** The image or the modules directory is not there or not readable. */
-  | { readonly kind: 'kernel-missing'; readonly message: string; readonly path: string }
+  | {
+      readonly kind: 'kernel-missing'
+      readonly message: string
+      /** Absolute path. */
+      readonly path: string
+    }
   /** `modules.dep` or `modules.builtin` is absent: `depmod` has not run. */
-  | { readonly kind: 'module-index-missing'; readonly message: string; readonly path: string }
+  | {
+      readonly kind: 'module-index-missing'
+      readonly message: string
+      /** Absolute path. */
+      readonly path: string
+    }
   /** Neither a module nor built in: `erofs`, `virtio_pmem` … */
   | { readonly kind: 'kernel-lacks'; readonly message: string; readonly feature: string }
-  | { readonly kind: 'module-compressed'; readonly message: string; readonly path: string }
+  | {
+      readonly kind: 'module-compressed'
+      readonly message: string
+      /** Absolute path. */
+      readonly path: string
+    }
   /** `modules.dep` or a module file is not what it should be. */
-  | { readonly kind: 'invalid-modules'; readonly message: string; readonly path: string }
+  | {
+      readonly kind: 'invalid-modules'
+      readonly message: string
+      /** Absolute path. */
+      readonly path: string
+    }
   /** The agent has not been built for this architecture. */
-  | { readonly kind: 'agent-missing'; readonly message: string; readonly architecture: string }
+  | {
+      readonly kind: 'agent-missing'
+      readonly message: string
+      /** For which there is none. */
+      readonly architecture: string
+    }
   | { readonly kind: 'timed-out'; readonly message: string }
   | { readonly kind: 'aborted'; readonly message: string }
-  | { readonly kind: 'system'; readonly message: string; readonly code?: string; readonly cause?: unknown }
+  | {
+      readonly kind: 'system'
+      readonly message: string
+      /** The system's name of the error (errno(3)), where it had one. */
+      readonly code?: string
+      readonly cause?: unknown
+    }
 
 const machines: Readonly<Record<number, AgentArchitecture>> = {
   62: 'x86_64',

@@ -31,7 +31,9 @@ export interface GuestKernelPaths {
 
 /** The agent for one architecture, as built by `build-agent.mjs`. */
 export interface AgentBinary {
+  /** Absolute path. */
   readonly path: string
+  /** The whole ELF file. */
   readonly bytes: Uint8Array
 }
 
@@ -113,7 +115,10 @@ export function agentBinary(
 /** The initramfs of every unit that boots this kernel; write it to a file for the monitor. */
 export function initramfsFor(
   kernel: GuestKernel,
-  options: { readonly agent?: Uint8Array | undefined } = {},
+  options: {
+    /** The agent's ELF file; by default the one that is installed for the kernel's architecture. */
+    readonly agent?: Uint8Array | undefined
+  } = {},
 ): ResultAsync<Uint8Array, GuestKernelError> {
   const agent: ResultAsync<{ readonly bytes: Uint8Array }, GuestKernelError> =
     options.agent === undefined ? agentBinary(kernel.architecture) : okAsync({ bytes: options.agent })

@@ -21,6 +21,7 @@ export interface ModuleIndexes {
 
 /** A feature that a unit needs, and the module that brings it where it is not built in. */
 export interface WantedModule {
+  /** As `modules.dep` and `modules.builtin` have it, without directory and `.ko`. */
   readonly name: string
   /** Used when it is there, passed over when it is not. */
   readonly optional?: boolean | undefined

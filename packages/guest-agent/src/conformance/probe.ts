@@ -6,6 +6,7 @@ import type { AgentError } from '../errors.js'
 
 /** A connected agent, and a program inside its unit that does what the checks ask of it. */
 export interface ConformanceSubject extends AsyncDisposable {
+  /** The agent under test; disposing the subject closes it. */
   readonly agent: Agent
   /** `argv` that runs the probe; the checks append a verb and its operand. `test/programs/probe.c` is one. */
   readonly probe: readonly string[]

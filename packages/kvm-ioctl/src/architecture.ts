@@ -6,9 +6,13 @@ import * as x86_64 from './generated/x86_64.js'
 
 /** What the generated tables say, for each architecture. Names are the kernel's: `uname -m`, with its endianness. */
 export interface TablesByArchitecture {
+  /** Of 64-bit x86. */
   readonly x86_64: typeof x86_64
+  /** Of 64-bit Arm. */
   readonly aarch64: typeof aarch64
+  /** Of 64-bit little-endian POWER. */
   readonly powerpc64le: typeof powerpc64le
+  /** Of 64-bit RISC-V. */
   readonly riscv64: typeof riscv64
 }
 
@@ -17,11 +21,17 @@ export type Architecture = keyof TablesByArchitecture
 
 /** The same, without saying which architecture it is. */
 export interface Tables {
+  /** Numbers of requests, by the kernel's names: `KVM_RUN` … */
   readonly ioctls: Readonly<Record<string, number>>
+  /** The structure that a request takes, by the request's name; `none` where it takes none. */
   readonly ioctlArguments: Readonly<Record<string, string>>
+  /** Numbers of `KVM_CAP_…`. */
   readonly capabilities: Readonly<Record<string, number>>
+  /** Numbers of `KVM_EXIT_…`. */
   readonly exitReasons: Readonly<Record<string, number>>
+  /** The constants of linux/kvm.h, by name. */
   readonly constants: Readonly<Record<string, number | bigint>>
+  /** Layouts, by the name behind `struct`. */
   readonly structures: Readonly<Record<string, Structure>>
 }
 

@@ -7,8 +7,11 @@ import { bytesOf, FieldRangeError, makeStructure } from './structures/accessors.
 
 /** What all objects of one program share: the way to the kernel, and what its tables say. */
 export class Kernel {
+  /** The way to the kernel. */
   readonly calls: KvmCalls
+  /** Whose tables are used. */
   readonly architecture: Architecture
+  /** Of that architecture. */
   readonly tables: Tables
 
   constructor(calls: KvmCalls, architecture: Architecture) {

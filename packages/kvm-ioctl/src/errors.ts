@@ -10,15 +10,43 @@ export type KvmError =
   /** The native part is not built for this machine. */
   | { readonly kind: 'native-missing'; readonly message: string; readonly cause: unknown }
   /** The program was written for another architecture than this machine's. */
-  | { readonly kind: 'other-architecture'; readonly message: string; readonly architecture: string }
+  | {
+      readonly kind: 'other-architecture'
+      readonly message: string
+      /** For which the program was written. */
+      readonly architecture: string
+    }
   /** The kernel refused a request. The message says what the error means for this request. */
-  | { readonly kind: 'refused'; readonly message: string; readonly request: string; readonly errno: string }
+  | {
+      readonly kind: 'refused'
+      readonly message: string
+      /** The kernel's name: `KVM_SET_SREGS` … */
+      readonly request: string
+      readonly errno: string
+    }
   /** An MSR that KVM does not know or that cannot hold the value; those before it were taken. */
-  | { readonly kind: 'msr-refused'; readonly message: string; readonly index: number; readonly done: number }
+  | {
+      readonly kind: 'msr-refused'
+      readonly message: string
+      /** Number of the MSR. */
+      readonly index: number
+      /** How many before it were taken. */
+      readonly done: number
+    }
   /** This kernel, or this machine's KVM, cannot do that: `capability` would say so. */
-  | { readonly kind: 'unsupported'; readonly message: string; readonly capability: string }
+  | {
+      readonly kind: 'unsupported'
+      readonly message: string
+      /** The kernel's name: `KVM_CAP_…`. */
+      readonly capability: string
+    }
   /** An argument that the request has no room or meaning for: `argument` names it. The kernel was not asked. */
-  | { readonly kind: 'invalid-argument'; readonly message: string; readonly argument: string }
+  | {
+      readonly kind: 'invalid-argument'
+      readonly message: string
+      /** Name of the argument, or of a part of it. */
+      readonly argument: string
+    }
   /** Its owner has closed it. */
   | { readonly kind: 'closed'; readonly message: string }
   /** Another JavaScript thread owns it: share it with `share` and take it there. */
@@ -26,11 +54,21 @@ export type KvmError =
   /** The vCPU is in the guest: kick it first. */
   | { readonly kind: 'running'; readonly message: string }
   /** The last exit waits for an answer before the guest can go on. */
-  | { readonly kind: 'answer-owed'; readonly message: string; readonly exit: string }
+  | {
+      readonly kind: 'answer-owed'
+      readonly message: string
+      /** Kind of the exit. */
+      readonly exit: string
+    }
   /** An answer or a resumption that belongs to an earlier exit. */
   | { readonly kind: 'stale'; readonly message: string }
   /** A request whose structure names memory or counts what follows: it has a method that gets both right. */
-  | { readonly kind: 'use-the-method'; readonly message: string; readonly request: string }
+  | {
+      readonly kind: 'use-the-method'
+      readonly message: string
+      /** The kernel's name. */
+      readonly request: string
+    }
   /** The caller's signal has aborted the run; the guest stands where it was. */
   | { readonly kind: 'aborted'; readonly message: string }
 

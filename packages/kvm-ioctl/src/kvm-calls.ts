@@ -18,11 +18,14 @@ export interface KvmCalls extends EventLoop {
   readonly architecture: string
   /** Bytes; 64 KiB on some machines. */
   readonly pageSize: number
+  /** Negative numbers that are no errors of the kernel's. */
   readonly answers: {
+    /** The handle has been closed. */
     readonly closed: number
     /** A thread is in KVM_RUN: the kernel would let the caller wait for it. */
     readonly running: number
     readonly pending: number
+    /** Another JavaScript thread owns the handle. */
     readonly wrongThread: number
   }
 

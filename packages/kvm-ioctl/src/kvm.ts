@@ -39,6 +39,7 @@ export type Kvm<A extends Architecture = 'x86_64'> = KvmCore<A> &
   MethodsOf<typeof kvmMethods, A> &
   MethodsOf<(typeof kvmMethodsOf)[A], A>
 
+/** What `Kvm` has beside the requests from the tables. Whoever opened it closes it. */
 export class KvmCore<A extends Architecture = 'x86_64'> extends KvmObject {
   #mmapBytes = 0
 

@@ -11,7 +11,14 @@ export type KvmProbe =
   | { readonly kind: 'absent'; readonly message: string }
   | { readonly kind: 'no-permission'; readonly message: string }
   /** There is one, and a step failed. `errno` is the kernel's name, such as EINVAL, when there was one. */
-  | { readonly kind: 'unusable'; readonly message: string; readonly step: string; readonly errno?: string }
+  | {
+      readonly kind: 'unusable'
+      readonly message: string
+      /** The step of the probe that failed: `open` … */
+      readonly step: string
+      /** The kernel's name of the error. */
+      readonly errno?: string
+    }
   | { readonly kind: 'unsupported-architecture'; readonly message: string; readonly architecture: string }
   | {
       readonly kind: 'runs-code'

@@ -9,12 +9,15 @@ export interface Clock {
 
 /** How the probing process ended, and what it said: one line per step, then the finding. */
 export interface ProbeProcessEnd {
+  /** What it wrote, without the ends of the lines. */
   readonly lines: readonly string[]
+  /** How it ended, in words. */
   readonly status: string
 }
 
 /** What probing needs of the world. */
 export interface KvmProbePowers {
+  /** Deadlines in milliseconds. */
   readonly clock: Clock
   /** The machine's name of its architecture, as Node gives it: `x64`, `arm64`, `ppc64` … */
   readonly architecture: string
@@ -33,6 +36,7 @@ export type KvmProbeError =
 
 /** How long a probe may take, and who may give it up. */
 export interface KvmProbeOptions {
+  /** Gives the probe up, as `aborted`. */
   readonly signal?: AbortSignal | undefined
   /** Milliseconds until a guest that does not come back counts as one that never will. Default 15,000. */
   readonly deadlineMs?: number | undefined

@@ -7,8 +7,11 @@ import type { Vm } from './vm.js'
 
 /** A machine with one vCPU in real mode. Closes everything when it closes. */
 export interface RealModeGuest extends Disposable {
+  /** The machine; it closes with the guest. */
   readonly vm: Vm
+  /** What the guest has, from its address 0 on. */
   readonly memory: GuestMemory
+  /** Its only processor. */
   readonly vcpu: Vcpu
   /** Lets it begin at its first instruction again. */
   restart(): Result<void, KvmError>
@@ -18,7 +21,9 @@ export interface RealModeGuest extends Disposable {
 export interface RealModeOptions {
   /** Bytes from guest address 0 on. Default 64 KiB. */
   readonly bytes?: number
+  /** The guest's writes exit as `mmio-write`. */
   readonly readOnly?: boolean
+  /** Notes which pages the guest writes. */
   readonly logDirtyPages?: boolean
 }
 

@@ -49,9 +49,11 @@ export type Vcpu<A extends Architecture = 'x86_64'> = VcpuCore<A> &
   MethodsOf<typeof vcpuMethods, A> &
   MethodsOf<(typeof vcpuMethodsOf)[A], A>
 
+/** A vCPU on its way to another JavaScript thread, which takes it there. */
 export interface SharedVcpu extends SharedObject {
   /** The number that it was created with: its APIC id on x86-64. */
   readonly id: number
+  /** What its machine knows about it. */
   readonly facts: VcpuFacts
 }
 
@@ -91,6 +93,7 @@ function decoderOf(kernel: Kernel): Decoder {
 
 const EINTR = -4
 
+/** What `Vcpu` has beside the requests from the tables. Whoever made it closes it. */
 export class VcpuCore<A extends Architecture = 'x86_64'> extends KvmObject {
   /** Its number in its machine. */
   readonly id: number

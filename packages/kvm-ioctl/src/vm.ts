@@ -49,6 +49,7 @@ export type Vm<A extends Architecture = 'x86_64'> = VmCore<A> &
   MethodsOf<typeof vmMethods, A> &
   MethodsOf<(typeof vmMethodsOf)[A], A>
 
+/** What `Vm` has beside the requests from the tables. Whoever made it closes it. */
 export class VmCore<A extends Architecture = 'x86_64'> extends KvmObject {
   readonly #mmapBytes: number
   readonly #slots: MemorySlots

@@ -3,8 +3,11 @@ import { overBytes } from '../structures/accessors.js'
 
 /** A write of the guest that KVM kept in the ring instead of exiting. */
 export interface CoalescedWrite {
+  /** Where the guest wrote: a guest-physical address, or a port. */
   readonly address: bigint
+  /** The bytes that it wrote. */
   readonly data: Uint8Array
+  /** Whether the address is a port. */
   readonly pio: boolean
 }
 

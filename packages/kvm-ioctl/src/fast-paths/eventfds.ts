@@ -14,7 +14,9 @@ export interface Irqfd {
 
 /** KVM_IOEVENTFD: a write of the guest signals an eventfd and does not exit. */
 export interface Ioeventfd {
+  /** An open eventfd; its owner closes it. */
   readonly fd: Descriptor
+  /** Guest-physical, or a port. */
   readonly address: number | bigint
   /** Of the write: 1, 2, 4 or 8 bytes; 0 for any. */
   readonly length: 0 | 1 | 2 | 4 | 8

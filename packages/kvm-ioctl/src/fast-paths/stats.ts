@@ -6,8 +6,11 @@ import { overBytes } from '../structures/accessors.js'
 
 /** What one statistic counts; Documentation/virt/kvm/api.rst, KVM_GET_STATS_FD. */
 export interface StatDescription {
+  /** The kernel's own. */
   readonly name: string
+  /** `cumulative` only grows, `instant` is of now, `peak` the largest so far; histograms have several numbers. */
   readonly type: 'cumulative' | 'instant' | 'peak' | 'linear-histogram' | 'log-histogram' | 'unknown'
+  /** Of the values, together with `base` and `exponent`. */
   readonly unit: 'none' | 'bytes' | 'seconds' | 'cycles' | 'boolean' | 'unknown'
   /** A value is `number * base ** exponent` of the unit. */
   readonly base: 10 | 2

@@ -2,6 +2,7 @@
 export class DirtyBitmap {
   /** One bit per page, the lowest first. */
   readonly bits: Uint8Array
+  /** How many pages the slot has. */
   readonly pages: number
 
   constructor(bits: Uint8Array, pages: number) {

@@ -6,6 +6,7 @@ import { bytesOf } from '../structures/accessors.js'
 
 /** Memory that only a guest can reach, unless it was made to be mapped. */
 export class GuestMemfd extends KvmFile {
+  /** Bytes. */
   readonly length: number
 
   constructor(kernel: Kernel, handle: number, length: number) {

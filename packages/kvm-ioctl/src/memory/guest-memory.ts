@@ -57,6 +57,7 @@ const MEMORY_MEANINGS = {
 export class GuestMemory extends KvmObject {
   /** Bytes. */
   readonly length: number
+  /** Where its pages come from. */
   readonly backing: Backing['kind']
   #buffer: ArrayBuffer | undefined
   readonly #visible: boolean
@@ -122,9 +123,13 @@ export class GuestMemory extends KvmObject {
   }
 }
 
+/** Guest memory on its way to another JavaScript thread, which takes it there. */
 export interface SharedMemory extends SharedObject {
+  /** Bytes. */
   readonly length: number
+  /** Where its pages come from. */
   readonly backing: Backing['kind']
+  /** Whether JavaScript may look at it. */
   readonly visible: boolean
 }
 

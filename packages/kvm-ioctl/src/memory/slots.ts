@@ -12,6 +12,7 @@ export interface MemoryRegion {
   readonly slot: number
   /** Where it begins in the guest: a multiple of the page size. */
   readonly guestAddress: number | bigint
+  /** Whose pages the guest gets; the machine holds them. */
   readonly memory: GuestMemory
   /** Where in `memory` it begins, in bytes: a multiple of the page size. Default 0. */
   readonly offset?: number | undefined
@@ -22,7 +23,14 @@ export interface MemoryRegion {
   /** Notes which pages the guest writes, for `getDirtyLog` or the dirty rings. */
   readonly logDirtyPages?: boolean | undefined
   /** Where the guest's private memory comes from: KVM_SET_USER_MEMORY_REGION2. */
-  readonly guestMemfd?: { readonly file: GuestMemfd; readonly offset: number | bigint } | undefined
+  readonly guestMemfd?:
+    | {
+        /** The memory itself. */
+        readonly file: GuestMemfd
+        /** Where in it the region begins, in bytes. */
+        readonly offset: number | bigint
+      }
+    | undefined
 }
 
 const REGION_MEANINGS = {

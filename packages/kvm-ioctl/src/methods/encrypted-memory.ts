@@ -6,8 +6,11 @@ import { bytesOf } from '../structures/accessors.js'
 
 /** A command of SEV: its number, the descriptor of /dev/sev, and its structure, which is changed in place. */
 export interface EncryptionCommand {
+  /** `KVM_SEV_…`. */
   readonly id: number
+  /** Number of an open descriptor of /dev/sev; its owner closes it. */
   readonly sevFd: number
+  /** The command's structure, changed in place. */
   readonly data: Uint8Array
 }
 

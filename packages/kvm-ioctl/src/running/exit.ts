@@ -37,14 +37,19 @@ type Asking<K extends string, T, A extends unknown[]> = { readonly kind: K } & R
 
 /** A read or write of `count` values of `size` bytes at a port; `count` is above 1 for string instructions. */
 export interface PortAccess {
+  /** Number of the port, 0 to 65,535. */
   readonly port: number
+  /** Bytes of one value: 1, 2 or 4. */
   readonly size: number
+  /** How many values. */
   readonly count: number
 }
 
+/** An access to an MSR that KVM left to its user (KVM_CAP_X86_USER_SPACE_MSR). */
 export interface MsrAccess {
   /** Why it came here: KVM_MSR_EXIT_REASON_INVAL, _UNKNOWN or _FILTER. */
   readonly reason: number
+  /** Number of the MSR. */
   readonly index: number
 }
 

@@ -37,7 +37,9 @@ export type StoreError =
       readonly message: string
       /** The store path. */
       readonly path: string
+      /** What was registered or signed: `sha256:BASE32`. */
       readonly expected: string
+      /** What the data has: `sha256:BASE32`. */
       readonly actual: string
     }
   /** What a cache sent for a path is no NAR; `offset` says where. */

@@ -32,7 +32,11 @@ export type CommandOutcome =
       /** At most `maxOutputBytes`. */
       readonly stderr: Uint8Array
     }
-  | { readonly kind: 'killed' | 'output-too-long'; readonly stderr: Uint8Array }
+  | {
+      readonly kind: 'killed' | 'output-too-long'
+      /** What it had said by then, at most `maxOutputBytes`. */
+      readonly stderr: Uint8Array
+    }
   | { readonly kind: 'not-found' }
 
 /** Runs a command by argument vector, never through a shell. Resolves when the process has been reaped. */

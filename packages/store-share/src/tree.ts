@@ -5,20 +5,26 @@ import type { ByteString, EntryKind, TreeReader } from './powers.js'
 /** What a NAR can hold, and nothing else: no owners, times, devices or setuid bits. */
 export type TreeNode = DirectoryNode | FileNode | SymlinkNode
 
+/** A directory with all that is below it. */
 export interface DirectoryNode {
   readonly kind: 'directory'
   /** Sorted by the bytes of the name, which is the order of a NAR. */
   readonly entries: readonly { readonly name: ByteString; readonly node: TreeNode }[]
 }
 
+/** A regular file, without its contents. */
 export interface FileNode {
   readonly kind: 'file'
+  /** Its owner's executable bit. */
   readonly executable: boolean
+  /** Bytes of the file. */
   readonly sizeBytes: number
 }
 
+/** A symbolic link. */
 export interface SymlinkNode {
   readonly kind: 'symlink'
+  /** What the link says; it is not resolved. */
   readonly target: ByteString
 }
 

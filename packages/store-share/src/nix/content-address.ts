@@ -11,7 +11,9 @@ import { MAX_STORE_NAME_LENGTH, STORE_DIRECTORY } from './store-path.js'
  * (`nar`), or its git tree (`git`).
  */
 export interface ContentAddress {
+  /** What is hashed: the bytes of its one file (`text`, `flat`), its NAR, or its git tree. */
   readonly method: 'text' | 'flat' | 'nar' | 'git'
+  /** Of what the method says. */
   readonly hash: NixHash
 }
 
@@ -19,6 +21,7 @@ export interface ContentAddress {
 export interface ContentReferences {
   /** Store paths without the path itself, in any order. */
   readonly references: readonly string[]
+  /** Whether the path refers to itself. */
   readonly selfReference: boolean
 }
 

@@ -10,6 +10,7 @@ import { parseStorePath } from './store-path.js'
 
 /** What has to be known of a path to recompute its content address. */
 export type ContentAddressedInfo = Pick<NixPathInfo, 'path' | 'references' | 'selfReference'> & {
+  /** What the path claims to be the hash of. */
   readonly contentAddress: ContentAddress
 }
 

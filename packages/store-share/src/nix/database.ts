@@ -19,16 +19,22 @@ import { parseStorePath } from './store-path.js'
 export interface DatabaseReader {
   /** For each statement its rows, of which each has one column of text. Rejects beyond `maxRows` in total. */
   query(request: {
+    /** Absolute path of the database. */
     readonly file: string
+    /** Each a query that changes nothing. */
     readonly statements: readonly string[]
+    /** The most rows of all statements together. */
     readonly maxRows: number
+    /** Gives it up. */
     readonly signal: AbortSignal
   }): Promise<readonly (readonly string[])[]>
 }
 
 /** What reading Nix's database needs of the world. */
 export interface NixDatabasePowers {
+  /** Deadlines in milliseconds. */
   readonly clock: Clock
+  /** Reads the database. */
   readonly database: DatabaseReader
   readonly tree: Pick<TreeReader, 'readStart'>
 }

@@ -21,6 +21,7 @@ export type NixFormat =
 export interface MalformedError {
   readonly kind: 'malformed'
   readonly message: string
+  /** What it was read as. */
   readonly format: NixFormat
   /** Why, in words, without where; safe to print. */
   readonly reason: string

@@ -14,6 +14,7 @@ export type SignedPathInfo = Pick<
 
 /** The holder of a key vouches for a path. That it built it, or who built it, is not said. */
 export interface Signature {
+  /** Name of the key: what stands before the colon. */
   readonly keyName: string
   /** Base 64; 64 bytes, or else no key of today verifies it. */
   readonly signature: string
@@ -21,6 +22,7 @@ export interface Signature {
 
 /** An ed25519 key with its name. */
 export interface PublicKey {
+  /** What stands before the colon. */
   readonly name: string
   /** 32 bytes in base 64: two keys are one if this is equal, whatever their names. */
   readonly key: string
@@ -29,6 +31,7 @@ export interface PublicKey {
 /** Signs. Neither printed nor turned into JSON by accident: what it keeps secret is private. */
 export class SecretKey {
   readonly #key: KeyObject
+  /** What verifies its signatures. */
   readonly publicKey: PublicKey
 
   /** `seed`: 32 bytes from a good source; not kept. */

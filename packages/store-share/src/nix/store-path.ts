@@ -8,6 +8,7 @@ export const STORE_DIRECTORY = '/nix/store'
 
 /** `/nix/store/DIGEST-NAME`, taken apart. */
 export interface StorePath {
+  /** The whole: `/nix/store/HASH-NAME`. */
   readonly path: string
   /** 32 characters of Nix's base 32. */
   readonly digest: string

@@ -59,7 +59,12 @@ export type Outcome =
    * The path is the hash of its content. Where `recheck` is given, the NAR hash does not prove it: hash the
    * content in this way too while it is unpacked (`ContentAddressHasher`), before anything of it is visible.
    */
-  | { readonly kind: 'content-addressed'; readonly value: PathValue; readonly recheck?: ContentAddress }
+  | {
+      readonly kind: 'content-addressed'
+      readonly value: PathValue
+      /** How the content has to be hashed besides. */
+      readonly recheck?: ContentAddress
+    }
   /** The policy names this hash and needs nobody else. */
   | { readonly kind: 'pinned'; readonly value: PathValue }
   /** No source has it, or too few builders vouch for what they have. */
@@ -89,12 +94,14 @@ export type Remark =
       readonly kind: 'expired'
       readonly builder: string
       readonly keyName: string
+      /** Milliseconds since 1970. */
       readonly notAfter: number
     }
   | {
       readonly kind: 'not-yet-valid'
       readonly builder: string
       readonly keyName: string
+      /** Milliseconds since 1970. */
       readonly notBefore: number
     }
   /** The same public key under another name or builder: counted once, for `countedAs`. */
@@ -102,6 +109,7 @@ export type Remark =
       readonly kind: 'duplicate-key'
       readonly builder: string
       readonly keyName: string
+      /** Name of the builder. */
       readonly countedAs: string
     }
   /** Another key of a builder that has vouched already: counted once. */
@@ -112,6 +120,7 @@ export type Remark =
   | {
       readonly kind: 'content-address-mismatch'
       readonly source: string
+      /** The content address that the source claims, as text. */
       readonly claimed: string
       readonly gives?: string
     }

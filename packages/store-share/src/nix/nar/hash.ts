@@ -18,7 +18,9 @@ export interface NarSummary {
 
 /** What hashing a path needs of the world. */
 export interface NarHashPowers {
+  /** Deadlines in milliseconds. */
   readonly clock: Clock
+  /** Reads what is hashed. */
   readonly tree: TreeReader
   /** A fresh SHA-256. */
   readonly sha256: () => ChunkHash

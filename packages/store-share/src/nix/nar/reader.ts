@@ -16,14 +16,22 @@ export type NarEvent =
   | {
       readonly kind: 'file'
       readonly name: ByteString
+      /** Whether it is marked so. */
       readonly executable: boolean
+      /** Bytes of the file. */
       readonly sizeBytes: number
+      /** Bytes from the beginning of the NAR. */
       readonly narOffset: number
     }
   /** A part of the chunk that was pushed, not a copy: it is valid for as long as that chunk is. */
   | { readonly kind: 'contents'; readonly bytes: Uint8Array; readonly position: number }
   | { readonly kind: 'file-end' }
-  | { readonly kind: 'symlink'; readonly name: ByteString; readonly target: ByteString }
+  | {
+      readonly kind: 'symlink'
+      readonly name: ByteString
+      /** What the link says; it is not resolved. */
+      readonly target: ByteString
+    }
   /** The last event, and nothing that came before it is to be believed. `finish` returns the same. */
   | { readonly kind: 'refused'; readonly error: MalformedError }
 

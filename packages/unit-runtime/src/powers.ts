@@ -25,10 +25,13 @@ export interface HostFiles {
   /** Base names; empty when there is no such directory. */
   list(path: string): Promise<readonly string[]>
   /** Everything below `path`, deepest last; empty when it is absent. */
-  walk(
-    /** Absolute path. */
-    path: string,
-  ): Promise<readonly { readonly path: string; readonly kind: FileKind }[]>
+  walk(path: string): Promise<
+    readonly {
+      /** Absolute path. */
+      readonly path: string
+      readonly kind: FileKind
+    }[]
+  >
   /** The whole file as text, at most `maxBytes` of it; `undefined` when it is absent. */
   read(path: string, maxBytes: number): Promise<string | undefined>
   /** Bytes of the file; `undefined` when it is absent. */
@@ -161,7 +164,10 @@ export interface ViewServer extends AsyncDisposable {
   readonly pid: number
   /** Resolves when its process has ended, asked or not. */
   readonly ended: Promise<unknown>
-  /** From now on the unit finds this store path in the root of its view. Idempotent. */
+  /**
+   * From now on the unit finds this store path in the root of its view. Idempotent. Fails with the kinds of store-share's
+   * `ViewError`.
+   */
   grant(
     entry: {
       /** Base name in the view's root: `HASH-NAME`. */

@@ -53,7 +53,10 @@ export interface MsrAccess {
   readonly index: number
 }
 
-/** What exits everywhere, or says something about KVM itself. Names are the kernel's KVM_EXIT_…. */
+/**
+ * What exits everywhere, or says something about KVM itself. Names are the kernel's KVM_EXIT_…; the fields are those of
+ * `struct kvm_run` (Documentation/virt/kvm/api.rst, "The kvm_run structure"), addresses guest-physical.
+ */
 export type CommonExit =
   /** A kick ended the run; the guest stands where it was. Not the kernel's: KVM_RUN gave EINTR. */
   | Plain<'kicked'>
@@ -81,7 +84,7 @@ export type CommonExit =
   /** Younger than these tables. */
   | Plain<'other', { reason: number }>
 
-/** Why `KVM_RUN` came back, on x86-64. */
+/** Why `KVM_RUN` came back, on x86-64. The fields are those of `struct kvm_run`, as for {@link CommonExit}. */
 export type X86Exit =
   | Asking<'io-in', PortAccess, [data: Uint8Array]>
   | Plain<'io-out', PortAccess & { data: Uint8Array }>
@@ -110,14 +113,14 @@ export type X86Exit =
   | Asking<'tdx', { flags: bigint; nr: bigint; data: readonly bigint[] }, [ret: bigint]>
   | Asking<'snp-req-certs', { address: bigint; npages: bigint }, [ret: bigint, npages?: bigint]>
 
-/** Why `KVM_RUN` came back, on aarch64. */
+/** Why `KVM_RUN` came back, on aarch64. The fields are those of `struct kvm_run`, as for {@link CommonExit}. */
 export type ArmExit =
   /** A load or store that KVM cannot decode. */
   | Plain<'arm-nisv', { esrIss: bigint; faultIpa: bigint }>
   | Plain<'arm-sea', { flags: bigint; esr: bigint; gva: bigint; gpa: bigint }>
   | Plain<'arm-ldst64b', { esrIss: bigint; faultIpa: bigint }>
 
-/** Why `KVM_RUN` came back, on POWER. */
+/** Why `KVM_RUN` came back, on POWER. The fields are those of `struct kvm_run`, as for {@link CommonExit}. */
 export type PowerExit =
   | Asking<'papr-hcall', { nr: bigint; args: readonly bigint[] }, [ret: bigint, args?: readonly bigint[]]>
   | Asking<'osi', { gprs: readonly bigint[] }, [gprs: readonly bigint[]]>
@@ -126,7 +129,7 @@ export type PowerExit =
   | Plain<'dcr-write', { dcrn: number; data: number }>
   | Plain<'watchdog'>
 
-/** Why `KVM_RUN` came back, on riscv64. */
+/** Why `KVM_RUN` came back, on riscv64. The fields are those of `struct kvm_run`, as for {@link CommonExit}. */
 export type RiscvExit =
   | Asking<
       'riscv-sbi',

@@ -2,7 +2,7 @@ import type { RemoteFailure } from './requests.js'
 
 /** Why a host could not be spoken to, or did not do what it was asked. `message` says what to do next; escape it. */
 export type ControlError =
-  /** Nobody listens at the path. */
+  /** Nobody listens at the absolute `path`. */
   | { readonly kind: 'not-listening'; readonly message: string; readonly path: string }
   /** The socket belongs to somebody else, or this user may not connect. */
   | { readonly kind: 'not-permitted'; readonly message: string; readonly path: string }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { LATE, Patience } from '../src/running/patience.js'
+import { LATE, Patience, WAKE } from '../src/running/patience.js'
 
 const SHORT = 5_000
 const LONG = 10_000_000
@@ -65,6 +65,19 @@ describe('whoever resumes a guest', () => {
       return count
     }
     expect(looks(LATE)).toBe(9_999)
-    expect(looks(LATE + 1)).toBeLessThan(10_000 / 60)
+    expect(looks(WAKE + LATE + 1)).toBeLessThan(10_000 / 60)
+  })
+
+  test('gives a thread that sleeps the time to wake, in the first look alone', () => {
+    const patience = new Patience()
+    patience.told(SHORT)
+    const first = patience.next()
+    patience.found(WAKE + LATE)
+    const second = patience.next()
+    expect(second).toBeGreaterThan(0)
+    expect(first).toBe(WAKE + second)
+    // From then on so late is too late.
+    patience.found(LATE + 1)
+    expect(patience.next()).toBe(0)
   })
 })

@@ -12,22 +12,29 @@ export class Patience {
   /** So many runs in sequence have to be short before looking is tried. */
   #needed = 1
   #short = 0
+  /** The vCPU's thread has gone to sleep: it has to be woken before the guest runs. */
+  #asleep = true
 
   /** For how long to look for the next exit. Nanoseconds; 0: not at all. */
   next(): number {
-    return this.#short >= this.#needed ? LOOK : 0
+    if (this.#short < this.#needed) return 0
+    return this.#asleep ? WAKE + LOOK : LOOK
   }
 
   /** The exit was there, after so long. */
   found(nanoseconds: number): void {
     // Whoever waited far longer than it looked has lost the processor to somebody else: that is no success.
-    if (nanoseconds > LATE) this.missed()
-    else this.#needed = Math.max(1, this.#needed >> 1)
+    if (nanoseconds > (this.#asleep ? WAKE + LATE : LATE)) this.missed()
+    else {
+      this.#needed = Math.max(1, this.#needed >> 1)
+      this.#asleep = false
+    }
   }
 
   /** It was not. */
   missed(): void {
     this.#short = 0
+    this.#asleep = true
     this.#needed = Math.min(this.#needed * 2, MOST_NEEDED)
   }
 
@@ -40,6 +47,11 @@ export class Patience {
 
 /** About what being told costs: who looks no longer than that never pays more than twice what knowing would have cost. */
 const LOOK = 25_000
+/**
+ * About what it takes until a thread that was woken runs, on an idle processor of a virtual machine. Without it the first
+ * look after a time without looks would always fail there, and there would never be a second one.
+ */
+export const WAKE = 100_000
 /** Far longer than a look, and far less than a scheduler gives to another program. */
 export const LATE = 4 * LOOK
 const MOST_NEEDED = 64

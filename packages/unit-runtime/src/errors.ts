@@ -1,6 +1,7 @@
 import type { AgentClosed, AgentError, GuestKernelError, NotStartedReason } from '@spectrum/guest-agent'
 import type { StoreError } from '@spectrum/store-share'
 import type { MachineExit, MonitorError } from '@spectrum/unit-monitor'
+import type { ExceededLimit } from './limits/host-groups.js'
 import type { ViewFailure } from './powers.js'
 import type { VolumeFailure } from './volumes/volume-power.js'
 
@@ -54,6 +55,8 @@ export type HostError =
       readonly unit: string
       /** How the monitor's process ended. */
       readonly exit: MachineExit
+      /** The limit of its definition that it ended of, where it was one. */
+      readonly exceeded?: ExceededLimit
       readonly lastLines: readonly string[]
     }
   /** The unit's agent did not answer for so many milliseconds: its kernel hangs, or its machine gets no time. */
@@ -204,15 +207,15 @@ export function agentFailed(unit: string, cause: AgentError, lastLines: readonly
   return { kind: 'agent-failed', message, unit, cause, lastLines }
 }
 
-/** `why`: what its exit does not say. */
+/** `exceeded`: what its exit does not say. */
 export function unitDied(
   unit: string,
   exit: MachineExit,
   lastLines: readonly string[],
-  why?: string,
+  exceeded?: ExceededLimit,
 ): HostError {
   const how =
-    why ??
+    exceeded?.why ??
     (exit.kind === 'failed'
       ? `${REASONS[exit.reason]} (monitor status ${exit.code})`
       : exit.kind === 'signalled'
@@ -221,7 +224,8 @@ export function unitDied(
           ? 'its monitor was killed'
           : 'the guest powered off')
   const message = withLastLines(`Unit "${unit}" died: ${how}. Start it again.`, lastLines)
-  return { kind: 'unit-died', message, unit, exit, lastLines }
+  const limit = exceeded === undefined ? {} : { exceeded }
+  return { kind: 'unit-died', message, unit, exit, ...limit, lastLines }
 }
 
 export function unitUnresponsive(unit: string, silentMs: number, lastLines: readonly string[]): HostError {

@@ -284,7 +284,7 @@ async function postMortem(
   using wait = openWait(context.powers.clock, POST_MORTEM_MS)
   const exit = await orAborted(machine.exit, wait.signal)
   if (exit === undefined) return undefined
-  return unitDied(machine.name, exit, machine.lastLines(), await limits.exceeded())
+  return unitDied(machine.name, exit, machine.lastLines(), await limits.exceeded(exit))
 }
 
 /** A start that failed, with what it had begun. */

@@ -1,4 +1,5 @@
 import type { ResourceLimits } from '@spectrum/unit-graph'
+import type { MachineExit } from '@spectrum/unit-monitor'
 import type { HostDirectory } from '../host-directory.js'
 import { type GroupUsage, groupUsage } from './group-usage.js'
 import type { GroupsRoot, ProcessUsage, ResourcePowers } from './resource-powers.js'
@@ -19,6 +20,19 @@ export type LimitsReport =
       /** In words, with what to do about it. */
       readonly why: string
     }
+
+/** The limit that a machine has ended of. */
+export interface ExceededLimit {
+  /**
+   * As in the unit's definition. `memoryBytes`: the kernel ended its processes, for they took more. `pids`: its monitor gave
+   * up when the kernel refused it another process or thread.
+   */
+  readonly limit: 'memoryBytes' | 'pids'
+  /** What the definition allows: bytes, or processes and threads. */
+  readonly value: number
+  /** The same in words, with what to do about it. */
+  readonly why: string
+}
 
 /** What a unit takes of its host now, and what it may. */
 export interface UnitUsage extends ProcessUsage {
@@ -55,8 +69,8 @@ export function groupName(host: string): string {
 /** The limits of one machine, while it lives. */
 export interface MachineLimits extends AsyncDisposable {
   readonly report: LimitsReport
-  /** Why the kernel ended the machine, when it did because of them. Never rejects. */
-  exceeded(): Promise<string | undefined>
+  /** Which of them the machine has ended of, so far as is known; `exit`: how, once it has. Never rejects. */
+  exceeded(exit?: MachineExit): Promise<ExceededLimit | undefined>
 }
 
 const NONE: MachineLimits = without({ kind: 'none' })
@@ -108,7 +122,7 @@ export class HostGroups {
     }
     return {
       report: { kind: 'enforced', group },
-      exceeded: () => this.#whyEnded(group, limits?.memoryBytes),
+      exceeded: (exit) => this.#exceeded(group, limits ?? {}, exit),
       [Symbol.asyncDispose]: () => groups.remove(group),
     }
   }
@@ -129,10 +143,16 @@ export class HostGroups {
     }
   }
 
-  async #whyEnded(group: string, memoryBytes: number | undefined): Promise<string | undefined> {
+  async #exceeded(
+    group: string,
+    { memoryBytes, pids }: ResourceLimits,
+    exit: MachineExit | undefined,
+  ): Promise<ExceededLimit | undefined> {
     const counted = await groupUsage(this.powers.groups, group).catch(() => undefined)
-    if (memoryBytes === undefined || !((counted?.killedForMemory ?? 0) > 0)) return undefined
-    return `the kernel ended its monitor, which took more than its limits.memoryBytes, ${memoryBytes}; that has to hold the guest's memory and some 64 MiB for the monitor itself`
+    const { killedForMemory = 0, tasksRefused = 0 } = counted ?? {}
+    if (memoryBytes !== undefined && killedForMemory > 0) return tooMuchMemory(memoryBytes)
+    if (pids !== undefined && tasksRefused > 0 && gaveUp(exit)) return tooManyTasks(pids)
+    return undefined
   }
 
   async #leave(group: string, unlimited: string, pids: readonly number[]): Promise<void> {
@@ -173,4 +193,24 @@ export class HostGroups {
 
 function without(report: LimitsReport): MachineLimits {
   return { report, exceeded: async () => undefined, async [Symbol.asyncDispose]() {} }
+}
+
+function tooMuchMemory(value: number): ExceededLimit {
+  const why =
+    `the kernel ended its monitor, which took more than its limits.memoryBytes, ${value}; that has to hold the guest's ` +
+    'memory and some 64 MiB for the monitor itself'
+  return { limit: 'memoryBytes', value, why }
+}
+
+function tooManyTasks(value: number): ExceededLimit {
+  const why =
+    `its monitor gave up when the kernel refused it another process or thread because of its limits.pids, ${value}; that ` +
+    'has to hold one for each of its processors and some ten for the monitor itself, and with volumes up to 64 more'
+  return { limit: 'pids', value, why }
+}
+
+/** A monitor that is refused a thread says so and ends: by abort(3), or with a status of its own. */
+function gaveUp(exit: MachineExit | undefined): boolean {
+  if (exit?.kind === 'signalled') return exit.signal === 'SIGABRT'
+  return exit?.kind === 'failed' && exit.reason === 'monitor-failed'
 }

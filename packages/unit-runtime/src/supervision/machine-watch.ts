@@ -5,7 +5,7 @@ import type { MachineLimits } from '../limits/host-groups.js'
 import type { UnitView } from '../unit-view.js'
 import { openWait, orAborted } from '../wait.js'
 
-/** How long a machine gets to end by itself after its agent went away. */
+/** How long a machine gets to end by itself after its agent or its view went away. */
 const FOLLOW_MS = 3_000
 
 /** One machine that runs, and what it is made of. */
@@ -83,26 +83,34 @@ export class MachineWatch {
 
   async #watchMachine(): Promise<void> {
     const { name, machine, limits } = this.#watched
-    this.#exit = await machine.exit
+    const exit = await machine.exit
+    this.#exit = exit
     if (this.#over) return
-    this.#befell(unitDied(name, this.#exit, machine.lastLines(), await limits.exceeded()))
+    this.#befell(unitDied(name, exit, machine.lastLines(), await limits.exceeded(exit)))
   }
 
   async #watchAgent(): Promise<void> {
-    const { name, clock, machine, agent } = this.#watched
+    const { name, machine, agent } = this.#watched
     const closed = await agent.closed
     if (this.#over) return
     // How a machine died says more than that its channel is gone.
-    using follow = openWait(clock, FOLLOW_MS)
-    if ((await orAborted(machine.exit, follow.signal)) !== undefined) return
+    if (await this.#follows()) return
     this.#befell(channelLost(name, closed, machine.lastLines()))
+  }
+
+  /** Whether the machine ends, too, by itself. */
+  async #follows(): Promise<boolean> {
+    using follow = openWait(this.#watched.clock, FOLLOW_MS)
+    return (await orAborted(this.#watched.machine.exit, follow.signal)) !== undefined
   }
 
   /** Whoever reads a path that came by the view would wait for its server for ever. */
   async #watchView(): Promise<void> {
-    const { name, view } = this.#watched
+    const { name, view, limits } = this.#watched
     if (view === undefined) return
     await view.server.ended
+    // The limits are those of both; how the machine died says why.
+    if ((await limits.exceeded()) !== undefined && (await this.#follows())) return
     this.#befell(viewLost(name))
   }
 }

@@ -37,7 +37,7 @@ describe('the limits of units, by the kernel’s control groups', () => {
 
   it('end a machine that takes too much memory, whole and alone, and say so', () => {
     expect(root.ended).toEqual(['SIGKILL', 'SIGKILL'])
-    expect(root.exceeded).toContain(`limits.memoryBytes, ${64 * MIB}`)
+    expect(root.exceeded).toMatchObject({ limit: 'memoryBytes', value: 64 * MIB })
     expect(root.others).toEqual({ live: true, exceeded: null })
   })
 
@@ -88,7 +88,7 @@ describe('the limits of units, by the kernel’s control groups', () => {
     expect(user.group).toMatch(/^\/sys\/fs\/cgroup\/delegated\/spectrum-[0-9a-z-]+\/hog-1$/)
     expect(user.own).toBe('/delegated/unlimited')
     expect(user.ended).toBe('SIGKILL')
-    expect(user.exceeded).toContain('limits.memoryBytes')
+    expect(user.exceeded).toMatchObject({ limit: 'memoryBytes', value: 64 * MIB })
     expect(user.siblingLives).toBe(true)
   })
 

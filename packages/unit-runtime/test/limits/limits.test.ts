@@ -1,10 +1,12 @@
-import { closure, compose, defineUnit, type ResourceLimits } from '@spectrum/unit-runtime'
-import { type MemoryGroups, memoryGroups } from '@spectrum/unit-runtime/fake'
+import type { MachineExit } from '@spectrum/unit-monitor'
+import { closure, compose, defineUnit, type HostError, type ResourceLimits } from '@spectrum/unit-runtime'
+import { type MemoryGroups, manualClock, memoryGroups } from '@spectrum/unit-runtime/fake'
 import { describe, expect, it } from 'vitest'
 import type { HostDirectory } from '../../src/host-directory.js'
-import { HostGroups } from '../../src/limits/host-groups.js'
+import { type ExceededLimit, HostGroups } from '../../src/limits/host-groups.js'
 import { linuxResources } from '../../src/linux/resource-groups.js'
-import { program, watchedHost } from '../supervision/watched-host.js'
+import { MachineWatch, type WatchedMachine } from '../../src/supervision/machine-watch.js'
+import { program, settle, watchedHost } from '../supervision/watched-host.js'
 
 const limits = { memoryBytes: 256 << 20, cpuWeight: 50, ioWeight: 20, pids: 64 }
 const graphOf = (limits?: ResourceLimits) =>
@@ -66,7 +68,11 @@ describe('the limits of a unit', () => {
     const { unit } = (await watched.host.start(graphOf({ memoryBytes: 300 << 20 })))._unsafeUnwrap()
     resources.count(resources.paths().at(-1)!, 'memory.events', 'oom 1\noom_kill 1\n')
     watched.guest('unit').crash()
-    expect((await unit.ended).why).toContain(`limits.memoryBytes, ${300 << 20}`)
+    const { why, failure } = await unit.ended
+    expect(why).toContain(`limits.memoryBytes, ${300 << 20}`)
+    const exceeded = { limit: 'memoryBytes', value: 300 << 20, why: expect.any(String) }
+    expect(failure).toMatchObject({ kind: 'unit-died', exceeded })
+    expect(watched.told.find(({ state }) => state === 'failed')).toMatchObject({ failure: { exceeded } })
   })
 
   it('are why a unit does not start that they leave too little to boot', async () => {
@@ -139,9 +145,32 @@ describe('the groups of a host', () => {
     const limited = await groupsOf(resources).limit('unit', { memoryBytes: 100 }, [7])
     expect(await limited.exceeded()).toBeUndefined()
     resources.count('/cgroup/spectrum-host/unit-1', 'memory.events', 'oom 1\noom_kill 1\n')
-    expect(await limited.exceeded()).toContain('limits.memoryBytes, 100')
+    expect(await limited.exceeded()).toEqual({
+      ...{ limit: 'memoryBytes', value: 100 },
+      why: expect.stringContaining('limits.memoryBytes, 100'),
+    })
     await limited[Symbol.asyncDispose]()
     expect(await limited.exceeded()).toBeUndefined()
+  })
+
+  it('know whether a machine ended because it was refused a thread, and not because of what else', async () => {
+    const resources = memoryGroups()
+    const limited = await groupsOf(resources).limit('unit', { pids: 3 }, [7])
+    const aborted = { kind: 'signalled', signal: 'SIGABRT', lastLines: [] } as const
+    const gaveUp = { kind: 'failed', reason: 'monitor-failed', code: 1, lastLines: [] } as const
+    expect(await limited.exceeded(aborted)).toBeUndefined()
+    resources.count('/cgroup/spectrum-host/unit-1', 'pids.events', 'max 2\n')
+    for (const exit of [aborted, gaveUp])
+      expect(await limited.exceeded(exit)).toEqual({
+        ...{ limit: 'pids', value: 3, why: expect.stringContaining('limits.pids, 3') },
+      })
+    const others = [
+      undefined,
+      { kind: 'powered-off' },
+      { ...aborted, signal: 'SIGKILL' },
+      { ...gaveUp, reason: 'guest-reset' },
+    ] as const
+    for (const exit of others) expect(await limited.exceeded(exit)).toBeUndefined()
   })
 
   it('put what they cannot limit where this program is, and leave no group', async () => {
@@ -163,6 +192,50 @@ describe('the groups of a host', () => {
     })
     resources.groups.root = ready
     expect((await groups.limit('unit', { pids: 9 }, [])).report).toMatchObject({ kind: 'enforced' })
+  })
+})
+
+describe('a machine that is ended together with the server of its view', () => {
+  /** Its view is gone, and it has not been seen to end yet. */
+  function halfGone(exceeded: ExceededLimit | undefined) {
+    const clock = manualClock()
+    let exits = (_: MachineExit) => {}
+    const exit = new Promise<MachineExit>((resolve) => {
+      exits = resolve
+    })
+    const never = new Promise<never>(() => {})
+    const told: HostError[] = []
+    const watched = {
+      ...{ name: 'unit', clock, heartbeat: undefined },
+      machine: { exit, lastLines: () => [] },
+      agent: { closed: never },
+      view: { server: { ended: Promise.resolve() } },
+      limits: { exceeded: async () => exceeded },
+    } as unknown as WatchedMachine
+    const watch = new MachineWatch(watched, (failure) => told.push(failure))
+    return { clock, exits, told, watch }
+  }
+  const killed = { kind: 'signalled', signal: 'SIGKILL', lastLines: [] } as const
+  const exceeded = { limit: 'memoryBytes', value: 100, why: 'it took too much' } as const
+
+  it('has died of its limit, whichever of the two is missed first', async () => {
+    const { exits, told } = halfGone(exceeded)
+    await settle()
+    expect(told).toEqual([])
+    exits(killed)
+    await settle()
+    expect(told).toMatchObject([{ kind: 'unit-died', exit: killed, exceeded }])
+  })
+
+  it('has lost its view where it goes on without, or no limit was the reason', async () => {
+    const without = halfGone(undefined)
+    const lives = halfGone(exceeded)
+    await settle()
+    expect(without.told).toMatchObject([{ kind: 'view-failed' }])
+    expect(lives.told).toEqual([])
+    lives.clock.advance(3_000)
+    await settle()
+    expect(lives.told).toMatchObject([{ kind: 'view-failed' }])
   })
 })
 

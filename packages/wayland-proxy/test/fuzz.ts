@@ -1,5 +1,6 @@
 import type { Fd } from '@spectrum/unix-fd'
 import { expect } from 'vitest'
+import { FIRST_SERVER_ID } from '../src/objects/ids.js'
 import { descriptors, table } from './peers/peer.js'
 import { type Connection, Unit } from './peers/unit.js'
 
@@ -91,6 +92,10 @@ function message(
   if (request.name === 'create_pool' && random(9) > 0) words[words.length - 1] = 4_096
   // Few random buffers fit into a pool.
   if (request.name === 'create_buffer' && random(9) > 0) words.splice(3, 4, 0, 4, 4, 16)
+  // Few are inside themselves.
+  if (request.name === 'get_subsurface' && words[3] === words[4] && random(9) > 0) {
+    words[4] = objects.find(([one, { type }]) => type.name === 'wl_surface' && one !== words[3])?.[0] ?? 0
+  }
   for (const [newId, name, version] of created) client.know(newId, name, version)
   if (request.destructor) dead.add(id)
   const size = random(400) === 0 ? random(5_000) : words.length * 4
@@ -126,9 +131,47 @@ function event(random: Random, { compositor }: Connection): Uint8Array | undefin
   return new Uint8Array(Uint32Array.from(words).buffer)
 }
 
-/** One client's life under fire. The unit asserts that nothing invalid went upstream and nothing leaked. */
+/** Any event of any object, right or wrong, with or without what it needs: from a compositor that was taken over. */
+function wildEvent(random: Random, { compositor }: Connection, nextId: () => number): Made | undefined {
+  const objects = [...compositor.objects].filter(([id]) => id > 1)
+  const [id, known] = objects[random(objects.length)]!
+  const one = known.type.events[random(Math.max(1, known.type.events.length))]
+  if (one === undefined) return undefined
+  const wild = random(40) === 0
+  let descriptors = wild ? random(3) : 0
+  const words: number[] = [wild && random(3) === 0 ? ODD[random(ODD.length)]! : id, 0]
+  const created: [number, string][] = []
+  for (const [index, { type }] of one.signature.arguments.entries()) {
+    if (type.kind === 'fd') descriptors += wild ? random(2) : 1
+    else if (type.kind === 'object') {
+      const wanted = objects.filter(([, other]) => other.type === one.targets[index])
+      if (wanted.length > 0 && !wild) words.push(wanted[random(wanted.length)]![0])
+      else words.push(type.nullable ? 0 : ODD[random(ODD.length)]!)
+    } else if (type.kind === 'new-id') {
+      const newId = wild ? ODD[random(ODD.length)]! : nextId()
+      const target = one.targets[index]
+      if (!wild && target) created.push([newId, target.name])
+      words.push(newId)
+    } else if (type.kind === 'string' || type.kind === 'array') {
+      const length = wild ? ODD[random(ODD.length)]! : 4 * (1 + random(50))
+      words.push(length)
+      for (let at = 0; at < Math.min(length, 300); at += 4) words.push(random(0xffffff))
+    } else words.push(ODD[random(ODD.length)]!)
+  }
+  const size = wild && random(2) === 0 ? random(5_000) : words.length * 4
+  words[1] = ((size << 16) | (wild && random(2) === 0 ? random(0x10000) : one.opcode)) >>> 0
+  // What a broken message would have made does not exist.
+  if (!wild) for (const [newId, name] of created) compositor.know(newId, name, known.version)
+  return { bytes: new Uint8Array(Uint32Array.from(words).buffer), descriptors, pipe: false }
+}
+
+/**
+ * One client's life under fire. The unit asserts that nothing invalid went upstream and nothing leaked; nothing
+ * invalid may reach the client either, whatever a `hostile` compositor sends.
+ */
 export async function fuzzOnce(
   seed: number,
+  hostile = false,
 ): Promise<{ readonly messages: number; readonly refused: boolean }> {
   const random = randomFrom(seed)
   const globals = ['zwp_tablet_manager_v2', 'zwp_pointer_constraints_v1', 'wl_seat']
@@ -139,6 +182,11 @@ export async function fuzzOnce(
     'wl_output',
     'xdg_wm_base',
     'wp_viewporter',
+    'wp_presentation',
+    'wp_single_pixel_buffer_manager_v1',
+    'zwp_relative_pointer_manager_v1',
+    'zwp_pointer_gestures_v1',
+    'zxdg_output_manager_v1',
     ...globals,
   ]
   await using unit = new Unit({
@@ -168,6 +216,7 @@ export async function fuzzOnce(
     return id
   }
   let messages = 0
+  let serverIds = 0
   for (let round = 0; round < 60 && !client.ended; round++) {
     for (let step = 0; step < 10; step++) {
       const made = message(random, connection, dead, next)
@@ -182,10 +231,18 @@ export async function fuzzOnce(
     await new Promise((resolve) => setImmediate(resolve))
     const answer = random(3) === 0 ? event(random, connection) : undefined
     if (answer !== undefined && !compositor.ended) compositor.raw(answer)
+    for (let step = 0; hostile && step < 5 && !compositor.ended; step++) {
+      const made = wildEvent(random, connection, () => FIRST_SERVER_ID + serverIds++)
+      if (made !== undefined) compositor.raw(made.bytes, new Array<Fd>(made.descriptors).fill(file.fd))
+    }
     await new Promise((resolve) => setImmediate(resolve))
   }
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
-  const broken = unit.endings.filter(({ kind }) => kind === 'compositor-broke-protocol' || kind === 'system')
-  expect(broken, `seed ${seed}`).toEqual([])
+  const blamed = hostile ? ['system'] : ['compositor-broke-protocol', 'system']
+  expect(
+    unit.endings.filter(({ kind }) => blamed.includes(kind)),
+    `seed ${seed}`,
+  ).toEqual([])
+  expect(client.faults, `what reached the client, seed ${seed}`).toEqual([])
   return { messages, refused: unit.endings.length > 0 }
 }

@@ -42,6 +42,8 @@ export class Broker {
   readonly #agents = new Map<string, CallAgent>()
   readonly #slots = new Slots()
   readonly #exchanges = new Map<Exchange, Edge>()
+  /** Names of the grants that were taken back. */
+  readonly #revoked = new Set<string>()
   /** Calls that wait for their provider. */
   readonly #waiting = new Map<AbortController, Edge>()
   readonly #closing = new AbortController()
@@ -89,14 +91,18 @@ export class Broker {
 
   /** Takes back every grant that is revocable by this name, with the calls on it. Returns how many edges that closes. */
   revoke(name: string): number {
-    const isOn = ({ attenuators }: Edge) =>
-      attenuators.some((one) => one.kind === 'revocable' && one.name === name)
-    for (const [exchange, edge] of this.#exchanges) if (isOn(edge)) exchange.fail({ kind: 'revoked' })
-    for (const [revoking, edge] of this.#waiting) if (isOn(edge)) revoking.abort()
+    this.#revoked.add(name)
+    for (const [exchange, edge] of this.#exchanges)
+      if (this.#isRevoked(edge)) exchange.fail({ kind: 'revoked' })
+    for (const [revoking, edge] of this.#waiting) if (this.#isRevoked(edge)) revoking.abort()
     return this.#authority.revoke(name)
   }
 
-  /** Ends every call with `host-closed` and refuses all that come. */
+  #isRevoked({ attenuators }: Edge): boolean {
+    return attenuators.some((one) => one.kind === 'revocable' && this.#revoked.has(one.name))
+  }
+
+  /** Ends every call with `host-closed` and refuses all that come, also those that were allowed and are not carried yet. */
   close(): void {
     this.#closing.abort()
     for (const exchange of this.#exchanges.keys()) exchange.fail({ kind: 'host-closed' })
@@ -156,6 +162,8 @@ export class Broker {
     if (decision.kind === 'ask') {
       const answer = await this.#ask(place, call, decision)
       if (typeof answer !== 'boolean') return { ...answer, provenance: this.#provenanceOf(decision) }
+      // Neither remembered nor counted.
+      if (this.#closing.signal.aborted) return { ...closed, provenance: this.#provenanceOf(decision) }
       decision = this.#authority.decide({ ...asked, now: this.#powers.epochMs() }, answer)
     }
     const provenance = this.#provenanceOf(decision)
@@ -188,9 +196,7 @@ export class Broker {
     try {
       const up = await providers.bringUp(provider, { signal: wait.signal, deadlineMs: wait.leftMs() })
       if (this.#closing.signal.aborted) return closed
-      if (revoking.signal.aborted) {
-        return { refusal: 'attenuated', message: 'It was revoked while the call waited for its provider.' }
-      }
+      if (revoking.signal.aborted) return revoked
       if (gone.signal.aborted) return { refusal: 'caller-gone', message: `${unit} hung up.` }
       if (up.isOk()) return this.#carryAlong(edge) ?? away(edge)
       const message =
@@ -275,20 +281,26 @@ export class Broker {
     return by.kind === 'command' ? toCommand(agent, by.argv) : toSocket(agent, by.path)
   }
 
+  /** From its first line to the registration nothing else happens: a close or a revocation is before it or ends the exchange. */
   async #carry(place: Place, call: GuestCall, { decision, rest, carry }: Allowed): Promise<void> {
     const { clock } = this.#powers
+    const provenance = this.#provenanceOf(decision)
+    const late = this.#closing.signal.aborted ? closed : this.#isRevoked(decision.edge) ? revoked : undefined
+    if (late !== undefined) return this.#refuse(place, call, { ...late, provenance })
     const began = clock.now()
     const schemas = { request: decision.request, response: place.service.response }
-    this.#tell({ ...this.#identityOf(place), ...this.#provenanceOf(decision), kind: 'allowed' })
     using exchange = new Exchange(call, rest, schemas, clock, this.#idleMs(decision.edge))
     this.#exchanges.set(exchange, decision.edge)
     let end: CallEnd
     try {
-      end = await carry(exchange, {
+      this.#tell({ ...this.#identityOf(place), ...provenance, kind: 'allowed' })
+      const facts = {
         caller: this.#graph.units[place.unit]!.name,
         service: place.service.name,
         argument: hasArgument(place.service.argument) ? { value: decision.argument } : undefined,
-      })
+      }
+      // Whoever heard of it may have closed the broker.
+      end = exchange.end ?? (await carry(exchange, facts))
     } finally {
       this.#exchanges.delete(exchange)
     }
@@ -326,6 +338,8 @@ export class Broker {
 const UNKNOWN: CallProvenance = { reasons: [], audit: [] }
 
 const closed: Refused = { refusal: 'provider-absent', message: 'The host is being stopped.' }
+
+const revoked: Refused = { refusal: 'attenuated', message: 'It was revoked before the call was carried.' }
 
 const busy = (where: string): Refused => ({
   refusal: 'busy',

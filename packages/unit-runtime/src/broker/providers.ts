@@ -91,7 +91,7 @@ export const toFunction =
       signal: exchange.signal,
     }
     const done = Promise.resolve()
-      .then(() => service(call))
+      .then(() => (exchange.signal.aborted ? undefined : service(call)))
       .then(
         () => 'done' as const,
         (cause: unknown) => ({ cause }),

@@ -76,6 +76,11 @@ const documented = [
   'Accessor',
 ]
 
+/** Types without a page of their own: steps of a computation, whose outcome is said in words where it is used. */
+const steps = {
+  '@spectrum/kvm-ioctl': ['FieldInit', 'FieldValue', 'PathsIn'],
+}
+
 /** Keeps what TypeDoc complains of. */
 class Complaints extends Logger {
   messages = []
@@ -133,7 +138,28 @@ export async function convert(modules = entries()) {
   arrange(project)
   project.readme = withoutHeading(project.readme, 'the README')
   app.validate(project)
+  demandNames(app, project, modules)
   return { app, project, complaints: complaints.messages }
+}
+
+/**
+ * Whatever a documented symbol shows has to have a page too. TypeDoc asks that only of the package that it takes the
+ * whole project for, so it is asked once for each.
+ */
+function demandNames(app, project, modules) {
+  const { packageName } = project
+  const all = app.options.getValue('validation')
+  const none = Object.fromEntries(Object.keys(all).map((check) => [check, false]))
+  app.options.setValue('validation', { ...none, notExported: true })
+  for (const owner of new Set(modules.map((module) => module.owner))) {
+    if (owner === packageName) continue
+    project.packageName = owner
+    app.options.setValue('intentionallyNotExported', steps[owner] ?? [])
+    app.validate(project)
+  }
+  app.options.setValue('intentionallyNotExported', [])
+  project.packageName = packageName
+  app.options.setValue('validation', all)
 }
 
 /** Pages are known by their headings, and the records of decisions lie below the page that lists them. */

@@ -30,11 +30,20 @@ describe('the documentation', { timeout: 180_000 }, () => {
   })
 
   it('is refused where a symbol has no word, a type cannot be named, or a link leads nowhere', async () => {
-    const source = fileURLToPath(new URL('./fixture/undocumented.ts', import.meta.url))
-    const { complaints } = await site.convert([{ owner: 'spectrum', import: 'fixture', source }])
+    const fixture = (file: string, owner: string) => ({
+      owner,
+      import: owner,
+      source: fileURLToPath(new URL(`./fixture/${file}`, import.meta.url)),
+    })
+    const { complaints } = await site.convert([
+      fixture('undocumented.ts', 'spectrum'),
+      fixture('other/unnamed.ts', 'other'),
+    ])
     expect(complaints.join('\n')).toMatch(/silent.* does not have any documentation/)
     expect(complaints.join('\n')).toMatch(/Hidden.* is referenced by .*reveal/)
+    // TypeDoc itself looks only at the package that it takes the whole site for.
+    expect(complaints.join('\n')).toMatch(/Unnamed.* is referenced by .*show/)
     expect(complaints.join('\n')).toMatch(/Failed to resolve link to "nowhere"/)
-    expect(complaints).toHaveLength(3)
+    expect(complaints).toHaveLength(4)
   })
 })

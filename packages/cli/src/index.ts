@@ -1,5 +1,7 @@
-export { type Command, parseCommandLine, type UsageError } from './arguments.js'
+export { type Command, parseCommandLine, type Topic, type UsageError } from './arguments.js'
 export type { CompletionCommand } from './completion/arguments.js'
+export type { Shell } from './completion/scripts.js'
+export type { ForeignPart } from './doctor/architectures.js'
 export {
   type BootReport,
   type DoctorPowers,
@@ -11,7 +13,7 @@ export {
   type KvmReport,
   type Verdict,
 } from './doctor.js'
-export type { GraphCommand } from './graph/command.js'
+export type { GraphCommand, GraphForm } from './graph/command.js'
 export type { ExecCommand, HostCommand, LogsCommand, RunCommand } from './host/command.js'
 export type {
   Clock,
@@ -31,3 +33,4 @@ export type {
   UnitHost,
 } from './powers.js'
 export { spectrum } from './spectrum.js'
+export type { Architecture } from './words.js'

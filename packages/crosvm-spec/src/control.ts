@@ -8,9 +8,16 @@ export { type AllowListOptions, decodeAllowListReply, FsAllowList } from './cont
 export { CrosvmControl } from './control/client.js'
 export type { Clock, PacketSocket, PacketSockets } from './control/connection.js'
 export type { ControlError } from './control/errors.js'
-export { type ExactJson, type JsonError, parseExactJson, printExactJson } from './control/exact-json.js'
+export {
+  type ExactJson,
+  type JsonError,
+  type PlainJson,
+  parseExactJson,
+  printExactJson,
+} from './control/exact-json.js'
 export {
   type AttachedUsbDevice,
+  type BalloonStat,
   type BalloonStats,
   type ControlReply,
   type Display,
@@ -22,10 +29,13 @@ export {
 } from './control/reply.js'
 export {
   type BatteryChange,
+  type BatteryHealth,
+  type BatteryStatus,
   type ControlRequest,
   type DisplaySettings,
+  type EncodedRequest,
   encodeRequest,
   type RegisteredEvent,
 } from './control/request.js'
-export type { ControlOptions, ControlPowers, RequestOptions } from './control/requester.js'
+export type { Answer, ControlOptions, ControlPowers, RequestOptions } from './control/requester.js'
 export { type ControlFeature, pointless } from './control/unsupported.js'

@@ -14,7 +14,11 @@ export const errnos = {
   EUCLEAN: 117,
 } as const
 
-/** Errors that a fake unit's files can fail with, by Linux's names (errno(3)). */
+/**
+ * Errors that a fake unit's files can fail with, by Linux's names (errno(3)).
+ *
+ * @useDeclaredType
+ */
 export type FakeErrno = keyof typeof errnos
 
 /** A volume of a fake unit. Give the same one to the next unit: what was written to it is there. */

@@ -9,7 +9,7 @@ import { FakeAgent } from './fake-agent.js'
 import type { FakeFiles, FakeVolume } from './fake-files.js'
 import type { FakeTerminal } from './fake-terminal.js'
 
-export type { FakeEntry, FakeFiles, FakeVolume } from './fake-files.js'
+export type { FakeEntry, FakeErrno, FakeFileFailure, FakeFiles, FakeVolume } from './fake-files.js'
 export type { FakeTerminal } from './fake-terminal.js'
 
 /** A command that runs in a fake unit. */

@@ -47,12 +47,13 @@ export function isArchitecture(name: string): name is Architecture {
   return Object.hasOwn(byArchitecture, name)
 }
 
-type StructuresOf<A extends Architecture> = TablesByArchitecture[A]['structures']
-
 /** The layout of `struct NAME` where it is `A`'s. Where `A` has none it is `never`. */
-export type LayoutOf<A extends Architecture, N extends string> = N extends keyof StructuresOf<A>
-  ? StructuresOf<A>[N] extends Structure
-    ? StructuresOf<A>[N]
+export type LayoutOf<
+  A extends Architecture,
+  N extends string,
+> = N extends keyof TablesByArchitecture[A]['structures']
+  ? TablesByArchitecture[A]['structures'][N] extends Structure
+    ? TablesByArchitecture[A]['structures'][N]
     : never
   : never
 

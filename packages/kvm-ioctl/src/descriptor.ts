@@ -113,6 +113,7 @@ export const ACCESS = Symbol('access')
 
 /** The owner of one descriptor of KVM, or of one piece of guest memory. It closes once. */
 export abstract class KvmObject implements Disposable {
+  /** @internal */
   readonly [ACCESS]: Access
   #closed = false
 

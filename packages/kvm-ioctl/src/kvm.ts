@@ -23,7 +23,8 @@ import {
 import { kvmMethods, kvmMethodsX86 } from './methods/kvm.js'
 import { getMsrs } from './methods/msrs.js'
 import { rawIoctl } from './methods/raw.js'
-import { addMethods, type MethodsOf } from './methods/spec.js'
+import type { KvmRequests, KvmRequestsOf } from './methods/requests.js'
+import { addMethods } from './methods/spec.js'
 import { type Kicker, makeVcpu, type SharedVcpu, type Vcpu } from './vcpu.js'
 import { checkExtension, type Vm, vmClass } from './vm.js'
 
@@ -35,9 +36,7 @@ export const kvmMethodsOf = {
 } as const
 
 /** /dev/kvm: what this machine's KVM can do, and the way to virtual machines. */
-export type Kvm<A extends Architecture = 'x86_64'> = KvmCore<A> &
-  MethodsOf<typeof kvmMethods, A> &
-  MethodsOf<(typeof kvmMethodsOf)[A], A>
+export type Kvm<A extends Architecture = 'x86_64'> = KvmCore<A> & KvmRequests<A> & KvmRequestsOf<A>
 
 /** What `Kvm` has beside the requests from the tables. Whoever opened it closes it. */
 export class KvmCore<A extends Architecture = 'x86_64'> extends KvmObject {

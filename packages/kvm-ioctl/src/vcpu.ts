@@ -16,7 +16,8 @@ import { DirtyRing } from './memory/dirty-ring.js'
 import { getMsrs, type Msr, setMsrs } from './methods/msrs.js'
 import { rawIoctl } from './methods/raw.js'
 import { getOneReg, setOneReg } from './methods/registers.js'
-import { addMethods, type MethodsOf } from './methods/spec.js'
+import type { VcpuRequests, VcpuRequestsOf } from './methods/requests.js'
+import { addMethods } from './methods/spec.js'
 import { getNestedState, getXsave, setNestedState, setXsave } from './methods/state.js'
 import {
   vcpuMethods,
@@ -45,9 +46,7 @@ export const vcpuMethodsOf = {
  *
  * It belongs to the JavaScript thread that made it. To run it elsewhere, `share()` it and adopt it there.
  */
-export type Vcpu<A extends Architecture = 'x86_64'> = VcpuCore<A> &
-  MethodsOf<typeof vcpuMethods, A> &
-  MethodsOf<(typeof vcpuMethodsOf)[A], A>
+export type Vcpu<A extends Architecture = 'x86_64'> = VcpuCore<A> & VcpuRequests<A> & VcpuRequestsOf<A>
 
 /** A vCPU on its way to another JavaScript thread, which takes it there. */
 export interface SharedVcpu extends SharedObject {

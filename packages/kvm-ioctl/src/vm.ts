@@ -22,7 +22,8 @@ import { armGetRegWritableMasks, armMteCopyTags } from './methods/arm-machine.js
 import { type EncryptionCommand, encryptedRegion, memoryEncryptOp } from './methods/encrypted-memory.js'
 import { type MsrFilterRange, setMsrFilter } from './methods/msr-filter.js'
 import { rawIoctl } from './methods/raw.js'
-import { addMethods, type MethodsOf } from './methods/spec.js'
+import type { VmRequests, VmRequestsOf } from './methods/requests.js'
+import { addMethods } from './methods/spec.js'
 import {
   vmMethods,
   vmMethodsAarch64,
@@ -45,9 +46,7 @@ export const vmMethodsOf = {
  * A virtual machine. Its requests that take one value or structure are the members that come from the tables
  * (`createIrqchip` …); each is documented with the kernel's name of the request.
  */
-export type Vm<A extends Architecture = 'x86_64'> = VmCore<A> &
-  MethodsOf<typeof vmMethods, A> &
-  MethodsOf<(typeof vmMethodsOf)[A], A>
+export type Vm<A extends Architecture = 'x86_64'> = VmCore<A> & VmRequests<A> & VmRequestsOf<A>
 
 /** What `Vm` has beside the requests from the tables. Whoever made it closes it. */
 export class VmCore<A extends Architecture = 'x86_64'> extends KvmObject {

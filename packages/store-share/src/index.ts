@@ -18,13 +18,14 @@ export { type LayerPlan, type PlannedLayer, planLayers } from './cache/layers.js
 export type { DamagedFile, Verification, VerifyOptions } from './cache/verify.js'
 export type { FileVerity, VerityState } from './cache/verity.js'
 export type { Closure, StoreOptions, StorePathInfo, StoreSource } from './closure.js'
-export { erofsImage, type ImageDevice, metadataImage } from './erofs/erofs-image.js'
+export { erofsImage, type ImageDevice, type MetadataImage, metadataImage } from './erofs/erofs-image.js'
 export type { ImageMember } from './erofs/erofs-tree.js'
 export type { CacheFailure, StoreError } from './errors.js'
 export * from './nix/index.js'
 export type {
   ByteString,
   CacheFiles,
+  ChunkHash,
   Clock,
   CommandOutcome,
   CommandRequest,
@@ -64,4 +65,5 @@ export {
 export type { HttpClient, HttpResponse, HttpTuning, Retry } from './sources/http-transport.js'
 export { type NixStoreOptions, type NixStorePowers, nixStore } from './sources/nix-store.js'
 export { type BinaryCacheOptions, type BinaryCachePowers, binaryCache } from './sources/open-cache.js'
+export type { DirectoryNode, FileNode, SymlinkNode, TreeNode } from './tree.js'
 export * from './trust/index.js'

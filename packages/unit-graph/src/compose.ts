@@ -22,13 +22,14 @@ export interface Graph<Units extends UnitMap = UnitMap> {
   readonly wires: readonly Wire[]
 }
 
-type WireFor<Need extends NeedDefinition> =
+/** What one need can be wired to: something that gives its service, or nothing where it is optional. */
+export type WireFor<Need extends NeedDefinition> =
   | Grant<Need['service']>
   | Provision<Need['service']>
   | (Need['availability'] extends 'optional' ? Absent : never)
 
 /** Units whose needs the compiler does not know, from a file or a loop, have none to it: they are checked at run time. */
-type KeysWithNeeds<Units extends UnitMap> = {
+export type KeysWithNeeds<Units extends UnitMap> = {
   [Key in keyof Units]: string extends keyof Units[Key]['needs']
     ? never
     : keyof Units[Key]['needs'] extends never
@@ -43,7 +44,8 @@ export type Wiring<Units extends UnitMap> = {
   }
 }
 
-type NoExcess<Actual, Shape> = {
+/** Lets nothing through that `Shape` does not have: a wire of a need that there is not does not compile. */
+export type NoExcess<Actual, Shape> = {
   readonly [Key in keyof Actual]: Key extends keyof Shape
     ? { readonly [Need in keyof Actual[Key]]: Need extends keyof Shape[Key] ? Actual[Key][Need] : never }
     : never

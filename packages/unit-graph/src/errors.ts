@@ -1,4 +1,5 @@
-type Fault<Kind extends string, More = unknown> = {
+/** What every fault of a graph says, whatever its kind. */
+export type GraphFault<Kind extends string, More = unknown> = {
   readonly kind: Kind
   /** Where the fault is and what to do about it. */
   readonly message: string
@@ -8,10 +9,10 @@ type Fault<Kind extends string, More = unknown> = {
 
 /** Why units do not make a graph. `path` leads to the fault: `['left', 'memoryBytes']`. */
 export type GraphError =
-  | Fault<'no-units'>
-  | Fault<'not-a-unit'>
-  | Fault<'not-a-graph'>
-  | Fault<
+  | GraphFault<'no-units'>
+  | GraphFault<'not-a-unit'>
+  | GraphFault<'not-a-graph'>
+  | GraphFault<
       'invalid-name',
       {
         /** What was given as a name. */
@@ -19,7 +20,7 @@ export type GraphError =
       }
     >
   /** `other`: the key that holds the name already. */
-  | Fault<
+  | GraphFault<
       'duplicate-name',
       {
         /** The name of both units. */
@@ -27,10 +28,10 @@ export type GraphError =
         readonly other: string
       }
     >
-  | Fault<'empty-closure'>
-  | Fault<'invalid-value'>
+  | GraphFault<'empty-closure'>
+  | GraphFault<'invalid-value'>
   /** A required need without a wire, or an optional one that nobody decided about. */
-  | Fault<
+  | GraphFault<
       'unbound-need',
       {
         /** Key of the unit. */
@@ -39,10 +40,10 @@ export type GraphError =
         readonly need: string
       }
     >
-  | Fault<'wired-twice', { readonly unit: string; readonly need: string }>
-  | Fault<'unknown-unit', { readonly unit: string }>
-  | Fault<'unknown-need', { readonly unit: string; readonly need: string }>
-  | Fault<
+  | GraphFault<'wired-twice', { readonly unit: string; readonly need: string }>
+  | GraphFault<'unknown-unit', { readonly unit: string }>
+  | GraphFault<'unknown-need', { readonly unit: string; readonly need: string }>
+  | GraphFault<
       'unknown-provision',
       {
         readonly unit: string
@@ -50,7 +51,7 @@ export type GraphError =
         readonly provision: string
       }
     >
-  | Fault<
+  | GraphFault<
       'wrong-service',
       {
         /** Name of the service that the need is of. */
@@ -60,7 +61,7 @@ export type GraphError =
       }
     >
   /** One name, two shapes. `other`: where the first one is. */
-  | Fault<
+  | GraphFault<
       'service-clash',
       {
         /** Name of the service. */
@@ -69,9 +70,9 @@ export type GraphError =
       }
     >
   /** Strong edges that lead back to where they began: `units` are keys, the first one again at the end. */
-  | Fault<'cycle', { readonly units: readonly string[] }>
+  | GraphFault<'cycle', { readonly units: readonly string[] }>
   /** A lazy unit that nobody can call would never start. */
-  | Fault<
+  | GraphFault<
       'unreachable-unit',
       {
         /** Key of the unit. */

@@ -22,13 +22,23 @@ export {
   type Predicate,
   startingWith,
 } from './attenuator/predicate.js'
-export { type Composition, compose, type Graph, type UnitMap, type Wirable, type Wiring } from './compose.js'
+export {
+  type Composition,
+  compose,
+  type Graph,
+  type KeysWithNeeds,
+  type NoExcess,
+  type UnitMap,
+  type Wirable,
+  type WireFor,
+  type Wiring,
+} from './compose.js'
 export { Authority, type Call, type Decision } from './engine/authority.js'
 export { type Edge, edgesOf } from './engine/edge.js'
 export type { Circumstances, EdgeHistory, Judgement, Outcome, Reason } from './engine/judge.js'
-export type { GraphError } from './errors.js'
+export type { GraphError, GraphFault } from './errors.js'
 export { type Absent, absent, fromHost, Grant, Provision, type Source } from './grant.js'
-export { graphJsonSchema } from './json-schema.js'
+export { graphJsonSchema, type Json } from './json-schema.js'
 export { startOrder } from './order.js'
 export { parseGraph, printGraph } from './parse.js'
 export { type GenodeNode, genodeOf, printHid, printXml } from './print/genode.js'
@@ -62,7 +72,9 @@ export {
   defineUnit,
   type NeedDefinition,
   type Needs,
+  type NeedsOf,
   type Offers,
+  type ProvisionsOf,
   type ResourceLimits,
   type RestartPolicy,
   type UnitDefinition,

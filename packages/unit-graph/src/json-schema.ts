@@ -7,7 +7,8 @@ import { MAX_VOLUME_PATH, MAX_VOLUMES, VOLUME_NAME } from './check/volumes.js'
 import { MEBIBYTE } from './check/whole.js'
 import { SCHEMA_LIMITS } from './service/schema.js'
 
-type Json = boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
+/** A value of JSON, without null: a schema has none. */
+export type Json = boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 type Fields = Readonly<Record<string, Json>>
 
 const ref = (name: string): Json => ({ $ref: `#/$defs/${name}` })

@@ -78,14 +78,16 @@ export interface NeedDefinition<S extends AnyService = AnyService> {
   readonly availability: 'required' | 'optional'
 }
 
-type NeedsOf<N extends Needs> = {
+/** What a unit's needs become in its definition. */
+export type NeedsOf<N extends Needs> = {
   readonly [Key in keyof N]: N[Key] extends OptionalNeed<infer S>
     ? { readonly service: S; readonly availability: 'optional' }
     : N[Key] extends AnyService
       ? { readonly service: N[Key]; readonly availability: 'required' }
       : never
 }
-type ProvisionsOf<O extends Offers> = {
+/** What a unit's offers become in its definition. */
+export type ProvisionsOf<O extends Offers> = {
   readonly [Key in keyof O]: O[Key] extends Offer<infer S> ? Provision<S> : never
 }
 

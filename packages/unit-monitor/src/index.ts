@@ -6,8 +6,13 @@ export {
   cloudHypervisorPlugPmem,
 } from './attach/cloud-hypervisor.js'
 export { type CrosvmAttachPlan, crosvmAttachPlan } from './attach/crosvm.js'
-export { type FirecrackerAttachPlan, firecrackerAttachPlan } from './attach/firecracker.js'
 export {
+  type FirecrackerAttachOptions,
+  type FirecrackerAttachPlan,
+  firecrackerAttachPlan,
+} from './attach/firecracker.js'
+export {
+  type QemuAttachOptions,
   type QemuAttachPlan,
   type QemuBoard,
   type QemuPlace,
@@ -35,9 +40,10 @@ export {
   type CrosvmSockets,
   crosvmMachineSpec,
 } from './crosvm/spec.js'
+export type { DescriptionLimits } from './description.js'
 export type { MonitorError } from './errors.js'
 export type * from './machine.js'
-export { LOG_BOUNDS, type LogBounds, MachineLog } from './machine-log.js'
+export { LOG_BOUNDS, type LogBounds, type LogSource, MachineLog } from './machine-log.js'
 export type * from './powers.js'
 export { escapeAndCut, escapeText } from './printable.js'
 export {

@@ -15,6 +15,7 @@ export {
   type DisplayMachine,
   type DisplayOptions,
   displayServiceWith,
+  type Parts,
   type UnitWindows,
 } from './display/display-service.js'
 export type { NoDisplay } from './linux/display-machine.js'

@@ -43,7 +43,12 @@ export type { ViewAnswer } from './fake/fake-view.js'
 export { type ManualClock, manualClock } from './fake/manual-clock.js'
 export { type MemoryFiles, memoryFiles } from './fake/memory-files.js'
 export { type MemoryGroups, memoryGroups } from './fake/memory-groups.js'
-export { type FakeStorePaths, memoryBlobCache, memoryStore } from './fake/memory-store.js'
+export {
+  type FakeStorePaths,
+  type MemoryBlobCache,
+  memoryBlobCache,
+  memoryStore,
+} from './fake/memory-store.js'
 export { type MemoryVolumes, memoryVolumes } from './fake/memory-volumes.js'
 export { type ScriptedPrompter, scriptedPrompter } from './fake/scripted-prompter.js'
 

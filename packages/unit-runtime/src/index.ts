@@ -61,7 +61,14 @@ export {
 } from '@spectrum/unit-graph'
 export type { Accelerator, Considered, MachineExit, MonitorError } from '@spectrum/unit-monitor'
 export { escapeAndCut, escapeText } from '@spectrum/unit-monitor'
-export type { CallEnd, CallEvent, CallProvenance, CallTarget, Refusal } from './broker/events.js'
+export type {
+  CallEnd,
+  CallEvent,
+  CallIdentity,
+  CallProvenance,
+  CallTarget,
+  Refusal,
+} from './broker/events.js'
 export { CALL_LIMITS, type CallLimits } from './broker/limits.js'
 export type { OpenService, OwningService, ServicePowers } from './broker/owning-service.js'
 export type { HostCall, HostService } from './broker/powers.js'
@@ -76,6 +83,7 @@ export type {
 } from './disposable/disposables.js'
 export type { WithUnit } from './disposable/lend.js'
 export { POOL_LIMITS, type PoolLimits } from './disposable/pool.js'
+export type { Rehearsal } from './disposable/rehearse.js'
 export type { TemplateWires, WiresOf } from './disposable/template.js'
 export type { HostError } from './errors.js'
 export {
@@ -90,7 +98,7 @@ export type { Host, HostMonitor, Units } from './host.js'
 export type { HostPlaces } from './host-directory.js'
 export { MARKER } from './identity.js'
 export type { InjectReport } from './inject.js'
-export type { JournalRecord } from './journal.js'
+export type { JournalledPath, JournalRecord } from './journal.js'
 export type { Leftovers } from './leftovers.js'
 export type { GroupUsage } from './limits/group-usage.js'
 export type { ExceededLimit, LimitsReport, UnitUsage } from './limits/host-groups.js'
@@ -101,6 +109,7 @@ export type {
   DurableLog,
   FileKind,
   GuestBoot,
+  HostBlobCache,
   HostFiles,
   HostPowers,
   ProcessIdentity,

@@ -41,7 +41,7 @@ import type { GuestBoot, HostPowers, TrialPlace } from './powers.js'
 export { nixStore } from '@spectrum/store-share/linux'
 export { findGuestKernel, type GuestKernelFiles } from './linux/find-guest-kernel.js'
 export { lookForGroupsRoot } from './linux/groups-root.js'
-export { defaultPlaces } from './linux/places.js'
+export { defaultPlaces, type Environment } from './linux/places.js'
 export { type NoTerminal, openTerminal } from './linux/terminal.js'
 export { findForeignParts, machineArchitecture, type UnitParts } from './linux/unit-parts.js'
 

@@ -20,13 +20,14 @@ export {
   readPolicy,
 } from './policy/policy.js'
 export { WARNINGS, type Warning, type WarningCode } from './policy/warnings.js'
+export type { CompiledInterface, CompiledMessage } from './protocol/compile.js'
 export type { ProtocolError } from './protocol/errors.js'
 export { type Protocol, parseProtocol } from './protocol/parse.js'
 export { extendedTable, type ProtocolTable, protocolTable, standardInterfaces } from './protocol/table.js'
 export { printTables, readTables } from './protocol/text.js'
 export { type ProxyOptions, WaylandProxy } from './proxy.js'
 export type { Ending } from './relay/endings.js'
-export type { Question, RelayPowers } from './relay/unit-context.js'
+export type { PipePowers, Question, RelayPowers } from './relay/unit-context.js'
 export { type Acceptance, acceptClients } from './transport/acceptor.js'
 export { type Carry, type CrossDomainPowers, carryAcrossDomains } from './transport/cross-domain.js'
 export {

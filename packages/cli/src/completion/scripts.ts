@@ -1,5 +1,9 @@
 export const shells = ['bash', 'zsh', 'fish'] as const
-/** The shells that can complete the command's words. */
+/**
+ * The shells that can complete the command's words.
+ *
+ * @useDeclaredType
+ */
 export type Shell = (typeof shells)[number]
 
 /**

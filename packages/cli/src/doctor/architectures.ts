@@ -5,13 +5,13 @@ import { qemuVersion } from './programs.js'
 /** What units of an architecture that is not this machine's own boot. Messages say what to do. */
 export interface ForeignParts {
   /** The kernel that they boot; `what`: its release, as `uname -r` says it. */
-  readonly kernel: Part
+  readonly kernel: ForeignPart
   /** The program that answers in them; `what`: the absolute path of its file. */
-  readonly agent: Part
+  readonly agent: ForeignPart
 }
 
 /** Found, or not; then the message says what to do. */
-type Part =
+export type ForeignPart =
   | { readonly kind: 'there'; readonly what: string }
   | { readonly kind: 'lacking'; readonly message: string }
 

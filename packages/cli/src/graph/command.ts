@@ -2,13 +2,20 @@
 export const graphForms = ['table', 'mermaid', 'json', 'genode-xml', 'genode-hid'] as const
 
 /**
+ * How `spectrum graph` prints: a table for people, a drawing for Mermaid, the graph as a file, or Genode's configuration as XML or HID.
+ *
+ * @useDeclaredType
+ */
+export type GraphForm = (typeof graphForms)[number]
+
+/**
  * A question about a graph in a file: JSON as `printGraph` writes it, or a JavaScript or TypeScript module
  * that exports a graph by default. Paths are as the person wrote them. `json`: one JSON object instead of
  * text. Nothing is started.
  */
 export type GraphCommand =
   /** Who may call what. `as`: `table`, `mermaid`, `json`, `genode-xml` or `genode-hid`. */
-  | { readonly kind: 'graph'; readonly file: string; readonly as: (typeof graphForms)[number] }
+  | { readonly kind: 'graph'; readonly file: string; readonly as: GraphForm }
   | {
       readonly kind: 'explain'
       /** The path of the file with the graph. */

@@ -3,11 +3,18 @@ import { visible } from '../visible.js'
 import { type ExactJson, parseExactJson } from './exact-json.js'
 
 /**
+ * A figure that a balloon reports, by crosvm's name.
+ *
+ * @useDeclaredType
+ */
+export type BalloonStat = (typeof STATS)[number]
+
+/**
  * Statistics that the guest's balloon driver reports: numbers of bytes or events; null where it does not. The
  * names are crosvm's; source: VIRTIO_BALLOON_S_* of the virtio specification, and crosvm's own `shared_memory`
  * and `unevictable_memory`.
  */
-export type BalloonStats = Readonly<Record<(typeof STATS)[number], bigint | null>>
+export type BalloonStats = Readonly<Record<BalloonStat, bigint | null>>
 
 /** How much of the guest's memory was last used how long ago. */
 export interface WorkingSetBucket {

@@ -12,7 +12,9 @@ export interface DisplaySettings {
   readonly dpi?: readonly [number, number]
 }
 
+/** Whether a battery is charged, as the guest is told: the words of crosvm's `BatStatus` (vm_control). */
 export type BatteryStatus = 'Unknown' | 'Charging' | 'DisCharging' | 'NotCharging' | 'Full'
+/** How a battery does, as the guest is told: the words of crosvm's `BatHealth` (vm_control). */
 export type BatteryHealth =
   | 'Unknown'
   | 'Good'
@@ -124,8 +126,11 @@ export type ControlRequest<D> =
   /** `regionId` as of a `memory-region`. */
   | { readonly kind: 'unregister-memory'; readonly regionId: bigint }
 
+/** A request in crosvm's words, with what is sent along. */
 export interface EncodedRequest<D> {
+  /** One packet: JSON in UTF-8. */
   readonly text: string
+  /** Sent with the packet (SCM_RIGHTS), in this order. They stay the caller's. */
   readonly descriptors: readonly D[]
 }
 

@@ -38,6 +38,7 @@ export interface RequestOptions {
   readonly signal?: AbortSignal
 }
 
+/** What every request of the control client gives: crosvm's answer, or why there is none. */
 export type Answer<T> = ResultAsync<T, ControlError>
 
 /** How long to wait before connecting again to a crosvm that does not listen yet. */

@@ -206,7 +206,8 @@ export const gpuRenderServer: Shape<GpuRenderServer> = record<GpuRenderServer>({
   ldPreloadPath: optional('ld-preload-path', text({ name: 'ldPreloadPath' })),
 })
 
-interface Source {
+/** Where the events of an input device come from. */
+export interface InputSource {
   /**
    * A Unix stream socket that already listens (crosvm connects), or for `evdev` a device. Absolute. The socket
    * carries `virtio_input_event`s.
@@ -214,7 +215,8 @@ interface Source {
   readonly path: string
 }
 
-interface Touch extends Source {
+/** A device that is touched, and its size. */
+export interface TouchDevice extends InputSource {
   /** In the device's units, of 32 bits. Default 1280. */
   readonly width?: number | undefined
   /** As `width`. Default 1024. */
@@ -228,13 +230,13 @@ interface Touch extends Source {
  * `custom` is described by a file of JSON at `configPath`, an absolute path.
  */
 export type InputDevice =
-  | ({ readonly kind: 'evdev' | 'keyboard' | 'mouse' | 'rotary' | 'switches' } & Source)
-  | ({ readonly kind: 'single-touch' | 'multi-touch' | 'trackpad' | 'multi-touch-trackpad' } & Touch)
+  | ({ readonly kind: 'evdev' | 'keyboard' | 'mouse' | 'rotary' | 'switches' } & InputSource)
+  | ({ readonly kind: 'single-touch' | 'multi-touch' | 'trackpad' | 'multi-touch-trackpad' } & TouchDevice)
   /** A device that the file at `configPath` describes, with events from the socket at `path`. */
   | { readonly kind: 'custom'; readonly path: string; readonly configPath: string }
 
-const source = variant<Source>({ path: required('path', path('path')) })
-const touch = variant<Touch>({
+const source = variant<InputSource>({ path: required('path', path('path')) })
+const touch = variant<TouchDevice>({
   path: required('path', path('path')),
   width: optional('width', u32),
   height: optional('height', u32),

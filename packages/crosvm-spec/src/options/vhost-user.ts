@@ -29,7 +29,11 @@ const types = [
   'media',
 ] as const
 
-/** Kinds of devices that another process may serve, by crosvm's names: a sound card is `sound`. */
+/**
+ * Kinds of devices that another process may serve, by crosvm's names: a sound card is `sound`.
+ *
+ * @useDeclaredType
+ */
 export type VhostUserType = (typeof types)[number]
 
 /**

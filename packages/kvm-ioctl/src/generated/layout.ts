@@ -5,6 +5,7 @@ export interface NumberField<T extends NumberType = NumberType> {
   readonly size: number
 }
 
+/** How the bytes of a number are read, by C's names for it: `u8` to `u128` without a sign, `i8` to `i64` with one. */
 export type NumberType = 'u8' | 'u16' | 'u32' | 'u64' | 'u128' | 'i8' | 'i16' | 'i32' | 'i64'
 
 /** `width` bits of a number, the lowest of them at `shift`. */
@@ -41,9 +42,12 @@ export interface NestedField<S extends Structure = Structure> {
   readonly structure: S
 }
 
+/** What an array may have for its elements. */
 export type ElementField = NumberField | NestedField
+/** What a structure may have for a field. */
 export type StructureField = NumberField | BitField | ArrayField | FlexibleField | NestedField
 
+/** Fields by the names that the kernel's header gives them. */
 export type Fields = { readonly [name: string]: StructureField }
 
 /** A structure of C. Fields in `either` share bytes with others of `either`: they come out of a union. */
@@ -97,11 +101,12 @@ export const at = <S extends Structure>(offset: number, structure: S): NestedFie
   structure,
 })
 
+/** No fields. */
 // biome-ignore lint/complexity/noBannedTypes: no fields is what is meant
-type None = {}
+export type NoFields = {}
 
 // Two signatures, because an inline call would infer fields of any name for an `either` that is not there.
-export function structure<Own extends Fields>(size: number, fields: Own): Structure<Own, None>
+export function structure<Own extends Fields>(size: number, fields: Own): Structure<Own, NoFields>
 export function structure<Own extends Fields, Either extends Fields>(
   size: number,
   fields: Own,
@@ -111,7 +116,7 @@ export function structure(size: number, fields: Fields, either: Fields = {}): St
   return { size, fields, either }
 }
 
-export const union = <Either extends Fields>(size: number, either: Either): Structure<None, Either> => ({
+export const union = <Either extends Fields>(size: number, either: Either): Structure<NoFields, Either> => ({
   size,
   fields: {},
   either,
@@ -121,6 +126,7 @@ export const union = <Either extends Fields>(size: number, either: Either): Stru
 type PathsIn<F extends Fields> = {
   [K in keyof F & string]: F[K] extends NestedField<infer S> ? K | `${K}.${Paths<S>}` : K
 }[keyof F & string]
+/** The paths of all fields of a structure: `a`, and `a.b` for what lies in it. */
 export type Paths<S extends Structure> = PathsIn<S['fields']> | PathsIn<S['either']>
 
 /** A structure with its fields by path, each at its offset from the start of the outermost. */

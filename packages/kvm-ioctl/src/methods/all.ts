@@ -12,7 +12,6 @@ import { vmMethods, vmMethodsAarch64, vmMethodsPowerpc64le, vmMethodsRiscv64, vm
 
 export { unusable }
 
-type Owner = 'kvm' | 'vm' | 'vcpu' | 'device'
 type Methods = Readonly<Record<string, { readonly request: string }>>
 
 const only = (requests: Readonly<Record<string, string>>): Methods =>
@@ -85,7 +84,9 @@ const tables = (...some: readonly Readonly<Record<string, Spec>>[]): Methods =>
   Object.assign({}, ...some) as Methods
 
 /** Which request each method makes: what the page of coverage is written from. */
-export const ioctlMethods: Readonly<Record<Owner, Methods>> = {
+export const ioctlMethods: Readonly<
+  Record<'kvm' | 'vm' | 'vcpu' | 'device', Readonly<Record<string, { readonly request: string }>>>
+> = {
   kvm: { ...tables(kvmMethods, kvmMethodsX86), ...written.kvm },
   vm: {
     ...tables(vmMethods, vmMethodsX86, vmMethodsAarch64, vmMethodsPowerpc64le, vmMethodsRiscv64),

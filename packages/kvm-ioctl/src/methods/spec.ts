@@ -119,30 +119,32 @@ export const setList = <N extends string, M extends string>(
   meanings: Meanings = {},
 ): Spec<'set-list', N, M> => ({ kind: 'set-list', request, name, count, member, meanings })
 
-type ListInit<A extends Architecture, N extends string, M extends string> =
+/** What a request takes that is given a list: elements of the kernel's structure, or their numbers. */
+export type ListInit<A extends Architecture, N extends string, M extends string> =
   StructureInit<LayoutOf<A, N>> extends infer I ? (M extends keyof I ? NonNullable<I[M]> : never) : never
-type ListValue<A extends Architecture, N extends string, M extends string> =
+/** The list that a request gives: elements of the kernel's structure over its bytes, or their numbers. */
+export type ListValue<A extends Architecture, N extends string, M extends string> =
   StructureValue<LayoutOf<A, N>> extends infer V ? (M extends keyof V ? V[M] : never) : never
-
-type Answer<T> = Result<T, KvmError>
 
 /** The method that a {@link Spec} stands for. */
 export type MethodOf<S, A extends Architecture> =
   S extends Spec<infer Kind, infer N, infer M>
     ? {
-        command: () => Answer<void>
-        ask: () => Answer<number>
-        tell: (value: number | bigint) => Answer<void>
-        set: (value: StructureInit<LayoutOf<A, N>> | StructureValue<LayoutOf<A, N>>) => Answer<void>
-        submit: (value: StructureInit<LayoutOf<A, N>> | StructureValue<LayoutOf<A, N>>) => Answer<number>
-        get: () => Answer<StructureValue<LayoutOf<A, N>>>
+        command: () => Result<void, KvmError>
+        ask: () => Result<number, KvmError>
+        tell: (value: number | bigint) => Result<void, KvmError>
+        set: (value: StructureInit<LayoutOf<A, N>> | StructureValue<LayoutOf<A, N>>) => Result<void, KvmError>
+        submit: (
+          value: StructureInit<LayoutOf<A, N>> | StructureValue<LayoutOf<A, N>>,
+        ) => Result<number, KvmError>
+        get: () => Result<StructureValue<LayoutOf<A, N>>, KvmError>
         exchange: (
           value: StructureInit<LayoutOf<A, N>> | StructureValue<LayoutOf<A, N>>,
-        ) => Answer<StructureValue<LayoutOf<A, N>>>
-        'set-word': (value: number | bigint) => Answer<void>
-        'get-word': () => Answer<bigint>
-        'get-list': () => Answer<ListValue<A, N, M>>
-        'set-list': (elements: ListInit<A, N, M>) => Answer<void>
+        ) => Result<StructureValue<LayoutOf<A, N>>, KvmError>
+        'set-word': (value: number | bigint) => Result<void, KvmError>
+        'get-word': () => Result<bigint, KvmError>
+        'get-list': () => Result<ListValue<A, N, M>, KvmError>
+        'set-list': (elements: ListInit<A, N, M>) => Result<void, KvmError>
       }[Kind & MethodKind]
     : never
 
@@ -168,7 +170,7 @@ const FEW_ELEMENTS = 64
 const MOST_ELEMENTS = 65_536
 const UNTOUCHED = 0xffff_ffff
 
-type Method = (object: Access, argument: never) => Answer<unknown>
+type Method = (object: Access, argument: never) => Result<unknown, KvmError>
 
 export function methodOf(spec: Spec): Method {
   const { request, meanings } = spec
@@ -223,7 +225,7 @@ export function methodOf(spec: Spec): Method {
 type Counted = Record<string, unknown>
 
 /** The kernel answers E2BIG while there is too little room; some say how much there has to be, some do not. */
-function readList(object: Access, spec: Spec): Answer<unknown> {
+function readList(object: Access, spec: Spec): Result<unknown, KvmError> {
   const { name = '', count = '', member = '' } = spec
   for (let room = FEW_ELEMENTS; ; room *= 2) {
     const marked = spec.mark && {
@@ -248,7 +250,11 @@ function readList(object: Access, spec: Spec): Answer<unknown> {
 }
 
 /** Makes `struct NAME` with a list behind it and gives it to the kernel. */
-export function writeList(object: Access, spec: Spec, elements: ArrayLike<unknown>): Answer<object> {
+export function writeList(
+  object: Access,
+  spec: Spec,
+  elements: ArrayLike<unknown>,
+): Result<object, KvmError> {
   const { name = '', count = '', member = '' } = spec
   const length = elements?.length
   if (!Number.isSafeInteger(length) || length < 0 || length > MOST_ELEMENTS) {

@@ -25,9 +25,14 @@ export class Exit {
   }
 }
 
-/** What every exit of one kind has, without saying how it goes on. */
-type Plain<K extends string, T = unknown> = { readonly kind: K } & Readonly<T> & { resume(): Resumption }
-type Asking<K extends string, T, A extends unknown[]> = { readonly kind: K } & Readonly<T> & {
+/** An exit of one kind that asks nothing: `resume()` gives what the next `run` takes. */
+export type PlainExit<K extends string, T = unknown> = { readonly kind: K } & Readonly<T> & {
+    /** What the next `run` takes. */
+    /** What the next `run` takes. */
+    resume(): Resumption
+  }
+/** An exit of one kind that asks: only `answer(…)` gives what the next `run` takes. */
+export type AskingExit<K extends string, T, A extends unknown[]> = { readonly kind: K } & Readonly<T> & {
     /**
      * Gives the answer and what the next `run` takes. An answer that does not fit is not given: the next `run` says what
      * is wrong with it, and the exit still waits.
@@ -59,87 +64,87 @@ export interface MsrAccess {
  */
 export type CommonExit =
   /** A kick ended the run; the guest stands where it was. Not the kernel's: KVM_RUN gave EINTR. */
-  | Plain<'kicked'>
-  | Plain<'unknown', { hardwareExitReason: bigint }>
+  | PlainExit<'kicked'>
+  | PlainExit<'unknown', { hardwareExitReason: bigint }>
   /** The guest reads `length` bytes where there is no memory. */
-  | Asking<'mmio-read', { address: bigint; length: number }, [data: Uint8Array]>
-  | Plain<'mmio-write', { address: bigint; data: Uint8Array }>
-  | Asking<'hypercall', { nr: bigint; args: readonly bigint[]; flags: bigint }, [ret: bigint]>
-  | Plain<'debug', { arch: Readonly<Record<string, number | bigint>> }>
-  | Plain<'hlt'>
-  | Plain<'irq-window-open'>
-  | Plain<'shutdown'>
-  | Plain<'fail-entry', { hardwareEntryFailureReason: bigint; cpu: number }>
-  | Plain<'intr'>
-  | Plain<'exception', { exception: number; errorCode: number }>
-  | Plain<'nmi'>
+  | AskingExit<'mmio-read', { address: bigint; length: number }, [data: Uint8Array]>
+  | PlainExit<'mmio-write', { address: bigint; data: Uint8Array }>
+  | AskingExit<'hypercall', { nr: bigint; args: readonly bigint[]; flags: bigint }, [ret: bigint]>
+  | PlainExit<'debug', { arch: Readonly<Record<string, number | bigint>> }>
+  | PlainExit<'hlt'>
+  | PlainExit<'irq-window-open'>
+  | PlainExit<'shutdown'>
+  | PlainExit<'fail-entry', { hardwareEntryFailureReason: bigint; cpu: number }>
+  | PlainExit<'intr'>
+  | PlainExit<'exception', { exception: number; errorCode: number }>
+  | PlainExit<'nmi'>
   /** KVM gave up. `data` is for whoever reads its sources. */
-  | Plain<'internal-error', { suberror: number; data: readonly bigint[] }>
+  | PlainExit<'internal-error', { suberror: number; data: readonly bigint[] }>
   /** The guest wants to power off (KVM_SYSTEM_EVENT_SHUTDOWN), to be reset, …. */
-  | Plain<'system-event', { type: number; data: readonly bigint[] }>
+  | PlainExit<'system-event', { type: number; data: readonly bigint[] }>
   /** Collect the ring and reset it, then go on. */
-  | Plain<'dirty-ring-full'>
+  | PlainExit<'dirty-ring-full'>
   /** Memory that a slot has cannot be had: of the wrong kind (private or shared), or poisoned. */
-  | Plain<'memory-fault', { flags: bigint; address: bigint; size: bigint; errno: string }>
+  | PlainExit<'memory-fault', { flags: bigint; address: bigint; size: bigint; errno: string }>
   /** Younger than these tables. */
-  | Plain<'other', { reason: number }>
+  | PlainExit<'other', { reason: number }>
 
 /** Why `KVM_RUN` came back, on x86-64. The fields are those of `struct kvm_run`, as for {@link CommonExit}. */
 export type X86Exit =
-  | Asking<'io-in', PortAccess, [data: Uint8Array]>
-  | Plain<'io-out', PortAccess & { data: Uint8Array }>
-  | Plain<'set-tpr'>
-  | Plain<'tpr-access', { rip: bigint; isWrite: boolean }>
-  | Plain<'ioapic-eoi', { vector: number }>
+  | AskingExit<'io-in', PortAccess, [data: Uint8Array]>
+  | PlainExit<'io-out', PortAccess & { data: Uint8Array }>
+  | PlainExit<'set-tpr'>
+  | PlainExit<'tpr-access', { rip: bigint; isWrite: boolean }>
+  | PlainExit<'ioapic-eoi', { vector: number }>
   /** `answer(undefined)`: the guest gets a general protection fault. */
-  | Asking<'x86-rdmsr', MsrAccess, [value: bigint | undefined]>
+  | AskingExit<'x86-rdmsr', MsrAccess, [value: bigint | undefined]>
   /** `answer(false)`: the guest gets a general protection fault. */
-  | Asking<'x86-wrmsr', MsrAccess & { data: bigint }, [taken: boolean]>
-  | Plain<'x86-bus-lock'>
-  | Plain<'notify', { flags: number }>
-  | Plain<'ap-reset-hold'>
-  | Plain<'hyperv-synic', { msr: number; control: bigint; eventPage: bigint; messagePage: bigint }>
-  | Asking<'hyperv-hcall', { input: bigint; params: readonly bigint[] }, [result: bigint]>
-  | Asking<
+  | AskingExit<'x86-wrmsr', MsrAccess & { data: bigint }, [taken: boolean]>
+  | PlainExit<'x86-bus-lock'>
+  | PlainExit<'notify', { flags: number }>
+  | PlainExit<'ap-reset-hold'>
+  | PlainExit<'hyperv-synic', { msr: number; control: bigint; eventPage: bigint; messagePage: bigint }>
+  | AskingExit<'hyperv-hcall', { input: bigint; params: readonly bigint[] }, [result: bigint]>
+  | AskingExit<
       'hyperv-syndbg',
       { msr: number; control: bigint; sendPage: bigint; recvPage: bigint; pendingPage: bigint },
       [status: bigint]
     >
-  | Asking<
+  | AskingExit<
       'xen-hcall',
       { longMode: boolean; cpl: number; input: bigint; params: readonly bigint[] },
       [result: bigint]
     >
-  | Asking<'tdx', { flags: bigint; nr: bigint; data: readonly bigint[] }, [ret: bigint]>
-  | Asking<'snp-req-certs', { address: bigint; npages: bigint }, [ret: bigint, npages?: bigint]>
+  | AskingExit<'tdx', { flags: bigint; nr: bigint; data: readonly bigint[] }, [ret: bigint]>
+  | AskingExit<'snp-req-certs', { address: bigint; npages: bigint }, [ret: bigint, npages?: bigint]>
 
 /** Why `KVM_RUN` came back, on aarch64. The fields are those of `struct kvm_run`, as for {@link CommonExit}. */
 export type ArmExit =
   /** A load or store that KVM cannot decode. */
-  | Plain<'arm-nisv', { esrIss: bigint; faultIpa: bigint }>
-  | Plain<'arm-sea', { flags: bigint; esr: bigint; gva: bigint; gpa: bigint }>
-  | Plain<'arm-ldst64b', { esrIss: bigint; faultIpa: bigint }>
+  | PlainExit<'arm-nisv', { esrIss: bigint; faultIpa: bigint }>
+  | PlainExit<'arm-sea', { flags: bigint; esr: bigint; gva: bigint; gpa: bigint }>
+  | PlainExit<'arm-ldst64b', { esrIss: bigint; faultIpa: bigint }>
 
 /** Why `KVM_RUN` came back, on POWER. The fields are those of `struct kvm_run`, as for {@link CommonExit}. */
 export type PowerExit =
-  | Asking<'papr-hcall', { nr: bigint; args: readonly bigint[] }, [ret: bigint, args?: readonly bigint[]]>
-  | Asking<'osi', { gprs: readonly bigint[] }, [gprs: readonly bigint[]]>
-  | Asking<'epr', object, [epr: number]>
-  | Asking<'dcr-read', { dcrn: number }, [data: number]>
-  | Plain<'dcr-write', { dcrn: number; data: number }>
-  | Plain<'watchdog'>
+  | AskingExit<'papr-hcall', { nr: bigint; args: readonly bigint[] }, [ret: bigint, args?: readonly bigint[]]>
+  | AskingExit<'osi', { gprs: readonly bigint[] }, [gprs: readonly bigint[]]>
+  | AskingExit<'epr', object, [epr: number]>
+  | AskingExit<'dcr-read', { dcrn: number }, [data: number]>
+  | PlainExit<'dcr-write', { dcrn: number; data: number }>
+  | PlainExit<'watchdog'>
 
 /** Why `KVM_RUN` came back, on riscv64. The fields are those of `struct kvm_run`, as for {@link CommonExit}. */
 export type RiscvExit =
-  | Asking<
+  | AskingExit<
       'riscv-sbi',
       { extensionId: bigint; functionId: bigint; args: readonly bigint[] },
       [error: bigint, value: bigint]
     >
-  | Asking<'riscv-csr', { csr: bigint; newValue: bigint; writeMask: bigint }, [value: bigint]>
+  | AskingExit<'riscv-csr', { csr: bigint; newValue: bigint; writeMask: bigint }, [value: bigint]>
 
 /** s390 and LoongArch have no bindings here; their reasons are typed, so that each reason of the header is. */
-export type ForeignExit = Plain<
+export type ForeignExit = PlainExit<
   's390-sieic' | 's390-reset' | 's390-ucontrol' | 's390-tsch' | 's390-stsi' | 'loongarch-iocsr'
 >
 

@@ -48,7 +48,7 @@ type FieldValue<F> =
             : never
 
 /** Fields that hold one number can be assigned; those that hold several are assigned into. */
-type FieldsValue<F extends Fields> = {
+export type FieldsValue<F extends Fields> = {
   -readonly [K in keyof F as F[K] extends NumberField | BitField ? K : never]: FieldValue<F[K]>
 } & {
   readonly [K in keyof F as F[K] extends NumberField | BitField ? never : K]: FieldValue<F[K]>
@@ -77,7 +77,8 @@ type FieldInit<F> =
           ? StructureInit<S>
           : never
 
-type FieldsInit<F extends Fields> = { readonly [K in keyof F]?: FieldInit<F[K]> | undefined }
+/** What fields are made from, by their names. */
+export type FieldsInit<F extends Fields> = { readonly [K in keyof F]?: FieldInit<F[K]> | undefined }
 
 /** What a structure is made from: the fields by name. What is left out is zero, as the kernel wants it. */
 export type StructureInit<S extends Structure> = FieldsInit<S['fields']> & FieldsInit<S['either']>

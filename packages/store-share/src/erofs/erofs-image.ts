@@ -22,7 +22,9 @@ interface Placement {
   firstBlock: number
 }
 
+/** What {@link metadataImage} makes: the names, modes and places of a unit's files, without their data. */
 export interface MetadataImage {
+  /** As in its trailer. */
   readonly id: string
   /** The whole device file. */
   readonly bytes: Uint8Array

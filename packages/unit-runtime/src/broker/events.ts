@@ -73,7 +73,7 @@ export type CallEnd =
   | { readonly kind: 'host-closed' }
 
 /** What every event of one call has in common. */
-interface CallIdentity {
+export interface CallIdentity {
   /** Counts the calls of one broker: the events of one call have the same number. */
   readonly call: number
   /** Name of the unit on whose channel the call arrived. */

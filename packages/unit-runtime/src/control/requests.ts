@@ -89,7 +89,25 @@ export const readHello = object({ versions: list(integer(1, 65_535), 16, 1) })
 const words = text(2_048)
 const message = text(65_536)
 
-export const readWelcome = object({
+/** What a host says first to who connects to its control socket. */
+export interface Welcome {
+  /** Of the protocol that is spoken: the highest that both know. */
+  readonly version: number
+  /** The host itself. Its words come over a socket: escape them before they are printed. */
+  readonly host: {
+    /** Process number of the host program. */
+    readonly pid: number
+    /** Absolute path of its directory of state. */
+    readonly directory: string
+    /** `qemu`, `crosvm` … */
+    readonly monitor: string
+    /** `kvm`, `tcg` … */
+    readonly accelerator: string
+    /** Why that monitor was chosen, in words. */
+    readonly why: string
+  }
+}
+export const readWelcome: Reader<Welcome> = object({
   version: integer(1, 65_535),
   host: object({
     pid: integer(1, mostNumber),
@@ -99,10 +117,43 @@ export const readWelcome = object({
     why: words,
   }),
 })
-/** What a host says first to who connects to its control socket. */
-export type Welcome = ReturnType<typeof readWelcome>
 
-const readUnitStatus = object({
+/** One unit of a host, as `list` tells it. Text in it may come from a guest: escape it before it is printed. */
+export interface UnitStatus {
+  /** As its definition has it. */
+  readonly name: string
+  /** A `UnitState`, also one that this release does not know yet. */
+  readonly state: string
+  /** When it came to this state: milliseconds since 1970. */
+  readonly since: number
+  /** Why it is in this state, where that needs words. */
+  readonly why: string | undefined
+  /** How often it came up again. */
+  readonly restarts: number | undefined
+  /** Present while its machine runs. */
+  readonly running:
+    | {
+        /** The guest's own id of this boot (`/proc/sys/kernel/random/boot_id`). */
+        readonly bootId: string | undefined
+        /** Release of the guest's kernel, as the guest says it. */
+        readonly kernel: string | undefined
+        /** How many store paths it sees. */
+        readonly paths: number
+        /** Whether its memory of the store is the host's own. */
+        readonly shared: boolean
+        /** How store paths can be added while it runs. */
+        readonly injection: 'devices' | 'view' | 'none'
+        /** Processes of the host that run it. */
+        readonly processes: readonly {
+          /** Process number on the host. */
+          readonly pid: number
+          /** What it does: the monitor, a view … */
+          readonly role: string
+        }[]
+      }
+    | undefined
+}
+const readUnitStatus: Reader<UnitStatus> = object({
   name: unit,
   /** A `UnitState`, also one that this release does not know yet. */
   state: text(32, 1),
@@ -123,13 +174,22 @@ const readUnitStatus = object({
     }),
   ),
 })
-/** One unit of a host, as `list` tells it. Text in it may come from a guest. */
-export type UnitStatus = ReturnType<typeof readUnitStatus>
 
 export const readUnitList = object({ units: list(readUnitStatus, 1_024) })
 
 const storePaths = list(path, 65_536)
-export const readInjected = object({
+/** What a host answers to an injection that it was asked for over its control socket. */
+export interface Injected {
+  /** Absolute store paths that the unit did not see before. */
+  readonly added: readonly string[]
+  /** How they came to it; `none` when there was nothing to add. */
+  readonly way: 'devices' | 'view' | 'none'
+  /** How many devices were plugged in. */
+  readonly devices: number
+  /** Milliseconds that it took. */
+  readonly ms: number
+}
+export const readInjected: Reader<Injected> = object({
   added: storePaths,
   way: oneOf('devices', 'view', 'none'),
   devices: integer(0, mostNumber),
@@ -139,15 +199,35 @@ export const readInjected = object({
     throw new ShapeFault(`${at} must be a number`)
   },
 })
-/** What a host answers to an injection that it was asked for over its control socket. */
-export type Injected = ReturnType<typeof readInjected>
 
-export const readStopped = object({ stopped: list(object({ unit, graceful: flag }), 1_024) })
-/** Which units were ended, and whether each of them ended in order. */
-export type Stopped = ReturnType<typeof readStopped>
+/** Which units were ended. */
+export interface Stopped {
+  /** One for each. */
+  readonly stopped: readonly {
+    /** Its name. */
+    readonly unit: string
+    /** Whether the guest ended in order, so that nothing had to be killed. */
+    readonly graceful: boolean
+  }[]
+}
+export const readStopped: Reader<Stopped> = object({ stopped: list(object({ unit, graceful: flag }), 1_024) })
 
 export const readNothing = object({})
 
+/** A line of a unit, or how many lines are missing here because the reader was too slow. */
+export type LogLine =
+  | {
+      /** Name of the unit. */
+      readonly unit: string
+      /** Who wrote it: `console`, `monitor` … */
+      readonly source: string
+      /** Without its end of line. The host has escaped it. */
+      readonly text: string
+      /** When the host had it: milliseconds since 1970. */
+      readonly at: number
+    }
+  /** `lost`: how many lines. */
+  | { readonly lost: number }
 const lineOf = object({
   unit,
   /** `console`, `monitor` … */
@@ -157,8 +237,6 @@ const lineOf = object({
   at: integer(0, mostNumber),
 })
 const lost = object({ lost: integer(1, mostNumber) })
-/** A line of a unit, or how many lines are missing here because the reader was too slow. */
-export type LogLine = ReturnType<typeof lineOf> | ReturnType<typeof lost>
 export const readLogLine: Reader<LogLine> = (value, at) =>
   typeof value === 'object' && value !== null && 'lost' in value ? lost(value, at) : lineOf(value, at)
 

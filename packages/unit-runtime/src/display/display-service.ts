@@ -16,7 +16,8 @@ import type { HostCall, HostService } from '../broker/powers.js'
  */
 export const Display = defineService('org.spectrum.display', { request: bytes(), response: bytes() })
 
-type Parts<T> = { readonly [Key in keyof T]?: T[Key] extends object ? Partial<T[Key]> : T[Key] }
+/** A part of it, and of each thing in it. */
+export type Parts<T> = { readonly [Key in keyof T]?: T[Key] extends object ? Partial<T[Key]> : T[Key] }
 
 /** How one unit's windows look, and what they may. */
 export interface UnitWindows {

@@ -29,7 +29,7 @@ export interface CompiledMessage {
   readonly destructor: boolean
   /** What it was made from. */
   readonly signature: MessageSignature
-  /** One of {@link CODE} per argument. */
+  /** How each argument lies on the wire, one small number for each: the relay's own. */
   readonly codes: Uint8Array
   /** Of each argument that is an object or a new one: its interface. */
   readonly targets: readonly (CompiledInterface | undefined)[]

@@ -47,7 +47,11 @@ const FAILURE_KINDS = [
   'busy',
   'refused',
 ] as const
-/** Why a view's program did not do what its host asked. */
+/**
+ * Why a view's program did not do what its host asked.
+ *
+ * @useDeclaredType
+ */
 export type ControlFailureKind = (typeof FAILURE_KINDS)[number]
 
 const END_KINDS = ['finished', 'protocol-error', 'timed-out', 'aborted', 'lost'] as const

@@ -6,7 +6,7 @@ import { openWait, orAborted, type Wait } from '../wait.js'
 import { lend, type WithUnit } from './lend.js'
 import { POOL_LIMITS, Pool, type PoolLimits } from './pool.js'
 import type { DisposablePowers, PausableUnit } from './powers.js'
-import { rehearsed } from './rehearse.js'
+import { faultOfRehearsal, type Rehearsal } from './rehearse.js'
 import { freshName, graphsOf, type Recipe, recipeOf, type TemplateWires, type WiresOf } from './template.js'
 
 /**
@@ -22,6 +22,13 @@ export interface DisposableOptions extends WaitOptions {
 export interface PrepareOptions extends WaitOptions {
   /** How many should wait from now on, within the limits of the host. 1 by default; 0 gives up what waits. */
   readonly count?: number | undefined
+  /**
+   * Commands that each of them runs before it is held still: argument vectors, run one after the other for 10 s at most each,
+   * as `exec` without options runs them. A program that has run once starts sooner. Whatever they leave (files, what they
+   * have called) is there for the one use of that unit; how they end does not matter. 16 at most. Without it, those that were
+   * named last for this template while some of it were wanted; at first none.
+   */
+  readonly rehearsal?: Rehearsal | undefined
 }
 
 /** Options, with the wires where the template has needs: there they must be given. */
@@ -46,7 +53,8 @@ export interface DisposableUnits {
   ): ResultAsync<T, HostError>
   /**
    * Starts units of this template before they are wanted, and holds them still. Resolves when they wait, with how many
-   * do: fewer than `count` where the limits of the host have no room for more.
+   * do: fewer than `count` where the limits of the host have no room for more. Fails as a start does, and with
+   * `command-not-started` where a command of the rehearsal is not there.
    */
   prepareDisposables<Template extends UnitDefinition>(
     template: Template,
@@ -74,7 +82,7 @@ export class Disposables implements DisposableUnits {
         canPause: powers.canPause,
         closing: powers.closing,
         memoryOf: ({ template }) => powers.memoryOf(template),
-        make: (recipe, options) => this.#make(recipe, options).andThen((unit) => rehearsed(unit, options)),
+        make: (recipe, options) => this.#make(recipe, options),
       },
       { ...POOL_LIMITS, ...limits },
     )
@@ -94,11 +102,13 @@ export class Disposables implements DisposableUnits {
     template: Template,
     ...[options = {}]: WithWires<Template, PrepareOptions>
   ): ResultAsync<number, HostError> {
-    const { count = 1 } = options
+    const { count = 1, rehearsal } = options
     if (!Number.isSafeInteger(count) || count < 0) {
       const message = 'count must be a whole number of units, 0 or more.'
       return errAsync({ kind: 'invalid-request', message, field: 'count' })
     }
+    const fault = rehearsal === undefined ? undefined : faultOfRehearsal(rehearsal)
+    if (fault !== undefined) return errAsync(fault)
     const recipe = this.#recipe(template, options)
     if (recipe.isErr()) return errAsync(recipe.error)
     return new ResultAsync(this.#prepare(recipe.value, count, options))
@@ -160,10 +170,10 @@ export class Disposables implements DisposableUnits {
     return started
   }
 
-  async #prepare(recipe: Recipe, count: number, options: WaitOptions): Promise<Result<number, HostError>> {
+  async #prepare(recipe: Recipe, count: number, options: PrepareOptions): Promise<Result<number, HostError>> {
     const { clock, closing } = this.#powers
     using wait = openWait(clock, options.deadlineMs ?? START_MS, options.signal, closing)
-    const prepared = await orAborted(this.#pool.prepare(recipe, count), wait.signal)
+    const prepared = await orAborted(this.#pool.prepare(recipe, count, options.rehearsal), wait.signal)
     return (prepared ?? err(unprepared(recipe))).mapErr((error) => inTime(error, wait))
   }
 }

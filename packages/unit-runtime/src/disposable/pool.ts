@@ -2,6 +2,7 @@ import { err, ok, type Result, type ResultAsync } from 'neverthrow'
 import type { HostError } from '../errors.js'
 import type { WaitOptions } from '../unit.js'
 import type { PausableUnit } from './powers.js'
+import { type Rehearsal, rehearse } from './rehearse.js'
 import type { Recipe } from './template.js'
 
 /** How many disposables a host keeps ready. They cost what any unit costs, except processor time. */
@@ -24,9 +25,11 @@ export const POOL_LIMITS: PoolLimits = Object.freeze({
   refills: 1,
 })
 
-/** The units of one template. Another digest of the same template is another shelf, in its place. */
+/** The units of one template. Another digest of the same template, or rehearsal, is another shelf, in its place. */
 interface Shelf {
   readonly recipe: Recipe
+  /** What they have run before they wait. */
+  readonly rehearsal: Rehearsal
   readonly memoryBytes: number
   /** The longest waiting first. */
   readonly waiting: PausableUnit[]
@@ -85,11 +88,11 @@ export class Pool {
   }
 
   /**
-   * From now on `count` units of this recipe should wait. Resolves with how many do when no more are started, or with
-   * why one could not be.
+   * From now on `count` units of this recipe should wait, with this rehearsal behind them; without one, with that of those
+   * before. Resolves with how many do when no more are started, or with why one could not be.
    */
-  async prepare(recipe: Recipe, count: number): Promise<Result<number, HostError>> {
-    const shelf = this.#used(recipe)
+  async prepare(recipe: Recipe, count: number, rehearsal?: Rehearsal): Promise<Result<number, HostError>> {
+    const shelf = this.#used(recipe, rehearsal)
     shelf.wanted = count
     shelf.target = count
     for (const unit of shelf.waiting.splice(count)) this.#end(unit)
@@ -123,23 +126,24 @@ export class Pool {
       await Promise.race([...this.#starts.keys(), ...this.#ends])
   }
 
-  #used(recipe: Recipe): Shelf {
-    const shelf = this.#shelfOf(recipe)
+  #used(recipe: Recipe, rehearsal?: Rehearsal): Shelf {
+    const shelf = this.#shelfOf(recipe, rehearsal)
     shelf.failure = undefined
     shelf.target = shelf.wanted
     shelf.usedAt = ++this.#uses
     return shelf
   }
 
-  #shelfOf(recipe: Recipe): Shelf {
+  #shelfOf(recipe: Recipe, rehearsal?: Rehearsal): Shelf {
     const { name } = recipe.template
     const present = this.#shelves.get(name)
-    if (present?.recipe.digest === recipe.digest) return present
+    const same = present?.recipe.digest === recipe.digest
+    if (same && (rehearsal === undefined || equal(present.rehearsal, rehearsal))) return present
     const wanted = present?.wanted ?? this.#limits.waiting
     const memoryBytes = this.#powers.memoryOf(recipe)
     const shelf: Shelf = {
       ...{ recipe, memoryBytes, waiting: [], starting: 0, failure: undefined, usedAt: 0 },
-      ...{ wanted, target: wanted },
+      ...{ wanted, target: wanted, rehearsal: rehearsal ?? [] },
     }
     this.#shelves.set(name, shelf)
     // Made from something else than what is asked for now, under the same name.
@@ -180,7 +184,7 @@ export class Pool {
   }
 
   async #fill(shelf: Shelf): Promise<void> {
-    const made = await this.#ready(shelf.recipe)
+    const made = await this.#ready(shelf)
     if (made.isErr()) {
       shelf.failure = made.error
       return
@@ -197,12 +201,18 @@ export class Pool {
     })
   }
 
-  async #ready(recipe: Recipe): Promise<Result<PausableUnit, HostError>> {
+  async #ready({ recipe, rehearsal }: Shelf): Promise<Result<PausableUnit, HostError>> {
     // What was ended to make room has its memory until it is gone.
     await Promise.all(this.#ends)
     const made = await this.#powers.make(recipe, { signal: this.#powers.closing })
-    if (made.isErr() || !this.#powers.canPause) return made
+    if (made.isErr()) return made
     const unit = made.value
+    const rehearsed = await rehearse(unit, rehearsal, { signal: this.#powers.closing })
+    if (rehearsed.isErr()) {
+      this.#end(unit)
+      return err(rehearsed.error)
+    }
+    if (!this.#powers.canPause) return made
     const paused = await unit.pause({ signal: this.#powers.closing, deadlineMs: PAUSE_MS })
     if (paused.isErr()) this.#end(unit)
     return paused.map(() => unit)
@@ -223,4 +233,8 @@ export class Pool {
 
 function missing(shelf: Shelf): number {
   return shelf.target - shelf.waiting.length
+}
+
+function equal(one: Rehearsal, other: Rehearsal): boolean {
+  return JSON.stringify(one) === JSON.stringify(other)
 }

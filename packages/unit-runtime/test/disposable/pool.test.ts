@@ -153,6 +153,61 @@ describe('the pool of disposables', () => {
     expect(host.waiting).toEqual(['viewer-2'])
   })
 
+  const rehearsal = [['/bin/one', '-v'], ['/bin/two']]
+
+  it('lets units rehearse what they are told before they wait, those in their place, too', async () => {
+    const host = await open()
+    await host.disposables.prepareDisposables(viewer, { rehearsal })
+    await used(host)
+    const rehearsed = 'exec /bin/one -v,exec /bin/two,pause'
+    expect(host.units.map(({ asked }) => asked.join())).toEqual([`${rehearsed},resume,stop`, rehearsed])
+    // The same, said again or not: what waits is as it should be.
+    await host.disposables.prepareDisposables(viewer, { rehearsal: [...rehearsal] })
+    await host.disposables.prepareDisposables(viewer)
+    expect(host.units).toHaveLength(2)
+  })
+
+  it('ends what waits with another rehearsal behind it', async () => {
+    const host = await open()
+    await host.disposables.prepareDisposables(viewer, { rehearsal })
+    await host.disposables.prepareDisposables(viewer, { rehearsal: [] })
+    expect(host.units.map(({ asked }) => asked.at(-1))).toEqual(['stop', 'pause'])
+    expect(host.units[1]!.asked).toEqual(['exec', 'pause'])
+  })
+
+  it('keeps no unit that lacks what it should rehearse, and says so', async () => {
+    const host = await open({ refuses: (what) => what === 'exec /bin/two' })
+    const prepared = await host.disposables.prepareDisposables(viewer, { rehearsal })
+    expect(prepared._unsafeUnwrapErr()).toMatchObject({
+      ...{ kind: 'command-not-started', unit: 'viewer-1', reason: 'not-found' },
+      message: expect.stringContaining('"/bin/two"'),
+    })
+    await host.disposables.settled()
+    expect(host.units[0]!.asked).toEqual(['exec /bin/one -v', 'exec /bin/two', 'stop'])
+    expect(host.alive).toEqual([])
+  })
+
+  it('refuses rehearsals that are none', async () => {
+    const host = await open()
+    const long = Array.from({ length: 17 }, () => ['/bin/one'])
+    for (const wrong of [
+      long,
+      [[]],
+      [['one']],
+      [['/bin/one', 1]],
+      ['/bin/one'],
+      [['/bin/one\0']],
+      '/bin/one',
+    ]) {
+      const options = { rehearsal: wrong as never }
+      const error = (await host.disposables.prepareDisposables(viewer, options))._unsafeUnwrapErr()
+      expect(error).toMatchObject({ kind: 'invalid-request', field: 'rehearsal' })
+    }
+    expect((await host.disposables.prepareDisposables(viewer, { rehearsal: long.slice(1) })).isOk()).toBe(
+      true,
+    )
+  })
+
   it('says why a unit could not be prepared, and does not try for ever', async () => {
     const host = await open({ refuses: (what) => what === 'start' })
     const error = (await host.disposables.prepareDisposables(viewer))._unsafeUnwrapErr()

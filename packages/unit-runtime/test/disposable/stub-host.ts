@@ -34,9 +34,14 @@ export class StubUnit {
   resume = () => this.#become('resume', 'running')
   lastLines = () => []
 
-  exec(): ResultAsync<unknown, HostError> {
-    this.asked.push('exec')
-    return this.refuses('exec') ? errAsync(failed(this.name, 'exec')) : okAsync({})
+  exec(argv: readonly string[]): ResultAsync<unknown, HostError> {
+    const what = argv[0] === '/proc/self/exe' ? 'exec' : `exec ${argv.join(' ')}`
+    this.asked.push(what)
+    if (this.refuses('exec')) return errAsync(failed(this.name, 'exec'))
+    const outcome = this.refuses(what)
+      ? { kind: 'not-started', reason: 'not-found' }
+      : { kind: 'exited', code: 1 }
+    return okAsync({ outcome })
   }
 
   stop(): ResultAsync<unknown, HostError> {

@@ -117,11 +117,12 @@ export class WaylandProxy implements Disposable {
     return { ...this.#context.recorder.counters }
   }
 
-  /** Descriptors that clients sent and that did not reach the compositor yet. */
+  /** Descriptors on their way: clients sent them and the compositor has not got them yet, or the other way round. */
   get descriptors(): number {
     let count = 0
     for (const { pump } of this.#sessions) {
       count += pump.client.input.fds.length + pump.compositor.output.pendingDescriptors
+      count += pump.client.output.pendingDescriptors
     }
     return count
   }

@@ -232,6 +232,31 @@ describe('a client that does not read', () => {
     await other.client.sync()
   })
 
+  test('and asks for descriptors is cut off before it has those of the unit, and other clients go on', async () => {
+    await using unit = new Unit({ limits: { descriptorsPerUnit: 64 } })
+    const other = await unit.started()
+    const { client, compositor } = await unit.started()
+    client.make(client.bind('wl_seat'), 'get_keyboard')
+    await client.sync()
+    client.stall()
+    using file = memory(4_096)
+    const keymap = table.find('wl_keyboard')!.events.find(({ name }) => name === 'keymap')!
+    const { bytes } = compositor.encode(compositor.newest('wl_keyboard'), keymap, [1, file.fd, 4_096])
+    const block = new Uint8Array(bytes.length * 28)
+    for (let at = 0; at < 28; at++) block.set(bytes, at * bytes.length)
+    const fds = new Array(28).fill(file.fd)
+    let most = 0
+    while (unit.endings.length === 0 && most < 1_000) {
+      compositor.tryRaw(block, fds)
+      await new Promise((resolve) => setImmediate(resolve))
+      most = Math.max(most, unit.proxy.descriptors)
+    }
+    expect(unit.endings[0]).toMatchObject({ kind: 'client-too-slow' })
+    expect(most).toBeLessThanOrEqual(64 + 28)
+    expect(unit.codes()).toContain('W-SLOW-READER')
+    await other.client.sync()
+  })
+
   test('finds the last motion of many, with its frame', async () => {
     await using unit = new Unit({ limits: { clientQueueBytes: 16_384, coalesceAboveBytes: 4_096 } })
     const { client, compositor } = await unit.started()

@@ -82,6 +82,12 @@ const button: NumericHook = (_session, pointer, words, first) => {
   return SWALLOW
 }
 
+/** Whose motions a relative pointer tells. */
+const pointers = new WeakMap<ProtocolObject, ProtocolObject>()
+
+const relativeMotion: NumericHook = (_session, relative) =>
+  pointers.get(relative)?.tally === ON_FRAME ? SWALLOW : PASS
+
 /** Fingers that are down on the frame, by their numbers. */
 const fingers = new WeakMap<ProtocolObject, Set<number>>()
 const MOST_FINGERS = 64
@@ -112,6 +118,13 @@ export const frameInputHooks: Hooks = {
       relayed.alsoAfterwards(([pointer]) => seats.set(pointer!, relayed.object))
       return PASS
     },
+    'zwp_relative_pointer_manager_v1.get_relative_pointer': (relayed) => {
+      const pointer = relayed.session.clientObjects.get(relayed.id(1))
+      relayed.alsoAfterwards(([relative]) => {
+        if (pointer !== undefined) pointers.set(relative!, pointer)
+      })
+      return PASS
+    },
   },
   events: {
     ...Object.fromEntries(
@@ -125,6 +138,7 @@ export const frameInputHooks: Hooks = {
       DEVICES.flatMap((device) => device.does.map((name) => [`${device.interface}.${name}`, isDone])),
     ),
     'wl_pointer.button': button,
+    'zwp_relative_pointer_v1.relative_motion': relativeMotion,
     'wl_touch.up': up,
     'wl_touch.motion': finger(1),
     'wl_touch.shape': finger(0),

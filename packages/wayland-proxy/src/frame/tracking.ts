@@ -1,4 +1,4 @@
-import { type Hook, type Hooks, type NumericHook, PASS } from '../relay/hooks.js'
+import { type Hook, type Hooks, type NumericHook, type Outcome, PASS } from '../relay/hooks.js'
 import type { Session } from '../relay/session.js'
 import { type Size, SurfaceState } from './surface.js'
 
@@ -38,15 +38,19 @@ const attach: NumericHook = (session, { surface }, words, first) => {
   if (surface === undefined) return PASS
   const id = words[first]!
   surface.buffer = id === 0 ? null : (session.clientObjects.get(id >>> 0)?.size ?? UNKNOWN)
-  // Where a subsurface lies, its position says and nothing else.
-  if (surface.parent !== undefined && !session.unit.policy.dryRun) words.fill(0, first + 1, first + 3)
+  return staysWhereItIs(session, words, first + 1)
+}
+
+/**
+ * A window that moves itself could have its band off the screen, and the pointer's image be anywhere: where a
+ * surface lies, the compositor says, a subsurface's position, or the pointer's hotspot.
+ */
+function staysWhereItIs(session: Session, words: Int32Array, first: number): Outcome {
+  if (!session.unit.policy.dryRun) words.fill(0, first, first + 2)
   return PASS
 }
 
-const offset: NumericHook = (session, { surface }, words, first) => {
-  if (surface?.parent !== undefined && !session.unit.policy.dryRun) words.fill(0, first, first + 2)
-  return PASS
-}
+const offset: NumericHook = (session, _surface, words, first) => staysWhereItIs(session, words, first)
 
 const commit: NumericHook = (session, { surface }) => {
   if (surface === undefined) return PASS
@@ -69,14 +73,21 @@ function checkCursor(session: Session, root: SurfaceState) {
   return session.forbid('W-CURSOR', `a pointer image larger than ${most} by ${most}`, 3)
 }
 
-/** The argument at `index` is a surface that becomes the pointer. */
+/** The argument at `index` is a surface that becomes the pointer; behind it stands where in it the pointer is. */
 function setCursor(index: number): Hook {
   return (relayed) => {
-    const surface = relayed.session.clientObjects.get(relayed.id(index))?.surface
+    const { session } = relayed
+    const surface = session.clientObjects.get(relayed.id(index))?.surface
     if (surface === undefined) return PASS
+    const { dryRun, limits } = session.unit.policy
+    for (const place of dryRun ? [] : [index + 1, index + 2]) {
+      // An image that does not touch the pointer's place could lie on somebody else's window.
+      const hotspot = Math.max(0, Math.min(relayed.number(place), limits.cursorPixels))
+      relayed.values[place] = { kind: 'int', value: hotspot }
+    }
     surface.isCursor = true
     surface.changed = true
-    return checkCursor(relayed.session, surface)
+    return checkCursor(session, surface)
   }
 }
 

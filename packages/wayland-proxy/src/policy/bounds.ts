@@ -58,7 +58,6 @@ export const boundHooks: Hooks = {
       if (scale >= 1 && scale <= MOST_SCALE) return PASS
       return session.forbid('W-NUMBER', `a buffer scale of ${scale}`, INVALID_SCALE, surface)
     },
-    'wl_surface.offset': clamp([0, 1], position),
     'wl_region.add': countRectangle,
     'wl_region.subtract': countRectangle,
     'wl_subsurface.set_position': clamp([0, 1], position),

@@ -1,4 +1,3 @@
-import { gestureHooks } from '../clipboard/gestures.js'
 import { frameInputHooks } from '../frame/input.js'
 import { framedPopupHooks } from '../frame/popups.js'
 import { trackingHooks } from '../frame/tracking.js'
@@ -6,6 +5,8 @@ import { framedWindowHooks } from '../frame/windows.js'
 import { titleHooks } from '../identity/titles.js'
 import type { Hooks } from '../relay/hooks.js'
 import { boundHooks } from './bounds.js'
+import { gestureHooks } from './gestures.js'
+import { grabHooks } from './grabs.js'
 import { memoryHooks } from './memory.js'
 import { redactionHooks } from './redaction.js'
 import { windowHooks } from './windows.js'
@@ -15,6 +16,7 @@ export const policyHooks: readonly Hooks[] = [
   boundHooks,
   frameInputHooks,
   gestureHooks,
+  grabHooks,
   memoryHooks,
   windowHooks,
   redactionHooks,

@@ -57,7 +57,10 @@ export interface Limits {
   readonly cursorPixels: number
   /** Descriptors that arrived without a message that needs them. 2 to 253, by default 28. */
   readonly unclaimedDescriptors: number
-  /** Descriptors that the proxy holds for the unit at a time. 16 to 65,536, by default 256. */
+  /**
+   * Descriptors that the proxy holds for the unit at a time: a client that sends more is refused, one that leaves
+   * more unread is cut off. 16 to 65,536, by default 256.
+   */
   readonly descriptorsPerUnit: number
   /**
    * How many messages of one client are served before the others have their turn. 1 to 1,000,000, by default

@@ -15,6 +15,7 @@ export const WARNINGS = {
   'W-FRAME': 'a window cannot be framed, and so is not shown',
   'W-CURSOR': 'a pointer image is larger than its limit',
   'W-FULLSCREEN': 'a window was kept from covering the screen',
+  'W-GRAB': 'a window was kept from holding the input, or from being moved, without a gesture of the user',
   'W-CLIPBOARD': 'a use of the clipboard was refused',
   'W-CLIPBOARD-GESTURE': 'a paste without a fresh gesture of the user was refused',
   'W-CLIPBOARD-SIZE': 'a transfer through the clipboard was cut off at its limit',

@@ -26,7 +26,13 @@ export function mergeMotion(
 ): boolean {
   const { output } = session.pump.client
   const before = last.get(session)
-  const follows = before !== undefined && before.pointer === pointer && before.end === output.position
+  const sent = output.position - output.pending
+  const follows =
+    before !== undefined &&
+    before.pointer === pointer &&
+    before.end === output.position &&
+    // What the kernel has taken, were it only a part, cannot be changed any more.
+    before.position >= sent
   if (route.pointerFrame) {
     if (!follows) return false
     if (before.framed) return true

@@ -19,7 +19,10 @@ const REST_MS = 1
 /** So much is handed to the kernel at once; more would only wait in our memory. */
 const FLUSH_ABOVE_BYTES = 32 * 1024
 
-/** While so many descriptors wait for the compositor, the client is not read. */
+/**
+ * While so many descriptors wait for the compositor, the client is not read. So many may wait for the client, whatever
+ * others of the unit hold.
+ */
 const QUEUED_DESCRIPTORS = 28
 
 /**
@@ -73,6 +76,21 @@ export class Pump {
       this.#flushPlanned = false
       this.#flush()
     })
+  }
+
+  /**
+   * Descriptors wait for the client. It may leave a few unread; more only as far as the unit may hold any, for they
+   * are taken from all that the proxy can open.
+   */
+  descriptorsQueued(): void {
+    const { output } = this.client
+    if (output.pendingDescriptors <= QUEUED_DESCRIPTORS) return
+    this.#flush()
+    const { unit, number } = this.#session
+    if (this.#closed || output.pendingDescriptors <= QUEUED_DESCRIPTORS || unit.mayHoldDescriptors()) return
+    const message = `the client leaves ${output.pendingDescriptors} descriptors unread`
+    unit.warn({ code: 'W-SLOW-READER', session: number, message })
+    this.#session.end({ kind: 'client-too-slow', message })
   }
 
   /** Offers each side what is queued for it, then closes both. Idempotent. */

@@ -254,6 +254,7 @@ export class Session {
     }
     if (why === undefined) {
       this.pump.client.output.push(bytes, carried)
+      if (carried.length > 0) this.pump.descriptorsQueued()
       return
     }
     for (const fd of carried) fd.close()

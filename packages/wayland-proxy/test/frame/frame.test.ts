@@ -229,6 +229,26 @@ describe('a window’s frame', () => {
   })
 })
 
+test('no surface moves itself: neither a window off the screen, nor the pointer’s image from the pointer', async () => {
+  await using framed = await Framed.start()
+  const { client } = framed
+  const { surface } = framed.toplevel()
+  const image = framed.surface()
+  const buffer = framed.buffer(100, 100)
+  for (const one of [surface, image]) {
+    client.send(one, 'attach', buffer, 5, -30)
+    client.send(one, 'offset', 0, -30)
+    client.send(one, 'commit')
+  }
+  await framed.settle()
+  const moves = framed.sent('wl_surface.attach').map(({ args }) => args.slice(1))
+  expect(moves.filter(([x, y]) => x !== 0 || y !== 0)).toEqual([])
+  expect(framed.sent('wl_surface.offset').map(({ args }) => args)).toEqual([
+    [0, 0],
+    [0, 0],
+  ])
+})
+
 describe('subsurfaces', () => {
   test('never lie above the frame, wherever the client puts them', async () => {
     await using framed = await Framed.start()
@@ -419,6 +439,10 @@ describe('sizes', () => {
     await using framed = await Framed.start()
     const { toplevel } = framed.toplevel()
     const seat = framed.client.bind('wl_seat')
+    framed.client.make(seat, 'get_pointer')
+    await framed.settle()
+    framed.compositor.send(framed.compositor.newest('wl_pointer'), 'button', 7, 0, 0x111, 1)
+    await framed.client.next('wl_pointer.button')
     framed.client.send(toplevel, 'show_window_menu', seat, 7, 10, 10)
     expect((await framed.compositor.next('xdg_toplevel.show_window_menu')).args.slice(1)).toEqual([7, 14, 30])
   })
@@ -551,6 +575,26 @@ describe('the pointer’s image', () => {
     framed.show(image, 257, 10)
     expect(await client.error()).toMatch('a pointer image larger than 256 by 256')
     expect(framed.unit.codes()).toContain('W-CURSOR')
+  })
+
+  test('touches the pointer’s place, whatever hotspot it names', async () => {
+    await using framed = await Framed.start()
+    const { client } = framed
+    const pointer = client.make(client.bind('wl_seat'), 'get_pointer')
+    const image = framed.surface()
+    for (const [x, y] of [
+      [3, 4],
+      [-1, 257],
+      [0x7fffffff, -0x80000000],
+    ])
+      client.send(pointer, 'set_cursor', 1, image, x!, y!)
+    await framed.settle()
+    const hotspots = framed.sent('wl_pointer.set_cursor').map(({ args }) => args.slice(2))
+    expect(hotspots).toEqual([
+      [3, 4],
+      [0, 256],
+      [256, 0],
+    ])
   })
 
   test('may not grow through subsurfaces, nor be large before it becomes the pointer’s', async () => {

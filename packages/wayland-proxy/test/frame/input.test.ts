@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { type FakeGlobal, USUAL_GLOBALS } from '../peers/compositor.js'
 import { Framed } from './window.js'
 
-async function withSeat() {
-  const framed = await Framed.start()
+async function withSeat(globals?: readonly FakeGlobal[]) {
+  const framed = await Framed.start({}, globals)
   const { client, compositor } = framed
   const seat = client.bind('wl_seat')
   const { surface } = framed.toplevel()
@@ -53,6 +54,32 @@ describe('the frame’s input is the proxy’s', () => {
       compositor.send(pointer, 'button', 7, 1, 272, 1)
     })
     expect(back).toHaveLength(2)
+  })
+
+  test('the pointer: how far it moves there is not told either', async () => {
+    const globals = [...USUAL_GLOBALS, { name: 90, interface: 'zwp_relative_pointer_manager_v1', version: 1 }]
+    const { framed, client, compositor, seat, own, theirs, heard } = await withSeat(globals)
+    await using _ = framed
+    const mouse = client.make(seat, 'get_pointer')
+    client.make(client.bind('zwp_relative_pointer_manager_v1'), 'get_relative_pointer', mouse)
+    await client.sync()
+    const [pointer, relative] = [
+      compositor.newest('wl_pointer'),
+      compositor.newest('zwp_relative_pointer_v1'),
+    ]
+    const move = () => compositor.send(relative, 'relative_motion', 0, 1, 2, 3, 2, 3)
+    const told = await heard(() => {
+      compositor.send(pointer, 'enter', 1, own, 5, 6)
+      move()
+      compositor.send(pointer, 'leave', 2, own)
+    })
+    expect(told).toEqual([])
+    expect(
+      await heard(() => {
+        compositor.send(pointer, 'enter', 3, theirs, 5, 6)
+        move()
+      }),
+    ).toHaveLength(2)
   })
 
   test('the left button on it moves the window at the band, and resizes it at an edge', async () => {

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** The root of the checkout. */
@@ -37,9 +37,33 @@ export function pages(folder = ''): string[] {
     .sort()
 }
 
+/** Every source of the packages, from the root of the checkout. */
+export function sources(folder = 'packages'): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .filter((path) => /^packages\/[^/]+\/src\//.test(path))
+    .sort()
+}
+
+/** The docstrings of a source as Markdown, each line where it is in the source, and nothing where there is code. */
+export function docstringsOf(source: string, text: string = textOf(source)): string {
+  const lines: string[] = []
+  let inside = false
+  for (const line of text.split('\n')) {
+    if (!inside && !/^\s*\/\*\*/.test(line)) lines.push('')
+    else {
+      const end = line.includes('*/')
+      lines.push(line.replace(/^\s*(\/\*\*|\*(?!\/)) ?/, '').replace(/\s*\*\/.*$/, ''))
+      inside = !end
+    }
+  }
+  return lines.join('\n')
+}
+
 export const textOf = (page: string): string => readFileSync(join(root, page), 'utf8')
 
-/** The fenced blocks of one page, in order. */
+/** The fenced blocks of one page, or of the docstrings of one source, in order. */
 export function blocksOf(page: string, markdown: string = textOf(page)): Block[] {
   const blocks: Block[] = []
   const lines = markdown.split('\n')

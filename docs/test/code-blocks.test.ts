@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { type Block, blocksOf, inlineCode, pages, textOf } from './blocks.js'
+import { type Block, blocksOf, docstringsOf, inlineCode, pages, sources, textOf } from './blocks.js'
 import { problemOfJson } from './data.js'
 import { entries, errorKinds } from './error-kinds.js'
 import { commandsOf, problemOf, wordsOf } from './shell.js'
 import { type Complaint, complaintsOf, programOf, typeCheck } from './type-check.js'
 
-const blocks = pages().flatMap((page) => blocksOf(page))
+const inDocstrings = sources().flatMap((source) => blocksOf(source, docstringsOf(source)))
+const blocks = [...pages().flatMap((page) => blocksOf(page)), ...inDocstrings]
 const place = ({ page, line }: Block) => `${page}:${line}`
 
 /** What a block may be written in, and who looks at it. What is `text` is a drawing or what a program prints. */
@@ -53,6 +54,18 @@ describe('the code on the pages of the project', () => {
     const readmes = pages().filter((page) => /^packages\/[^/]+\/README\.md$/.test(page))
     expect(readmes).toHaveLength(10)
     expect(readmes.filter((page) => !shown.has(page))).toEqual([])
+  })
+
+  it('has an example in the docstrings of every package, and in each a block that is checked', () => {
+    const shown = new Set(inDocstrings.map(({ page }) => page.split('/')[1]))
+    expect([...shown].sort()).toEqual([...new Set(sources().map((source) => source.split('/')[1]))].sort())
+    const bare = sources().flatMap((source) => {
+      const lines = docstringsOf(source).split('\n')
+      return lines.flatMap((line, at) =>
+        line.startsWith('@example') && lines[at + 1] !== '```ts' ? [`${source}:${at + 1}`] : [],
+      )
+    })
+    expect(bare).toEqual([])
   })
 
   it('type-checks every TypeScript block against the sources', { timeout: 180_000 }, () => {
@@ -135,6 +148,24 @@ describe('the checks of the code on pages', () => {
       expect.stringMatching(/^docs\/example\.md:6: .*openHose/),
       expect.stringMatching(/^docs\/example\.md:14: .*toUpper/),
     ])
+  })
+
+  it('find what is wrong with an example in a docstring, at its line in the source', {
+    timeout: 180_000,
+  }, () => {
+    const source = [
+      'const notMine = `',
+      '/** Adds.',
+      ' *',
+      ' * @example',
+      ' * ```ts',
+      " * const sum: number = 'three'",
+      ' * ```',
+      ' */',
+      'export const add = 1',
+    ].join('\n')
+    const found = blocksOf('docs/example.ts', docstringsOf('docs/example.ts', source))
+    expect(lines(typeCheck(found))).toEqual([expect.stringMatching(/^docs\/example\.ts:6: Type 'string'/)])
   })
 
   it('find commands, scripts, options, files and measurements that are not there', () => {

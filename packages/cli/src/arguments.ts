@@ -35,6 +35,15 @@ export type Topic =
 /**
  * Reads the arguments after the program's name. Errors: `usage`, and then nothing is to be started.
  * `parseCommandLine(['ps', '--json'])` is `ok({ kind: 'ps', host: undefined, json: true })`.
+ *
+ * @example
+ * ```ts
+ * import { parseCommandLine } from '@spectrum/cli'
+ *
+ * const command = parseCommandLine(['run', '--closure', '/nix/store/…-box', '--', '/nix/store/…-box/bin/sh'])
+ * if (command.isErr()) console.error(command.error.message, command.error.topic)
+ * else if (command.value.kind === 'run') console.log(command.value.argv)
+ * ```
  */
 export function parseCommandLine(words: readonly string[]): Result<Command, UsageError> {
   const [first, ...rest] = words

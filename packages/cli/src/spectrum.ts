@@ -41,6 +41,14 @@ async function print(text: string, to: Sink): Promise<number> {
  * The `spectrum` command: reads the arguments after its name, does it, resolves with the exit status: 2 for
  * what it does not understand, else as `spectrum COMMAND --help` says. A whole program is
  * `process.exit(await spectrum(process.argv.slice(2), await linuxCommandPowers()))`.
+ *
+ * @example
+ * ```ts
+ * import { spectrum } from '@spectrum/cli'
+ * import { linuxCommandPowers } from '@spectrum/cli/linux'
+ *
+ * process.exit(await spectrum(['doctor', '--json'], await linuxCommandPowers()))
+ * ```
  */
 export async function spectrum(words: readonly string[], powers: CommandPowers): Promise<number> {
   const parsed = parseCommandLine(words)

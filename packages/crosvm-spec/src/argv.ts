@@ -14,8 +14,12 @@ import { type CrosvmSpec, crosvmSpec, printLogging } from './spec.js'
  * The arguments for crosvm, without its own name: `--extended-status` first, one `--name=value` for each option,
  * the kernel last. Total: whatever a spec holds can be printed.
  *
+ * @example
  * ```ts
- * crosvmSpec({ architecture: 'x86_64', boot: { kind: 'kernel', path: '/boot/vmlinux' }, usb: false }).map(printArgv)
+ * import { crosvmSpec, printArgv } from '@spectrum/crosvm-spec'
+ *
+ * const boot = { kind: 'kernel', path: '/boot/vmlinux' } as const
+ * crosvmSpec({ architecture: 'x86_64', boot, usb: false }).map(printArgv)
  * // ['--extended-status', 'run', '--no-usb', '/boot/vmlinux']
  * ```
  */
@@ -47,6 +51,15 @@ export interface ParseOptions {
  * Errors: `malformed` where crosvm would not parse it, `not-covered` for deprecated options, `no-machine` where
  * {@link crosvmSpec} would refuse the result. Source: `prepare_argh_args` of crosvm's main.rs and `RunCommand` of
  * its cmdline.rs.
+ *
+ * @example
+ * ```ts
+ * import { parseArgv, printArgv } from '@spectrum/crosvm-spec'
+ *
+ * const spec = parseArgv(['run', '--mem', '256', '/boot/vmlinux'], { architecture: 'x86_64' })
+ * if (spec.isOk()) console.log(printArgv(spec.value)) // ['--extended-status', 'run', '--mem=size=256', '/boot/vmlinux']
+ * else console.log(spec.error.kind, spec.error.message)
+ * ```
  */
 export function parseArgv(argv: readonly string[], parse: ParseOptions): Result<CrosvmSpec, ArgvError> {
   const reader = new ArgvReader(argv, parse)

@@ -29,6 +29,16 @@ export interface Explanation {
 /**
  * Every device of a machine, its process and jail, and what of the host it touches. Reckoned from the description
  * alone, by crosvm's sources (f1e797a): nothing is looked at. {@link printExplanation} makes a table of it.
+ *
+ * @example
+ * ```ts
+ * import { crosvmSpec, explain, leastPrivilege } from '@spectrum/crosvm-spec'
+ *
+ * const boot = { kind: 'kernel', path: '/boot/vmlinux' } as const
+ * const spec = crosvmSpec({ architecture: 'x86_64', boot })._unsafeUnwrap()
+ * for (const { device, process } of explain(spec).devices) console.log(device, process)
+ * for (const { change, why } of leastPrivilege(spec)) console.log(change, why)
+ * ```
  */
 export function explain(spec: CrosvmSpec): Explanation {
   const inventory = new Inventory(spec)

@@ -15,7 +15,20 @@ import { crosvmProcesses } from './linux/process.js'
 import { type CrosvmProbe, createProbe } from './probe.js'
 import type { SpawnPowers } from './spawn.js'
 
-/** A probe of real binaries, which it runs without an environment. Keep one: it remembers what it asked. */
+/**
+ * A probe of real binaries, which it runs without an environment. Keep one: it remembers what it asked.
+ *
+ * @example
+ * ```ts
+ * import { absentOptions, type CrosvmSpec } from '@spectrum/crosvm-spec'
+ * import { linuxProbe } from '@spectrum/crosvm-spec/linux'
+ *
+ * export async function lacks(spec: CrosvmSpec) {
+ *   const binary = await linuxProbe().probe('/usr/bin/crosvm', AbortSignal.timeout(10_000))
+ *   return binary.map((help) => absentOptions(spec, help)) // an option, its feature, the remedy
+ * }
+ * ```
+ */
 export function linuxProbe(): CrosvmProbe {
   return createProbe({
     read: async (path, signal) => createReadStream(path, { signal }),

@@ -26,6 +26,20 @@ const LONGEST_ARGV = 1_048_576
  * All errors are given, not just the first: `unsupported-architecture`, `unrepresentable`, `unknown-property`,
  * `conflict`, `wrong-architecture`. Combinations are judged once each part is sound. Nothing of the host is
  * looked at: {@link prerequisites} says what it must have.
+ *
+ * @example
+ * ```ts
+ * import { crosvmSpec } from '@spectrum/crosvm-spec'
+ *
+ * const spec = crosvmSpec({
+ *   architecture: 'x86_64',
+ *   boot: { kind: 'kernel', path: '/boot/vmlinuz' },
+ *   memoryMib: 256,
+ *   pmem: [{ path: '/var/cache/blob', readOnly: true }],
+ *   usb: false,
+ * })
+ * if (spec.isErr()) throw new Error(spec.error.map(({ message }) => message).join('\n'))
+ * ```
  */
 export function crosvmSpec(
   machine: CrosvmMachine,

@@ -18,6 +18,19 @@ const helloMs = 60_000
  *
  * Fails with `timed-out`, `aborted`, `version-mismatch`, or `unit-lost` when the channel ended first or the
  * unit's first bytes were no hello.
+ *
+ * @example
+ * ```ts
+ * import { type ByteChannel, type Clock, connectAgent } from '@spectrum/guest-agent'
+ *
+ * // `channel` is the `control` of a machine of `@spectrum/unit-monitor`; `image` and `devices` are what it was given.
+ * export async function hello(channel: ByteChannel, clock: Clock, image: string, devices: string[]) {
+ *   await using agent = (await connectAgent(channel, { clock }))._unsafeUnwrap()
+ *   ;(await agent.mountStore({ image, devices, paths: ['…-hello-2.12'] }))._unsafeUnwrap()
+ *   const started = await agent.exec({ argv: ['/nix/store/…-hello-2.12/bin/hello'] }, { deadlineMs: 10_000 })
+ *   return await started._unsafeUnwrap().outcome // { kind: 'exited', code: 0 }
+ * }
+ * ```
  */
 export const connectAgent: ConnectAgent = (channel, { clock }, options = {}) =>
   new ResultAsync(connect(channel, clock, options))

@@ -161,6 +161,17 @@ export type FakeEnd = 'powered-off' | 'host-gone' | 'lost' | 'protocol-violation
 /**
  * A unit in memory that speaks the real protocol, for tests of whatever is above: no process, no kernel,
  * milliseconds. The same conformance checks pass against it and against the real agent.
+ *
+ * @example
+ * ```ts
+ * import { type Clock, connectAgent } from '@spectrum/guest-agent'
+ * import { fakeAgentChannel } from '@spectrum/guest-agent/fake'
+ *
+ * export async function connectToFake(clock: Clock) {
+ *   const unit = fakeAgentChannel({ clock }, { programs: { '/bin/true': async () => 0 } })
+ *   return await connectAgent(unit.channel, { clock })
+ * }
+ * ```
  */
 export function fakeAgentChannel(powers: { readonly clock: Clock }, unit: FakeUnit = {}): FakeAgentChannel {
   return new FakeAgent(powers.clock, unit)

@@ -40,6 +40,19 @@ export interface AgentBinary {
 /**
  * Reads what a unit needs from a guest kernel, and finds out before anything boots whether the kernel can
  * carry a unit at all.
+ *
+ * @example
+ * ```ts
+ * import { initramfsFor, readGuestKernel } from '@spectrum/guest-agent/linux'
+ *
+ * const kernel = await readGuestKernel({
+ *   image: '/boot/vmlinuz-6.1',
+ *   modulesDirectory: '/lib/modules/6.1',
+ * })
+ * if (kernel.isErr()) throw new Error(kernel.error.message) // kind: kernel-lacks, invalid-modules …
+ * const initramfs = (await initramfsFor(kernel.value))._unsafeUnwrap() // the bytes of a cpio archive
+ * console.log(kernel.value.release, initramfs.length)
+ * ```
  */
 export function readGuestKernel(
   paths: GuestKernelPaths,

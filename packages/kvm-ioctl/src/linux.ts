@@ -50,6 +50,17 @@ function load(): Result<KvmCalls, KvmError> {
 /**
  * Opens /dev/kvm. `architecture` is what the program is written for (x86_64 unless told otherwise): on another machine the
  * answer is `other-architecture`.
+ *
+ * @example
+ * ```ts
+ * import { openKvm } from '@spectrum/kvm-ioctl/linux'
+ *
+ * const opened = openKvm()
+ * if (opened.isErr()) throw new Error(opened.error.message) // kind: absent, no-permission, native-missing …
+ * using kvm = opened.value
+ * using vm = kvm.createVm()._unsafeUnwrap()
+ * console.log(vm.checkExtension('KVM_CAP_NR_MEMSLOTS')._unsafeUnwrap())
+ * ```
  */
 export function openKvm<A extends Architecture = 'x86_64'>(
   architecture: A = 'x86_64' as A,
@@ -57,7 +68,17 @@ export function openKvm<A extends Architecture = 'x86_64'>(
   return kvmCalls().andThen((calls) => openWith(calls, architecture))
 }
 
-/** Finds out whether this machine's KVM works, by running a guest of four instructions in a child process. */
+/**
+ * Finds out whether this machine's KVM works, by running a guest of four instructions in a child process.
+ *
+ * @example
+ * ```ts
+ * import { probeKvm } from '@spectrum/kvm-ioctl/linux'
+ *
+ * const probe = (await probeKvm())._unsafeUnwrap()
+ * console.log(probe.kind === 'runs-code' ? probe.capabilities : probe.message)
+ * ```
+ */
 export function probeKvm(options: KvmProbeOptions = {}): ResultAsync<KvmProbe, KvmProbeError> {
   return probeWith(kvmProbePowers, options)
 }

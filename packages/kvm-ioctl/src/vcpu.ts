@@ -122,6 +122,24 @@ export class VcpuCore<A extends Architecture = 'x86_64'> extends KvmObject {
    * KVM_RUN in this thread, until the guest exits: as long as that takes, so on a worker's thread and not on one whose event
    * loop has other things to do. A worker that is terminated meanwhile ends within 100 ms. What the exit asks has to be
    * answered before the next run, which takes what the answer gives.
+   *
+   * @example
+   * ```ts
+   * import type { Vcpu } from '@spectrum/kvm-ioctl'
+   *
+   * // Runs a guest until it halts, and gives back what it wrote to ports.
+   * export function output(vcpu: Vcpu): Uint8Array[] {
+   *   const written: Uint8Array[] = []
+   *   for (let next = vcpu.ready; ; ) {
+   *     const exit = vcpu.run(next)._unsafeUnwrap()
+   *     if (exit.kind === 'hlt') return written
+   *     if (exit.kind === 'io-out') written.push(exit.data)
+   *     // What asks (a read from a port) has `answer` in place of `resume`.
+   *     if (!('resume' in exit)) throw new Error(`unexpected: ${exit.kind}`)
+   *     next = exit.resume()
+   *   }
+   * }
+   * ```
    */
   run(after: Resumption = this.#turn.go): Result<ExitOf<A>, KvmError> {
     const obstacle = this.#turn.obstacle(after)
@@ -159,6 +177,23 @@ export class VcpuCore<A extends Architecture = 'x86_64'> extends KvmObject {
    * Runs the guest on a thread of the vCPU's own and calls `react` on this one for each exit; it gives what the exit gives to
    * go on (or a promise of it), or `undefined` to end the loop. Fastest without promises. The program stays alive
    * meanwhile; other requests of this vCPU answer `running` while the guest runs.
+   *
+   * @example
+   * ```ts
+   * import type { Vcpu } from '@spectrum/kvm-ioctl'
+   *
+   * // Answers each read from a port with zeros, until the guest halts.
+   * export async function serve(vcpu: Vcpu, signal: AbortSignal): Promise<void> {
+   *   const end = await vcpu.loop(
+   *     (exit) => {
+   *       if (exit.kind === 'io-in') return exit.answer(new Uint8Array(exit.size * exit.count))
+   *       return exit.kind === 'hlt' || !('resume' in exit) ? undefined : exit.resume()
+   *     },
+   *     { signal },
+   *   )
+   *   if (end.isErr()) throw new Error(end.error.message) // kind: aborted, refused …
+   * }
+   * ```
    */
   loop(
     react: (exit: ExitOf<A>) => Resumption | undefined | Promise<Resumption | undefined>,

@@ -90,6 +90,17 @@ export class VmCore<A extends Architecture = 'x86_64'> extends KvmObject {
   /**
    * KVM_SET_USER_MEMORY_REGION, or …REGION2 with a guest_memfd. The machine keeps the memory mapped for as long as the
    * slot, or the machine itself, is there; closing `memory` only takes it from JavaScript.
+   *
+   * @example
+   * ```ts
+   * import { openKvm } from '@spectrum/kvm-ioctl/linux'
+   *
+   * using kvm = openKvm()._unsafeUnwrap()
+   * using vm = kvm.createVm()._unsafeUnwrap()
+   * using memory = kvm.createMemory(65_536)._unsafeUnwrap() // bytes: a multiple of the page size
+   * memory.write(0x1000, Uint8Array.of(0xf4))._unsafeUnwrap() // hlt
+   * vm.setUserMemoryRegion({ slot: 0, guestAddress: 0, memory })._unsafeUnwrap()
+   * ```
    */
   setUserMemoryRegion(region: MemoryRegion): Result<void, KvmError> {
     return this.#slots.set(region)

@@ -21,7 +21,18 @@ import type { SharingReport, SharingUnit } from './sharing/sharing.js'
 import { sharingReport } from './sharing/sharing-report.js'
 import { type NixStoreOptions, nixStore as storeWith } from './sources/nix-store.js'
 
-/** This machine's Nix store, or one below another root. See `nixStore` of the package for what can fail. */
+/**
+ * This machine's Nix store, or one below another root. See `nixStore` of the package for what can fail.
+ *
+ * @example
+ * ```ts
+ * import { nixStore } from '@spectrum/store-share/linux'
+ *
+ * const closure = await nixStore().closure(['/nix/store/…-hello-2.12'])
+ * if (closure.isErr()) throw new Error(closure.error.message) // kind: not-a-store-path, missing-path …
+ * for (const { path, narSize } of closure.value.paths) console.log(path, narSize)
+ * ```
+ */
 export function nixStore(options: NixStoreOptions = {}): StoreSource {
   return storeWith({ clock, run: runCommand, tree: treeReader }, options)
 }
@@ -29,6 +40,17 @@ export function nixStore(options: NixStoreOptions = {}): StoreSource {
 /**
  * Opens the blob cache in a directory of this machine. For a relocated store pass its `locate`:
  * `openBlobCache(directory, { locate: store.locate })`. Fails with `no-space` and `system`.
+ *
+ * @example
+ * ```ts
+ * import { nixStore, openBlobCache } from '@spectrum/store-share/linux'
+ *
+ * const store = nixStore()
+ * const closure = (await store.closure(['/nix/store/…-hello-2.12']))._unsafeUnwrap()
+ * const cache = (await openBlobCache('/var/cache/spectrum', { locate: store.locate }))._unsafeUnwrap()
+ * const { metadata, blobs } = (await cache.attach(closure))._unsafeUnwrap()
+ * for (const { file, sizeBytes } of [metadata, ...blobs]) console.log(file, sizeBytes) // read-only pmem devices
+ * ```
  */
 export function openBlobCache(
   directory: string,
@@ -45,7 +67,21 @@ export function openBlobCache(
   )
 }
 
-/** What the units share in memory right now, read from `/proc/PID/smaps` of their processes. */
+/**
+ * What the units share in memory right now, read from `/proc/PID/smaps` of their processes.
+ *
+ * @example
+ * ```ts
+ * import type { Blob } from '@spectrum/store-share'
+ * import { readSharing } from '@spectrum/store-share/linux'
+ *
+ * export async function saved(blobs: readonly Blob[], pids: readonly number[]) {
+ *   const report = await readSharing([{ unit: 'mail', pids, blobs }])
+ *   if (report.isErr()) throw new Error(report.error.message)
+ *   return report.value.savedBytes
+ * }
+ * ```
+ */
 export function readSharing(
   units: readonly SharingUnit[],
   options: StoreOptions = {},
@@ -53,7 +89,21 @@ export function readSharing(
   return sharingReport(units, sharingPowers, options)
 }
 
-/** The NAR of an unpacked path, a chunk at a time. Rejects when it cannot be read. */
+/**
+ * The NAR of an unpacked path, a chunk at a time. Rejects when it cannot be read.
+ *
+ * @example
+ * ```ts
+ * import { createHash } from 'node:crypto'
+ * import { formatNarHash } from '@spectrum/store-share'
+ * import { serialiseNar } from '@spectrum/store-share/linux'
+ *
+ * const hash = createHash('sha256')
+ * const soon = AbortSignal.timeout(60_000)
+ * for await (const chunk of serialiseNar('/nix/store/…-hello-2.12', soon)) hash.update(chunk)
+ * console.log(formatNarHash(hash.digest('hex'))) // sha256:… in base 32, as Nix's database has it
+ * ```
+ */
 export function serialiseNar(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   return serialiseWith(treeReader, toByteString(path), signal)
 }

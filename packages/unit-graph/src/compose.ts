@@ -70,6 +70,19 @@ export type Composition<Units extends UnitMap> = [KeysWithNeeds<Units>] extends 
 /**
  * Checks units together. Nothing is started or looked up. The first fault in the order of the keys is returned:
  * of each unit, then of the wires, then of the whole.
+ *
+ * @example
+ * ```ts
+ * import { absent, bytes, closure, compose, defineService, defineUnit } from '@spectrum/unit-graph'
+ *
+ * const Uplink = defineService('org.example.uplink', { request: bytes(), response: bytes() })
+ * const web = defineUnit('web', {
+ *   store: closure('/nix/store/…-web'),
+ *   needs: { uplink: Uplink.optional() },
+ * })
+ * const graph = compose({ web }).wire({ web: { uplink: absent } }) // without the wire it does not compile
+ * if (graph.isErr()) throw new Error(`${graph.error.path.join('.')}: ${graph.error.message}`)
+ * ```
  */
 export function compose<const Units extends UnitMap>(units: Units): Composition<Units> {
   const wirable: Wirable<Units> = {

@@ -126,7 +126,23 @@ export interface UnitDefinition<
   readonly diesWith?: readonly string[]
 }
 
-/** Describes a unit. Starts nothing and checks nothing: `compose` does the checking, with the place of each fault. */
+/**
+ * Describes a unit. Starts nothing and checks nothing: `compose` does the checking, with the place of each fault.
+ *
+ * @example
+ * ```ts
+ * import { bytes, closure, defineService, defineUnit } from '@spectrum/unit-graph'
+ *
+ * const Sign = defineService('org.example.sign', { request: bytes(), response: bytes() })
+ * const gnupg = '/nix/store/…-gnupg-2.4'
+ * const vault = defineUnit('vault', {
+ *   store: closure(gnupg),
+ *   memoryBytes: 512 * 2 ** 20,
+ *   provides: { sign: Sign.command([`${gnupg}/bin/gpg`, '--sign']) },
+ * })
+ * const mail = defineUnit('mail', { store: closure('/nix/store/…-aerc'), needs: { sign: Sign } })
+ * ```
+ */
 export function defineUnit<
   const Name extends string,
   // biome-ignore lint/complexity/noBannedTypes: no needs at all is the empty record, not any record

@@ -120,6 +120,23 @@ const PATIENCE = {
  *
  * The trial machine is gone when it resolves. Default deadline: 120 s for all candidates. Fails with `unsupported` when none will do,
  * with the reason of each in the message, `timed-out`, `aborted`, and `system` when no trial machine could be prepared.
+ *
+ * @example
+ * ```ts
+ * import { chooseMonitor, type MonitorTrial, qemuMonitor } from '@spectrum/unit-monitor'
+ * import { linuxPowers } from '@spectrum/unit-monitor/linux'
+ *
+ * export async function choose(trial: MonitorTrial) {
+ *   const powers = linuxPowers()
+ *   const candidates = (['kvm', 'emulation'] as const).map((accelerator) => ({
+ *     monitor: qemuMonitor(powers, { accelerator }),
+ *   }))
+ *   const chosen = await chooseMonitor(powers, candidates, trial)
+ *   if (chosen.isErr()) throw new Error(chosen.error.message)
+ *   console.log(chosen.value.why)
+ *   return chosen.value.monitor
+ * }
+ * ```
  */
 export function chooseMonitor(
   powers: { readonly clock: Clock },

@@ -100,6 +100,28 @@ const EPOCH_MS = 1_893_456_000_000
 /**
  * A host without virtual machines, processes and files, for testing a whole graph in milliseconds. It is the
  * real host, over the fakes of the monitor, the agent and the store.
+ *
+ * @example
+ * ```ts
+ * import { closure, compose, defineUnit } from '@spectrum/unit-runtime'
+ * import { openFakeHost } from '@spectrum/unit-runtime/fake'
+ *
+ * const tool = '/nix/store/00000000000000000000000000000000-tool'
+ * const graph = compose({ mine: defineUnit('mine', { store: closure(tool) }) })._unsafeUnwrap()
+ * const opened = await openFakeHost({
+ *   store: { [tool]: {} },
+ *   programs: {
+ *     [`${tool}/bin/greet`]: async ({ argv, stdout }) => {
+ *       await stdout.write(`hello ${argv[1]}`)
+ *       return 0
+ *     },
+ *   },
+ * })
+ * await using host = opened._unsafeUnwrap()
+ * const { mine } = (await host.start(graph))._unsafeUnwrap()
+ * const run = (await mine.exec([`${tool}/bin/greet`, 'you']))._unsafeUnwrap()
+ * console.log(new TextDecoder().decode(run.stdout)) // hello you
+ * ```
  */
 export function openFakeHost(options: FakeHostOptions): ResultAsync<Host, HostError> {
   const places = { state: '/fake/state', cache: '/fake/cache' }

@@ -78,6 +78,24 @@ export interface Host extends AsyncDisposable, DisposableUnits {
   /**
    * Takes back every grant that is `revocable` by this name, now and with the calls that are open on it. Returns how
    * many edges of running graphs that closes.
+   *
+   * @example
+   * ```ts
+   * import { closure, compose, defineService, defineUnit, type Host, revocable } from '@spectrum/unit-runtime'
+   *
+   * export async function lendFor(host: Host, ms: number): Promise<void> {
+   *   const Clock = defineService('org.example.clock', {})
+   *   const clock = defineUnit('clock', {
+   *     store: closure('/nix/store/…-clock'),
+   *     provides: { time: Clock.socket('/run/clock') },
+   *   })
+   *   const mail = defineUnit('mail', { store: closure('/nix/store/…-mail'), needs: { time: Clock } })
+   *   const wires = { mail: { time: clock.provides.time.with(revocable('the-time')) } }
+   *   ;(await host.start(compose({ clock, mail }).wire(wires)._unsafeUnwrap()))._unsafeUnwrap()
+   *   await new Promise((resolve) => setTimeout(resolve, ms))
+   *   console.log(host.revokeGrant('the-time'), 'edge closed')
+   * }
+   * ```
    */
   revokeGrant(name: string): number
   /**

@@ -62,7 +62,23 @@ export interface LinuxHostOptions extends HostOptions {
   readonly cacheDirectory?: string | undefined
 }
 
-/** Opens a host on this machine. What this program may do by itself is all given away here and nowhere else. */
+/**
+ * Opens a host on this machine. What this program may do by itself is all given away here and nowhere else.
+ *
+ * @example
+ * ```ts
+ * import { closure, compose, defineUnit, nixStore, openHost } from '@spectrum/unit-runtime'
+ *
+ * const hello = '/nix/store/…-hello-2.12'
+ * const graph = compose({ mine: defineUnit('mine', { store: closure(hello) }) })._unsafeUnwrap()
+ * const opened = await openHost({ store: nixStore() })
+ * if (opened.isErr()) throw new Error(opened.error.message) // kind: kernel-missing, monitor-failed …
+ * await using host = opened.value
+ * const { mine } = (await host.start(graph))._unsafeUnwrap()
+ * const run = (await mine.exec([`${hello}/bin/hello`], { deadlineMs: 10_000 }))._unsafeUnwrap()
+ * console.log(run.outcome, new TextDecoder().decode(run.stdout))
+ * ```
+ */
 export function openHost(options: LinuxHostOptions): ResultAsync<Host, HostError> {
   return new ResultAsync(open(options))
 }

@@ -164,6 +164,19 @@ export interface Unit<Name extends string = string> extends AsyncDisposable {
    *
    * Fails with `unit-not-running`, `invalid-request` and `agent-failed` (an argument vector that cannot be sent, too many
    * requests at once).
+   *
+   * @example
+   * ```ts
+   * import type { Unit } from '@spectrum/unit-runtime'
+   *
+   * export async function version(unit: Unit, program: string): Promise<string> {
+   *   const run = await unit.exec([program, '--version'], { deadlineMs: 10_000, maxBytes: 4_096 })
+   *   if (run.isErr()) throw new Error(run.error.message) // the unit or the host failed
+   *   const { outcome, stdout } = run.value
+   *   if (outcome.kind !== 'exited' || outcome.code !== 0) throw new Error(`it ended: ${outcome.kind}`)
+   *   return new TextDecoder().decode(stdout) // a hostile program may have written it: escape it
+   * }
+   * ```
    */
   exec(argv: readonly string[], options?: ExecOptions): ResultAsync<ExecResult, HostError>
   /**
@@ -178,6 +191,20 @@ export interface Unit<Name extends string = string> extends AsyncDisposable {
    * After a failure the unit sees what it saw before: `store-failed` (no such path, a damaged one, a full disk), `monitor-failed`
    * (also `unsupported` as its cause: this host's monitor adds nothing to a running machine), `no-slot-left`, `no-memory-left`,
    * `view-failed`, `agent-failed`, `kernel-lacks`, `unit-not-running`, `timed-out`, `aborted`.
+   *
+   * @example
+   * ```ts
+   * import { closure, type Unit } from '@spectrum/unit-runtime'
+   *
+   * export async function lendDebugger(unit: Unit, work: () => Promise<void>): Promise<void> {
+   *   const gdb = closure('/nix/store/…-gdb-13')
+   *   const { added, way } = (await unit.inject(gdb))._unsafeUnwrap()
+   *   console.log(`${added.length} paths by ${way}`)
+   *   await work()
+   *   const { stays } = (await unit.revoke(gdb))._unsafeUnwrap()
+   *   console.log('not taken back:', stays)
+   * }
+   * ```
    */
   inject(reference: ClosureReference, options?: WaitOptions): ResultAsync<InjectReport, HostError>
   /**

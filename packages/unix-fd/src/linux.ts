@@ -19,7 +19,21 @@ export { type ChildDescriptors, childDescriptors } from './linux/child-descripto
 // A second try could only fail the same way, so the answer is kept, but nothing loads before it is asked for.
 let loaded: Result<UnixFd, UnixFdError> | undefined
 
-/** This machine's descriptors. `native-missing` when the native part is not built for it. */
+/**
+ * This machine's descriptors. `native-missing` when the native part is not built for it.
+ *
+ * @example
+ * ```ts
+ * import { unixFd } from '@spectrum/unix-fd/linux'
+ *
+ * const descriptors = unixFd()._unsafeUnwrap()
+ * using table = descriptors.createMemfd('table')._unsafeUnwrap()
+ * table.write(new TextEncoder().encode('hello'))._unsafeUnwrap()
+ * table.addSeals('write', 'grow', 'shrink', 'seal')._unsafeUnwrap()
+ * using memory = descriptors.map(table.fd, { length: 5 })._unsafeUnwrap()
+ * console.log(new TextDecoder().decode(memory.bytes))
+ * ```
+ */
 export function unixFd(): Result<UnixFd, UnixFdError> {
   loaded ??= loadUnixFd()
   return loaded

@@ -85,6 +85,17 @@ export class UnixSocket implements Disposable {
    * and at most 253 fit. A stream send that failed half-way (`sentBytes` > 0) leaves the peer within a message:
    * later sends answer `broken-stream`. Errors besides: `peer-gone`, `closed`, `aborted` and `timed-out` by the signal, each with
    * `sentBytes`; `invalid-argument`, `system`.
+   *
+   * @example
+   * ```ts
+   * import type { Fd, UnixSocket } from '@spectrum/unix-fd'
+   *
+   * export async function pass(socket: UnixSocket, fd: Fd): Promise<void> {
+   *   const sent = await socket.send(Uint8Array.of(1), { fds: [fd], signal: AbortSignal.timeout(1_000) })
+   *   if (sent.isErr()) throw new Error(sent.error.message) // kind: peer-gone, timed-out …
+   *   fd.close() // the peer has a duplicate
+   * }
+   * ```
    */
   send(
     bytes: Uint8Array,
@@ -124,6 +135,17 @@ export class UnixSocket implements Disposable {
    * (default 0, at most 253). More descriptors than that are fatal: the socket closes (`descriptors-truncated`). A packet
    * that is longer is lost (`packet-truncated`). Errors besides: `peer-gone`, `closed`, `aborted`, `timed-out`, `invalid-argument`,
    * `system`.
+   *
+   * @example
+   * ```ts
+   * import type { Fd, UnixSocket } from '@spectrum/unix-fd'
+   *
+   * export async function take(socket: UnixSocket): Promise<Fd | undefined> {
+   *   const received = await socket.receive({ maxFds: 1, signal: AbortSignal.timeout(1_000) })
+   *   if (received.isErr()) throw new Error(received.error.message)
+   *   return received.value.kind === 'end' ? undefined : received.value.fds[0] // yours to close
+   * }
+   * ```
    */
   receive(options: Room & { readonly signal: AbortSignal }): ResultAsync<Received, UnixFdError> {
     const { maxBytes = DEFAULT_BYTES, maxFds = 0, signal } = options

@@ -26,6 +26,21 @@ import {
  * Every method gives its answer or a {@link ControlError}; those of whose errors nothing is said here have all
  * kinds. Source: `VmRequest` of crosvm's vm_control/src/lib.rs, whose protocol has no version and is not
  * promised.
+ *
+ * @example
+ * ```ts
+ * import type { CrosvmSpec } from '@spectrum/crosvm-spec'
+ * import { CrosvmControl } from '@spectrum/crosvm-spec/control'
+ * import { linuxControlPowers } from '@spectrum/crosvm-spec/linux'
+ *
+ * export async function pauseFor(spec: CrosvmSpec, work: () => Promise<void>) {
+ *   using control = new CrosvmControl(linuxControlPowers()._unsafeUnwrap(), { spec, timeoutMs: 2_000 })
+ *   const paused = await control.suspendVcpus()
+ *   if (paused.isErr()) throw new Error(paused.error.message) // kind: no-reply, disconnected, failed …
+ *   await work()
+ *   ;(await control.resumeVcpus())._unsafeUnwrap()
+ * }
+ * ```
  */
 export class CrosvmControl implements Disposable {
   readonly #requester: Requester

@@ -36,7 +36,21 @@ export function printValue<T>(shape: Shape<T>, value: T): Result<string, Grammar
   return guarded('unrepresentable', () => printWhole(shape, value))
 }
 
-/** The inverse of {@link printValue} for every text that crosvm accepts. */
+/**
+ * The inverse of {@link printValue} for every text that crosvm accepts.
+ *
+ * @example
+ * ```ts
+ * import { integer, optional, parseValue, path, printValue, record, required } from '@spectrum/crosvm-spec/grammar'
+ *
+ * const share = record<{ path: string; size?: number | undefined }>({
+ *   path: required('path', path('path')),
+ *   size: optional('size', integer(1, 4096)),
+ * })
+ * printValue(share, { path: '/a b', size: 7 })._unsafeUnwrap() // path=/a b,size=7: quoted only where crosvm would misread it
+ * parseValue(share, 'path="/a b",size=7')._unsafeUnwrap() // { path: '/a b', size: 7 }
+ * ```
+ */
 export function parseValue<T>(
   shape: Shape<T>,
   text: string,

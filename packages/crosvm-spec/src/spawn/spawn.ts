@@ -47,6 +47,21 @@ const HIGHEST_DESCRIPTOR = 1023
  * Errors, in the order in which they are met: `wrong-descriptors`, `probe-failed`, `absent-options`,
  * `prerequisites`, `not-executed`, then `ended`, `not-ready`; `aborted` between any of them. The running machine is the
  * caller's to end: `stop()`, `kill()` or `await using`.
+ *
+ * @example
+ * ```ts
+ * import type { CrosvmSpec } from '@spectrum/crosvm-spec'
+ * import { linuxSpawnPowers } from '@spectrum/crosvm-spec/linux'
+ * import { spawnCrosvm } from '@spectrum/crosvm-spec/spawn'
+ *
+ * export async function runUntilItEnds(spec: CrosvmSpec, signal: AbortSignal) {
+ *   const powers = linuxSpawnPowers()._unsafeUnwrap()
+ *   const started = await spawnCrosvm(spec, powers, { binary: '/usr/bin/crosvm', signal })
+ *   if (started.isErr()) throw new Error(started.error.message) // absent-options, prerequisites …
+ *   await using machine = started.value
+ *   return (await machine.ended).exit // { kind: 'stopped' } …
+ * }
+ * ```
  */
 export function spawnCrosvm(
   spec: CrosvmSpec,

@@ -38,6 +38,17 @@ interface Group {
  *
  * Fails with `device-budget` when not even one device is left for data, and with `hash-mismatch` when two
  * closures disagree about one path. The order of `closures` only numbers the holders.
+ *
+ * @example
+ * ```ts
+ * import { type Closure, planLayers } from '@spectrum/store-share'
+ *
+ * export function show(mail: Closure, web: Closure): void {
+ *   const plan = planLayers([mail, web], 24)._unsafeUnwrap()
+ *   for (const { paths, holders } of plan.layers) console.log(paths.length, 'paths for', holders) // [0], [1], [0, 1]
+ *   console.log('stored more than once:', plan.duplicatedBytes, 'bytes')
+ * }
+ * ```
  */
 export function planLayers(closures: readonly Closure[], budget: number): Result<LayerPlan, StoreError> {
   const slots = budget - 1

@@ -45,7 +45,21 @@ function isCertificate(text: string): boolean {
   }
 }
 
-/** Fetches a closure from binary caches. See `fetchClosure` of the package for what can fail. */
+/**
+ * Fetches a closure from binary caches. See `fetchClosure` of the package for what can fail.
+ *
+ * @example
+ * ```ts
+ * import type { OpenBlobCache, TrustPolicy } from '@spectrum/store-share'
+ * import { binaryCache, fetchClosure } from '@spectrum/store-share/linux'
+ *
+ * export async function fetch(policy: TrustPolicy, cache: OpenBlobCache, path: string) {
+ *   const mirror = binaryCache('https://cache.example.org')._unsafeUnwrap()
+ *   const { result } = fetchClosure([path], { caches: [mirror], policy, cache })
+ *   return await result // kind not-admitted: `formatVerdict(error.verdict)` says why
+ * }
+ * ```
+ */
 export function fetchClosure(
   roots: readonly string[],
   options: FetchOptions,

@@ -22,7 +22,21 @@ export interface OpenViewOptions extends Options {
   readonly processes?: ViewProcesses | undefined
 }
 
-/** Starts a view in a process of its own. See `openView` of `@spectrum/store-share/view` for what can fail. */
+/**
+ * Starts a view in a process of its own. See `openView` of `@spectrum/store-share/view` for what can fail.
+ *
+ * @example
+ * ```ts
+ * import { openView } from '@spectrum/store-share/linux'
+ *
+ * const opened = await openView({ directory: '/run/spectrum/mail', tag: 'store' }) // its own, mode 0700
+ * if (opened.isErr()) throw new Error(opened.error.message) // kind: not-started, timed-out …
+ * await using view = opened.value
+ * const location = '/nix/store/…-hello-2.12'
+ * ;(await view.grant({ name: '…-hello-2.12', location }, { deadlineMs: 5_000 }))._unsafeUnwrap()
+ * console.log(view.socket) // for the monitor's vhost-user-fs device
+ * ```
+ */
 export function openView(options: OpenViewOptions): ResultAsync<View, ViewError> {
   const { processes = children, ...rest } = options
   const descriptors = unixFd()

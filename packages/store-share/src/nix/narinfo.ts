@@ -33,6 +33,18 @@ export const NARINFO_LIMITS = {
  * refused. Keys it does not know are skipped, as Nix does; known keys other than `Sig` come once.
  *
  * Format: Nix, libstore/nar-info.cc. Fails with `malformed` and the line.
+ *
+ * @example
+ * ```ts
+ * import { isSignedBy, parseNarInfo, parsePublicKey } from '@spectrum/store-share'
+ *
+ * export function isTrusted(text: string, key: string): boolean {
+ *   const info = parseNarInfo(text)
+ *   if (info.isErr()) throw new Error(info.error.message) // with the line
+ *   const trusted = parsePublicKey(key)._unsafeUnwrap()
+ *   return info.value.signatures.some((signature) => isSignedBy(info.value, signature, trusted))
+ * }
+ * ```
  */
 export function parseNarInfo(
   input: Uint8Array | string,

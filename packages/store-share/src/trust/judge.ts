@@ -29,6 +29,19 @@ export interface Question {
  *
  * The verdict is about facts (hash, size, references) and holds for whoever supplies data with these facts.
  * Data is admitted when its NAR has the admitted hash; check that while it is unpacked.
+ *
+ * @example
+ * ```ts
+ * import { formatVerdict, judge, type NarInfo, parsePolicy } from '@spectrum/store-share'
+ *
+ * export function admitted(policyText: string, infos: readonly NarInfo[], now: number): boolean {
+ *   const policy = parsePolicy(policyText)._unsafeUnwrap()
+ *   const claims = infos.map((info) => ({ source: 'cache.example.org', info }))
+ *   const verdict = judge(policy, { paths: infos.map(({ path }) => path), claims, now })._unsafeUnwrap()
+ *   if (!verdict.admitted) console.error(formatVerdict(verdict))
+ *   return verdict.admitted
+ * }
+ * ```
  */
 export function judge(policy: TrustPolicy, question: Question): Result<Verdict, PolicyError> {
   return checkPolicy(policy).map(() => {

@@ -40,12 +40,36 @@ export type Attenuator =
       readonly name: string
     }
 
-/** A person allows each call; with `remember`, the answer holds for the same argument while the host runs. */
+/**
+ * A person allows each call; with `remember`, the answer holds for the same argument while the host runs.
+ *
+ * @example
+ * ```ts
+ * import { ask, bytes, defineService, rate, revocable, until } from '@spectrum/unit-graph'
+ *
+ * const Sign = defineService('org.example.sign', { request: bytes() })
+ * const sign = Sign.command(['/nix/store/…-gnupg/bin/gpg', '--sign'])
+ * // All of a chain have to pass; `wire` takes what `with` of a unit's provision gives.
+ * const weak = [ask({ remember: true }), rate(10, 'minute'), until(1_900_000_000_000), revocable('mail')]
+ * console.log(sign, weak)
+ * ```
+ */
 export const ask = (options: { readonly remember?: boolean } = {}): Attenuator =>
   Object.freeze({ kind: 'ask', remember: options.remember ?? false })
 /** One call passes, for the life of the unit that calls. */
 export const once = (): Attenuator => Object.freeze({ kind: 'once' })
-/** Only calls pass whose argument fits; the service must take one. */
+/**
+ * Only calls pass whose argument fits; the service must take one.
+ *
+ * @example
+ * ```ts
+ * import { equal, field, only, startingWith } from '@spectrum/unit-graph'
+ *
+ * const oneKey = only(equal('mail@example.org'))
+ * const below = only(field('path', startingWith('/home/mail/')))
+ * console.log(oneKey, below)
+ * ```
+ */
 export const only = (that: Predicate): Attenuator => Object.freeze({ kind: 'only', that })
 /** At most so many calls pass within any period of this length (a sliding window). */
 export const rate = (count: number, per: RatePeriod): Attenuator =>

@@ -86,6 +86,19 @@ export class Authority {
   /**
    * Decides a call, and counts it if it is allowed. With `answer`, what a person said about this very call: it
    * settles every `ask` on the edge and nothing else.
+   *
+   * @example
+   * ```ts
+   * import { Authority, type Graph } from '@spectrum/unit-graph'
+   *
+   * export async function mayCall(graph: Graph, allows: () => Promise<boolean>): Promise<boolean> {
+   *   const authority = new Authority(graph)
+   *   const call = { unit: 'mail', need: 'sign', argument: 'a letter', now: Date.now() }
+   *   const first = authority.decide(call)
+   *   if (first.kind !== 'ask') return first.kind === 'allowed'
+   *   return authority.decide({ ...call, now: Date.now() }, await allows()).kind === 'allowed'
+   * }
+   * ```
    */
   decide(call: Call, answer?: boolean): Decision {
     const edge = this.#edges.get(placeOf(call.unit, call.need))

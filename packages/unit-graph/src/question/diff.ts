@@ -34,7 +34,19 @@ export type Change =
       readonly grants: 'more' | 'less' | 'other'
     }
 
-/** What changes in who may do what, from one graph to another: for a review. Empty for equal authority. */
+/**
+ * What changes in who may do what, from one graph to another: for a review. Empty for equal authority.
+ *
+ * @example
+ * ```ts
+ * import { diff, parseGraph } from '@spectrum/unit-graph'
+ *
+ * export function isNoWider(before: string, after: string): boolean {
+ *   const changes = diff(parseGraph(before)._unsafeUnwrap(), parseGraph(after)._unsafeUnwrap())
+ *   return changes.every(({ grants }) => grants === 'less')
+ * }
+ * ```
+ */
 export function diff(before: Graph, after: Graph): readonly Change[] {
   return [...unitChanges(before, after), ...edgeChanges(edgesOf(before), edgesOf(after))]
 }

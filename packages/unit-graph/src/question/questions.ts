@@ -18,7 +18,20 @@ export interface Explanation {
   readonly chain: readonly EdgeView[]
 }
 
-/** Why can `from` reach `to`? Both are keys of units; `to` may be `host:NAME`. */
+/**
+ * Why can `from` reach `to`? Both are keys of units; `to` may be `host:NAME`.
+ *
+ * @example
+ * ```ts
+ * import { Authority, explain, type Graph } from '@spectrum/unit-graph'
+ *
+ * export function conditions(graph: Graph): readonly string[] {
+ *   const { direct, chain } = explain(new Authority(graph), 'mail', 'vault', Date.now())
+ *   if (direct.length === 0) return [`only by ${chain.length} calls, one after the other`]
+ *   return direct.flatMap((edge) => edge.conditions) // ['asks each time', 'at most 10 each minute']
+ * }
+ * ```
+ */
 export function explain(authority: Authority, from: string, to: string, now: number): Explanation {
   const edges = authority.edges()
   const view = (edge: Edge) => viewOf(authority, edge, now)
@@ -27,7 +40,18 @@ export function explain(authority: Authority, from: string, to: string, now: num
   return { from, to, direct, chain }
 }
 
-/** Who may call this service, of whichever provider, and under which conditions? */
+/**
+ * Who may call this service, of whichever provider, and under which conditions?
+ *
+ * @example
+ * ```ts
+ * import { Authority, type Graph, whoCan } from '@spectrum/unit-graph'
+ *
+ * export function callers(graph: Graph): readonly string[] {
+ *   return whoCan(new Authority(graph), 'org.example.sign', Date.now()).map(({ consumer }) => consumer)
+ * }
+ * ```
+ */
 export function whoCan(authority: Authority, service: AnyService | string, now: number): readonly EdgeView[] {
   const name = typeof service === 'string' ? service : service.name
   return authority

@@ -90,6 +90,17 @@ export interface ServiceOptions<Argument extends ArgumentSchema> {
 /**
  * Defines a service. The name is global to a graph, like `org.example.sign`: two services of one name with
  * different shapes do not fit each other, and composing them is refused.
+ *
+ * @example
+ * ```ts
+ * import { bytes, defineService, text } from '@spectrum/unit-graph'
+ *
+ * const Sign = defineService('org.example.sign', {
+ *   argument: text({ max: 64 }), // the caller's first line, as JSON
+ *   request: bytes({ max: 65_536 }),
+ *   response: bytes({ max: 4_096 }),
+ * })
+ * ```
  */
 export function defineService<
   const Name extends string,

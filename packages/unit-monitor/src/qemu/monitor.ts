@@ -29,6 +29,28 @@ const START_DEADLINE_MS = 30_000
  * For every channel (guest console, control, QMP) the driver listens and QEMU connects. So nobody polls for
  * a socket to appear, a socket disappears as soon as it is connected, and a QEMU whose host has died before
  * it could be tied to it finds nobody to connect to and ends by itself.
+ *
+ * @example
+ * ```ts
+ * import { qemuMonitor } from '@spectrum/unit-monitor'
+ * import { linuxPowers } from '@spectrum/unit-monitor/linux'
+ *
+ * const monitor = qemuMonitor(linuxPowers(), { accelerator: 'emulation' })
+ * const started = await monitor.start({
+ *   name: 'hello',
+ *   kernel: '/path/to/vmlinuz',
+ *   initramfs: '/path/to/initramfs',
+ *   kernelParameters: [],
+ *   memoryBytes: 256 * 2 ** 20,
+ *   vcpuCount: 1,
+ *   pmem: [{ id: 'blob', path: '/path/to/blob', sizeBytes: 2 * 2 ** 20 }],
+ *   hotplugSlots: 4,
+ *   directory: '/run/me/hello', // exists, mode 0700: for this machine's sockets alone
+ * })
+ * if (started.isErr()) throw new Error(started.error.message) // kind: monitor-died, timed-out …
+ * await using machine = started.value
+ * console.log(await machine.exit)
+ * ```
  */
 export function qemuMonitor(powers: MonitorPowers, options: QemuOptions): Monitor {
   const board = options.board ?? boardFor(options.architecture ?? 'x86_64')

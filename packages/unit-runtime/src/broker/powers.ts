@@ -23,7 +23,21 @@ export interface HostCall {
   readonly signal: AbortSignal
 }
 
-/** A service that the host program provides. The call is complete when it returns; a throw is its failure. */
+/**
+ * A service that the host program provides. The call is complete when it returns; a throw is its failure.
+ *
+ * @example
+ * ```ts
+ * import type { HostService } from '@spectrum/unit-runtime'
+ *
+ * // For `openHost({ services: { log } })`, and `fromHost(Log, 'log')` in the graph.
+ * export const log: HostService = async ({ caller, request, respond }) => {
+ *   let size = 0
+ *   for await (const chunk of request) size += chunk.length
+ *   await respond(new TextEncoder().encode(`${size} bytes from ${caller}`))
+ * }
+ * ```
+ */
 export interface HostService {
   /** Carries one call. What it throws, or rejects with, ends the call as `provider-failed`. */
   (call: HostCall): void | Promise<void>

@@ -45,6 +45,21 @@ export interface DisposableUnits {
    * or the host stops (`aborted`), or `limitMs` passes (`timed-out`): the unit is ended at once, and `fn` is not waited
    * for. When the unit cannot be ended, that is the error, whatever `fn` returned. `deadlineMs` (180 s) is for getting the
    * unit. It is named after the template, with a number. Each has its own count of `once` and `rate`.
+   *
+   * @example
+   * ```ts
+   * import { closure, defineUnit, type Host } from '@spectrum/unit-runtime'
+   *
+   * export async function pageOf(host: Host, document: Uint8Array): Promise<Uint8Array> {
+   *   const tools = '/nix/store/…-mupdf-tools'
+   *   const viewer = defineUnit('viewer', { store: closure(tools), memoryBytes: 256 * 2 ** 20 })
+   *   const drawn = await host.disposable(viewer, async (unit, signal) => {
+   *     const argv = [`${tools}/bin/mutool`, 'draw', '-F', 'png', '-o', '-', '/dev/stdin', '1']
+   *     return (await unit.exec(argv, { stdin: document, signal, maxBytes: 2 ** 22 }))._unsafeUnwrap()
+   *   })
+   *   return drawn._unsafeUnwrap().stdout // the unit is gone
+   * }
+   * ```
    */
   disposable<T, Template extends UnitDefinition>(
     template: Template,

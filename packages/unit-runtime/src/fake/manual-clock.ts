@@ -6,7 +6,21 @@ export interface ManualClock extends Clock {
   advance(ms: number): void
 }
 
-/** A clock that stands still until it is told to go on. */
+/**
+ * A clock that stands still until it is told to go on.
+ *
+ * @example
+ * ```ts
+ * import { manualClock } from '@spectrum/unit-runtime/fake'
+ *
+ * const clock = manualClock()
+ * using deadline = clock.deadline(60_000)
+ * clock.advance(59_999)
+ * console.log(deadline.signal.aborted) // false
+ * clock.advance(1)
+ * console.log(deadline.signal.aborted) // true
+ * ```
+ */
 export function manualClock(): ManualClock {
   const pending = new Set<{ readonly at: number; readonly controller: AbortController }>()
   let now = 0

@@ -9,6 +9,15 @@ export interface ScriptedPrompter extends Prompter {
 /**
  * A person who answers as `answer` says: `never` keeps them waiting until the question is given up. Without it everything
  * is denied.
+ *
+ * @example
+ * ```ts
+ * import { scriptedPrompter } from '@spectrum/unit-runtime/fake'
+ *
+ * const prompter = scriptedPrompter(({ unit }) => (unit === 'mail' ? 'allow' : 'never'))
+ * // Give it to openFakeHost({ prompter, … }); afterwards:
+ * console.log(prompter.asked.map(({ unit, service }) => `${unit} ${service}`))
+ * ```
  */
 export function scriptedPrompter(
   answer: (question: Question) => PersonsAnswer | 'never' = () => 'deny',

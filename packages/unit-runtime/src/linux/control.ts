@@ -20,6 +20,17 @@ const SOCKET = 'control'
  * Serves a host to other programs of this user: `spectrum ps`, `exec`, `stop` … By default in the host's own directory,
  * where they find it by themselves; it goes with the host. With `socket`, an absolute path in a directory that only
  * this user can write.
+ *
+ * @example
+ * ```ts
+ * import type { Host } from '@spectrum/unit-runtime'
+ * import { serveControl } from '@spectrum/unit-runtime/control'
+ *
+ * export async function serveUntilStopped(host: Host): Promise<void> {
+ *   await using server = serveControl(host)._unsafeUnwrap()
+ *   await server.stopped // a client, such as `spectrum stop`, had the host stopped
+ * }
+ * ```
  */
 export function serveControl(
   host: Host,
@@ -43,7 +54,19 @@ export function serveControl(
     .mapErr((error) => controlError(error, path))
 }
 
-/** Connects to the host that serves control at this path. */
+/**
+ * Connects to the host that serves control at this path.
+ *
+ * @example
+ * ```ts
+ * import { connectControl, findServedHosts } from '@spectrum/unit-runtime/control'
+ *
+ * for (const { socket } of await findServedHosts()) {
+ *   await using client = (await connectControl(socket))._unsafeUnwrap()
+ *   for (const { name, state } of (await client.list())._unsafeUnwrap()) console.log(name, state)
+ * }
+ * ```
+ */
 export function connectControl(
   path: string,
   options: ControlWait = {},

@@ -87,14 +87,23 @@ const LONGEST_UNIT = 8 + NAR_LIMITS.targetBytes + 1
  * Reads a NAR from chunks of any size, strictly: every NAR has one reading, and `serialise` of what was read
  * gives back the same bytes. Memory is bounded by the depth, whatever the input.
  *
- * ```ts
- * for await (const chunk of source) {
- *   for (const event of reader.push(chunk)) …   // may await in between
- * }
- * const end = reader.finish()                   // ok, or why it was refused, truncated included
- * ```
- *
  * Format: Nix, libutil/archive.cc; the same bounds, and like Nix it refuses non-zero padding.
+ *
+ * @example
+ * ```ts
+ * import { NarReader } from '@spectrum/store-share'
+ *
+ * export async function sizes(source: AsyncIterable<Uint8Array>): Promise<number[]> {
+ *   const reader = new NarReader()
+ *   const found: number[] = []
+ *   for await (const chunk of source) {
+ *     for (const event of reader.push(chunk)) if (event.kind === 'file') found.push(event.sizeBytes)
+ *   }
+ *   const end = reader.finish() // why it was refused, truncated included
+ *   if (end.isErr()) throw new Error(end.error.message)
+ *   return found
+ * }
+ * ```
  */
 export class NarReader {
   readonly #maxBytes: number

@@ -7,6 +7,7 @@ import { collectCommand, type ExecResult } from './collect.js'
 import type { DebugOutput, DebugTarget } from './debug/debug-output.js'
 import { heldBlobs } from './devices.js'
 import { agentFailed, type HostError, monitorFailed, stateFailed } from './errors.js'
+import { giveBack, killMachine, together } from './give-back.js'
 import type { InjectReport } from './inject.js'
 import type { MachineLimits, UnitUsage } from './limits/host-groups.js'
 import type { RevokeReport } from './revoke.js'
@@ -83,6 +84,7 @@ export class RunningUnit {
   #settleEnded: (end: MachineEnd) => void = () => {}
   /** Whether its guest was asked to end. */
   #asked = false
+  #isGone = false
 
   constructor(
     readonly name: string,
@@ -121,6 +123,11 @@ export class RunningUnit {
   /** What befell it, where it is `failed`. */
   get failure(): HostError | undefined {
     return this.#failure
+  }
+
+  /** Its machine has ended and holds nothing any more. */
+  get isGone(): boolean {
+    return this.#isGone
   }
 
   get state(): MachineState {
@@ -275,7 +282,7 @@ export class RunningUnit {
     this.#watch.end()
     this.#context.step(this.name, 'stop-begun')
     if (asks && this.#watch.exit === undefined) await this.#endInOrder(graceMs)
-    const killed = this.#watch.exit === undefined ? await machine.kill() : undefined
+    const killed = this.#watch.exit === undefined ? await killMachine(machine) : undefined
     if (killed?.isErr() && this.#watch.exit === undefined) {
       // Not ended: the directory and the journal stay, so that the next host can finish it, unless it ends after all.
       this.#stopping = undefined
@@ -311,26 +318,15 @@ export class RunningUnit {
 
   /** Gives back everything a machine leaves when it has ended, however it ended. */
   async #release(exit: MachineExit): Promise<Result<MachineEnd, HostError>> {
-    const { machine, agent, directory, view, limits, volumes } = this.#parts
     const end: MachineEnd = { exit, graceful: exit.kind === 'powered-off' }
     this.#context.step(this.name, 'machine-ended')
     this.#ending.abort()
     // Before the host's directories may go.
     await this.#changes.settled()
-    await agent[Symbol.asyncDispose]()
-    await machine[Symbol.asyncDispose]()
-    // The next machine may have them, whatever else goes wrong here.
-    await volumes[Symbol.asyncDispose]()
-    let failure: HostError | undefined
-    try {
-      await view?.[Symbol.asyncDispose]()
-      await limits[Symbol.asyncDispose]()
-      await this.#context.directory.remove(directory)
-    } catch (cause) {
-      failure = stateFailed(directory, 'remove', cause)
-    }
+    const left = await giveBack(this.#context, this.name, this.#parts)
     const unreleased = await this.#changes.release()
-    failure ??= unreleased
+    const failure = together([left, unreleased].filter((each) => each !== undefined))
+    this.#isGone = true
     if (this.#state !== 'failed') this.#become('stopped')
     this.#settleEnded(end)
     return failure === undefined ? ok(end) : err(failure)

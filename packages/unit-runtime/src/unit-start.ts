@@ -6,10 +6,12 @@ import { err, ok, type Result } from 'neverthrow'
 import type { JoinCalls } from './broker/host-calls.js'
 import { distinctDevices, machineDevice } from './devices.js'
 import { agentFailed, type HostError, monitorFailed, stateFailed, unitDied, viewFailed } from './errors.js'
+import { giveBack, killMachine, type MachineHoldings } from './give-back.js'
 import type { MachineLimits } from './limits/host-groups.js'
 import type { ViewPower } from './powers.js'
 import { type HearState, RunningUnit } from './running-unit.js'
 import { ACCESS, type InjectionWay, type StoreTransport } from './store-access.js'
+import { also } from './undo-change.js'
 import type { UnitContext } from './unit-context.js'
 import { UnitView } from './unit-view.js'
 import { type MachineVolumes, mountVolumes } from './volumes/host-volumes.js'
@@ -37,8 +39,11 @@ export interface StartParts {
 /** A start that failed, when everything that it had begun is undone. */
 export interface FailedStart {
   readonly error: HostError
-  /** Except its machine, which could not be ended: what that maps is in use. */
-  readonly machineLives: boolean
+  /**
+   * Except its machine, which could not be ended: what that maps is in use. Resolves when it has ended after all and holds
+   * nothing any more; never rejects. Undefined: nothing is left.
+   */
+  readonly gone: Promise<unknown> | undefined
 }
 
 /**
@@ -59,45 +64,47 @@ export async function startUnit(
   const { name } = definition
   const devices = distinctDevices(attachment)
   const slots = slotsFor(parts, definition, devices.length)
-  if (slots.isErr()) return err({ error: slots.error, machineLives: false })
+  if (slots.isErr()) return err({ error: slots.error, gone: undefined })
   let directory: string
   try {
     directory = await context.directory.makeForUnit()
   } catch (cause) {
     const error = stateFailed(context.directory.path, 'make a directory for a unit in', cause)
-    return err({ error, machineLives: false })
+    return err({ error, gone: undefined })
   }
   let view: UnitView | undefined
   try {
     const opened = await serveView(context, parts, name, wait)
-    if (opened.isErr()) return err(await undo(context, directory, { error: opened.error }))
+    if (opened.isErr()) return err(await undo(context, name, directory, { error: opened.error }))
     view = opened.value
   } catch (cause) {
     const error = stateFailed(context.directory.path, 'make a directory for a view in', cause)
-    return err(await undo(context, directory, { error }))
+    return err(await undo(context, name, directory, { error }))
   }
   const taken = await context.volumes.take(definition, directory, wait)
   if (taken.isErr()) {
     const error = whyNot(taken.error, name, wait, [])
-    return err(await undo(context, directory, { error }, view))
+    return err(await undo(context, name, directory, { error }, view))
   }
   const volumes = taken.value
   if (volumes.devices.length > 0) context.step(name, 'volumes-taken')
   const description = describe(definition, parts, devices, slots.value, directory, view, volumes)
   const booted = await boot(context, parts, definition, description, view, wait)
-  if (booted.isErr()) return err(await undo(context, directory, { ...booted.error, volumes }, view))
+  if (booted.isErr()) return err(await undo(context, name, directory, { ...booted.error, volumes }, view))
   const { machine, agent, limits } = booted.value
   const mounted = await mount(context, name, booted.value, attachment, wait)
   const begun = { machine, agent, limits, volumes }
-  if (mounted.isErr()) return err(await undo(context, directory, { error: mounted.error, ...begun }, view))
+  if (mounted.isErr())
+    return err(await undo(context, name, directory, { error: mounted.error, ...begun }, view))
   const placed = await placeVolumes(context, definition, booted.value, wait)
-  if (placed.isErr()) return err(await undo(context, directory, { error: placed.error, ...begun }, view))
+  if (placed.isErr())
+    return err(await undo(context, name, directory, { error: placed.error, ...begun }, view))
   const joined = await join(agent, { signal: wait.signal, deadlineMs: wait.leftMs() })
   if (joined.isErr()) {
     const lines = machine.lastLines()
     const dead = await postMortem(context, booted.value, joined.error.kind === 'unit-lost')
     const error = dead ?? whyNot(agentFailed(name, joined.error, lines), name, wait, lines)
-    return err(await undo(context, directory, { error, ...begun }, view))
+    return err(await undo(context, name, directory, { error, ...begun }, view))
   }
   return ok(
     new RunningUnit(
@@ -288,31 +295,32 @@ async function postMortem(
 }
 
 /** A start that failed, with what it had begun. */
-interface Begun {
+interface Begun extends Omit<MachineHoldings, 'directory' | 'view'> {
   readonly error: HostError
-  readonly machine?: Machine
-  readonly agent?: Agent
-  readonly limits?: MachineLimits
-  readonly volumes?: MachineVolumes
 }
 
 /** Takes back what a start has begun. Its error is the start's own, unless its machine cannot be ended. */
 async function undo(
   context: UnitContext,
+  name: string,
   directory: string,
-  { error, machine, agent, limits, volumes }: Begun,
+  { error, ...begun }: Begun,
   view?: UnitView,
 ): Promise<FailedStart> {
-  await agent?.[Symbol.asyncDispose]()
-  const killed = await machine?.kill()
-  // The directory and the journal name a machine that lives on, so that the next host can finish it.
-  if (machine !== undefined && killed?.isErr())
-    return { error: monitorFailed(machine.name, killed.error), machineLives: true }
-  await view?.[Symbol.asyncDispose]().catch(() => {})
-  await Promise.resolve(limits?.[Symbol.asyncDispose]()).catch(() => {})
-  await volumes?.[Symbol.asyncDispose]()
-  await context.directory.remove(directory).catch(() => {})
-  return { error, machineLives: false }
+  const { machine, agent } = begun
+  const held = { directory, view, ...begun }
+  await Promise.resolve(agent?.[Symbol.asyncDispose]()).catch(() => {})
+  const killed = machine === undefined ? undefined : await killMachine(machine)
+  if (machine !== undefined && killed?.isErr()) {
+    // The directory and the journal name a machine that lives on, so that the next host can finish it, unless it ends after all.
+    const gone = machine.exit.then(() => giveBack(context, name, held))
+    return { error: monitorFailed(machine.name, killed.error), gone }
+  }
+  const left = await giveBack(context, name, held)
+  return {
+    error: left === undefined ? error : also(error, `And what it had begun is not gone: ${left.message}`),
+    gone: undefined,
+  }
 }
 
 function silent(unit: string, lastLines: readonly string[]): HostError {

@@ -1,5 +1,5 @@
 import { type AgentError, type AgentOptions, type ConnectAgent, connectAgent } from '@spectrum/guest-agent'
-import type { Machine, Monitor, MonitorError } from '@spectrum/unit-monitor'
+import type { MonitorError } from '@spectrum/unit-monitor'
 import {
   closure,
   compose,
@@ -22,6 +22,7 @@ import {
 } from '@spectrum/unit-runtime/fake'
 import { err, errAsync, type Result, ResultAsync } from 'neverthrow'
 import { describe, expect, it } from 'vitest'
+import { withMachines } from './changed-machines.js'
 
 const path = (digit: string, name: string) => `/nix/store/${digit.repeat(32)}-${name}`
 const [hello, libc, jq, gdb] = [path('1', 'hello'), path('2', 'libc'), path('3', 'jq'), path('4', 'gdb')]
@@ -78,38 +79,6 @@ const connectDeafAgent: ConnectAgent = (channel, powers, options) =>
       },
     })
   })
-
-/** The fake's machines, but for what `change` gives them. */
-function withMachines(powers: HostPowers, change: Partial<Machine>): HostPowers {
-  const changed = (machine: Machine): Machine => ({
-    name: machine.name,
-    processes: machine.processes,
-    control: machine.control,
-    events: machine.events,
-    exit: machine.exit,
-    room: machine.room,
-    lastLines: () => machine.lastLines(),
-    addPmem: (...given) => machine.addPmem(...given),
-    kill: (...given) => machine.kill(...given),
-    [Symbol.asyncDispose]: () => machine[Symbol.asyncDispose](),
-    ...change,
-  })
-  const { chooseMonitor } = powers
-  return {
-    ...powers,
-    chooseMonitor: (...given) =>
-      chooseMonitor(...given).map((choice) => {
-        const { kind, accelerator, capabilities, start } = choice.monitor
-        const monitor: Monitor = {
-          kind,
-          accelerator,
-          capabilities,
-          start: (...described) => start(...described).map(changed),
-        }
-        return { ...choice, monitor }
-      }),
-  }
-}
 
 /** Counts how often the blob cache was closed. */
 function withClosings(powers: HostPowers) {

@@ -5,7 +5,7 @@ import { err, ok, type Result } from 'neverthrow'
 import { attachUnits } from '../attach-units.js'
 import type { GraphCalls, HostCalls } from '../broker/host-calls.js'
 import type { CallProviders } from '../broker/powers.js'
-import type { HostError } from '../errors.js'
+import { type HostError, storeFailed } from '../errors.js'
 import { emit, type HostEmitter, type UnitStateEvent } from '../events.js'
 import type { HearState, RunningUnit } from '../running-unit.js'
 import type { StartPlan } from '../start-plan.js'
@@ -13,6 +13,7 @@ import { ACCESS } from '../store-access.js'
 import type { WaitOptions } from '../unit.js'
 import type { UnitContext } from '../unit-context.js'
 import { type FailedStart, type StartParts, startUnit } from '../unit-start.js'
+import { faultOfVolumes } from '../volumes/host-volumes.js'
 import { openWait, type Wait } from '../wait.js'
 import { Gate } from './gate.js'
 import { GraphSupervision } from './graph-supervision.js'
@@ -79,6 +80,8 @@ export class HostUnits implements CallProviders {
       const message = `A unit named "${held.name}" runs on this host already; stop it first or take another name.`
       return err({ kind: 'unit-exists', message, unit: held.name })
     }
+    const fault = faultOfVolumes(definitions, this.#parts.plan.current.monitor)
+    if (fault !== undefined) return err(fault)
     for (const { name } of definitions) this.#taken.add(name)
     const attached = await this.#attach(definitions, options)
     if (attached.isErr()) {
@@ -157,7 +160,10 @@ export class HostUnits implements CallProviders {
       clock: context.powers.clock,
       gate: this.#gate,
       launch: (hear, wait) => this.#launch(definition, attachment, calls, hear, wait),
-      release: async () => void (await context.powers.cache.release(attachment)),
+      release: async () => {
+        const released = await context.powers.cache.release(attachment)
+        return released.isErr() ? storeFailed(name, released.error) : undefined
+      },
       forget: () => {
         this.#units.delete(name)
         this.#taken.delete(name)
@@ -172,6 +178,7 @@ export class HostUnits implements CallProviders {
         emit(events, 'command', event)
       },
       say: (source, text) => context.log(name, { source, text }),
+      note: (text) => context.log(name, { source: 'host', text }),
       step: (step) => context.step(name, step),
     })
   }
@@ -206,13 +213,13 @@ export class HostUnits implements CallProviders {
   ): Promise<Result<RunningUnit, FailedStart>> {
     const { context, plan } = this.#parts
     const parts = await this.#partsFor(definition, plan.current, wait)
-    if (parts.isErr()) return err({ error: parts.error, machineLives: false })
+    if (parts.isErr()) return err({ error: parts.error, gone: undefined })
     const join = calls.join(definition.name)
     const unit = await startUnit(context, parts.value, definition, attachment, join, hear, wait)
-    if (unit.isOk() || unit.error.machineLives) return unit
+    if (unit.isOk() || unit.error.gone !== undefined) return unit
     const other = await plan.afterFailure(unit.error.error, parts.value, definition.name, wait)
     const onDisks = other.isOk() ? await this.#partsFor(definition, other.value, wait) : other
-    if (onDisks.isErr()) return err({ error: onDisks.error, machineLives: false })
+    if (onDisks.isErr()) return err({ error: onDisks.error, gone: undefined })
     return startUnit(context, onDisks.value, definition, attachment, join, hear, wait)
   }
 }

@@ -4,6 +4,7 @@ import { err, ok, type Result } from 'neverthrow'
 import { type HostError, unitDied } from '../errors.js'
 import type { UnitStateEvent } from '../events.js'
 import type { HearState, MachineEnd, MachineState, RunningUnit } from '../running-unit.js'
+import { also } from '../undo-change.js'
 import type { UnitCommand, UnitEnd, UnitState, WaitOptions } from '../unit.js'
 import type { FailedStart } from '../unit-start.js'
 import { openWait, orAborted, type Wait } from '../wait.js'
@@ -20,8 +21,13 @@ export interface LifeParts extends CommandParts {
   readonly gate: Gate
   /** Starts one machine and undoes everything when it does not come up. */
   launch(hear: HearState, wait: Wait): Promise<Result<RunningUnit, FailedStart>>
-  /** Gives back what every machine of the unit was started with. Called once, when the last one is gone. */
-  release(): Promise<void>
+  /**
+   * Gives back what every machine of the unit was started with. Called once, when the last one is gone. Resolves with what
+   * went wrong.
+   */
+  release(): Promise<HostError | undefined>
+  /** A line of the host's own in the unit's log. */
+  note(text: string): void
   /** The unit has ended for good and holds nothing any more. */
   forget(): void
   tellState(event: Omit<UnitStateEvent, 'unit'>): void
@@ -71,6 +77,8 @@ export class UnitLife {
   #retired: string | undefined
   /** Why its last machine lives on although it was to end. */
   #stuck: HostError | undefined
+  /** What it has not given back at its end. */
+  #unreleased: HostError | undefined
 
   constructor(parts: LifeParts) {
     this.#parts = parts
@@ -168,7 +176,8 @@ export class UnitLife {
     const stopped = await this.#current?.stop({ graceMs })
     if (stopped?.isErr()) return err(stopped.error)
     await this.over
-    return this.#stuck === undefined ? ok(await this.ended) : err(this.#stuck)
+    const failure = this.#stuck ?? this.#unreleased
+    return failure === undefined ? ok(await this.ended) : err(failure)
   }
 
   lastLines(): readonly string[] {
@@ -221,11 +230,11 @@ export class UnitLife {
     const first = this.#starts === 0 && !this.#lazy
     const up = await this.#bringUp(terms)
     if (up.isErr()) {
-      const { error, machineLives } = up.error
+      const { error, gone } = up.error
       this.#ending = { success: false, why: error.message, failure: error, notUp: true }
       // The very first start is its caller's to try again.
       this.#next = first ? { kind: 'stays-down' } : this.#count.after('failure', 0)
-      if (!machineLives) {
+      if (gone === undefined) {
         // A unit that ends with it tells them when it holds nothing any more.
         if (this.#next.kind === 'again') this.#arrivals.settle(err(error))
         return 'ended'
@@ -234,6 +243,10 @@ export class UnitLife {
       this.#become('failed', this.#ending)
       this.#arrivals.settle(err(error))
       this.#settleOver()
+      void gone.then(() => {
+        this.#stuck = undefined
+        return this.#finish()
+      })
       return 'for-ever'
     }
     this.#lastEnd = await up.value.ended
@@ -248,7 +261,7 @@ export class UnitLife {
     const signals = [...terms.signals, this.#retiring.signal]
     using _turn = await gate.enter(...signals)
     using wait = openWait(clock, terms.deadlineMs, ...signals)
-    if (wait.signal.aborted) return err({ error: this.#whyNotUp(wait), machineLives: false })
+    if (wait.signal.aborted) return err({ error: this.#whyNotUp(wait), gone: undefined })
     this.#starts += 1
     let unit: RunningUnit | undefined
     const hear: HearState = (state, failure) => {
@@ -256,9 +269,9 @@ export class UnitLife {
     }
     const launched = await launch(hear, wait)
     if (launched.isErr()) {
-      const { error, machineLives } = launched.error
+      const { error, gone } = launched.error
       const given = error.kind === 'aborted' && this.#retired !== undefined
-      return err({ error: given ? this.#whyNotUp(wait) : error, machineLives })
+      return err({ error: given ? this.#whyNotUp(wait) : error, gone })
     }
     unit = launched.value
     this.#newest = unit
@@ -282,14 +295,15 @@ export class UnitLife {
     const died = unit.state !== 'running'
     this.#command?.gone()
     const stopped = await unit.stop({ graceMs: 0 })
-    if (!died && stopped.isErr()) return { error: stopped.error, machineLives: true }
+    if (stopped.isErr() && !unit.isGone) return { error: stopped.error, gone: unit.ended }
     this.#lastEnd = await unit.ended
-    if (died) {
-      const died = unitDied(this.name, this.#lastEnd.exit, unit.lastLines())
-      return { error: unit.failure ?? died, machineLives: false }
-    }
-    const error = commanded.isErr() && !wait.signal.aborted ? commanded.error : this.#whyNotUp(wait)
-    return { error, machineLives: false }
+    const error = died
+      ? (unit.failure ?? unitDied(this.name, this.#lastEnd.exit, unit.lastLines()))
+      : commanded.isErr() && !wait.signal.aborted
+        ? commanded.error
+        : this.#whyNotUp(wait)
+    const left = stopped.isErr() ? also(error, `And it is not all gone: ${stopped.error.message}`) : error
+    return { error: left, gone: undefined }
   }
 
   #whyNotUp(wait: Wait): HostError {
@@ -362,7 +376,8 @@ export class UnitLife {
     const failed = this.#state === 'failed' || (unasked && ending?.success === false)
     const state = failed ? 'failed' : 'stopped'
     const reason = unasked || failed ? ending : undefined
-    await this.#parts.release()
+    this.#unreleased = await this.#parts.release()
+    if (this.#unreleased !== undefined) this.#parts.note(`not given back: ${this.#unreleased.message}`)
     if (this.#state !== state) this.#become(state, reason)
     this.#parts.forget()
     this.#arrivals.settle(err((ending?.notUp ? ending.failure : undefined) ?? this.notRunning()))

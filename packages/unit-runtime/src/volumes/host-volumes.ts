@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Agent } from '@spectrum/guest-agent'
 import type { UnitDefinition, VolumeDefinition } from '@spectrum/unit-graph'
-import type { Processes, VolumeDevice } from '@spectrum/unit-monitor'
+import type { Monitor, Processes, VolumeDevice } from '@spectrum/unit-monitor'
 import { err, ok, type Result } from 'neverthrow'
 import { agentFailed, type HostError } from '../errors.js'
 import type { Wait } from '../wait.js'
@@ -10,6 +10,23 @@ import type { OpenVolume, VolumePower } from './volume-power.js'
 /** The volumes of one machine, held until it is gone. */
 export interface MachineVolumes extends AsyncDisposable {
   readonly devices: readonly VolumeDevice[]
+}
+
+/** Why units are not to be started at all where the monitor has no volumes. */
+export function faultOfVolumes(
+  units: readonly UnitDefinition[],
+  { kind, capabilities }: Monitor,
+): HostError | undefined {
+  if (capabilities.volumes) return undefined
+  for (const { name, volumes = {} } of units) {
+    const [volume] = Object.keys(volumes)
+    if (volume === undefined) continue
+    const message =
+      `Volume "${volume}" of unit "${name}": the monitor of this host, ${kind}, gives machines no disks to write. ` +
+      'Open the host with crosvm or QEMU, or give the unit no volumes.'
+    return { kind: 'volume-failed', message, unit: name, volume, reason: 'unsupported' }
+  }
+  return undefined
 }
 
 /** The volumes of a host's units. Their files outlive the host: `STATE/volumes/UNIT/NAME.ext4`. */

@@ -11,6 +11,8 @@ export interface VolumeFailure {
     | 'damaged'
     /** The programs that make and grow file systems are not there. */
     | 'no-tools'
+    /** The monitor of this host gives machines no disks that they may write. */
+    | 'unsupported'
     | 'aborted'
     | 'timed-out'
     | 'system'

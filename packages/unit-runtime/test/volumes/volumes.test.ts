@@ -82,6 +82,33 @@ describe('the volumes of a unit', () => {
     expect(volumes.held()).toEqual([])
   })
 
+  it('are for monitors that add nothing to a running machine, too', async () => {
+    const capabilities = { pmemHotplug: false, blockHotplug: false, powerButton: true }
+    await using watched = await watchedHost({ capabilities })
+    const { unit } = (await watched.host.start(graphOf()))._unsafeUnwrap()
+    ;(await unit.files.put({ path: '/data/note' }, Buffer.from('remember')))._unsafeUnwrap()
+    expect(await noteOf(unit)).toBe('remember')
+  })
+
+  it('are refused where the monitor has no disks to write, before anything is made, with what to do', async () => {
+    const volumes = memoryVolumes()
+    await using watched = await watchedHost({ volumes, capabilities: { volumes: false } })
+    const without = defineUnit('without', { store: closure(program) })
+    const graph = compose({ without, ...graphOf().units })._unsafeUnwrap()
+    expect((await watched.host.start(graph))._unsafeUnwrapErr()).toEqual({
+      kind: 'volume-failed',
+      unit: 'unit',
+      volume: 'data',
+      reason: 'unsupported',
+      message:
+        'Volume "data" of unit "unit": the monitor of this host, fake, gives machines no disks to write. ' +
+        'Open the host with crosvm or QEMU, or give the unit no volumes.',
+    })
+    expect([watched.told, [...volumes.sizes]]).toEqual([[], []])
+    // The names are free again.
+    expect((await watched.host.start(compose({ without })._unsafeUnwrap())).isOk()).toBe(true)
+  })
+
   it('take a read-only one as such', async () => {
     await using watched = await watchedHost()
     const graph = graphOf({ data: { ...data, readOnly: true } })

@@ -1,7 +1,17 @@
 // What a release would hold: the files that each package would publish, their size, and what they depend on.
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { root } from './blocks.js'
 
@@ -41,12 +51,12 @@ interface Packed {
 const folders = readdirSync(join(root, 'packages')).sort()
 const manifest = (folder: string) =>
   JSON.parse(readFileSync(join(root, 'packages', folder, 'package.json'), 'utf8'))
+const deadline = { timeout: 100_000, killSignal: 'SIGKILL' } as const
 const npm = (...argv: string[]) =>
   execFileSync('npm', argv, {
     cwd: root,
     encoding: 'utf8',
-    timeout: 100_000,
-    killSignal: 'SIGKILL',
+    ...deadline,
     maxBuffer: 64 * 1024 * 1024,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -107,6 +117,31 @@ describe('a package as it would be published', () => {
         named.filter((path) => !pack.files.some((file) => file.path === path)),
         pack.name,
       ).toEqual([])
+    }
+  })
+
+  it('has a native part that builds from the packed files and what the package depends on, alone', () => {
+    const scripts = ['unix-fd', 'kvm-ioctl'].map((folder) =>
+      readFileSync(join(root, 'packages', folder, 'native', 'build.mjs'), 'utf8'),
+    )
+    expect(scripts[0]).toBe(scripts[1])
+    const { folder, pack } = packed.find(({ folder }) => folder === 'unix-fd')!
+    const place = mkdtempSync(join(tmpdir(), 'spectrum-packed-'))
+    try {
+      for (const { path } of pack.files.filter(({ path }) => !path.startsWith('prebuilds/'))) {
+        mkdirSync(dirname(join(place, path)), { recursive: true })
+        cpSync(join(root, 'packages', folder, path), join(place, path))
+      }
+      mkdirSync(join(place, 'node_modules'))
+      for (const name of Object.keys(manifest(folder).dependencies))
+        symlinkSync(join(root, 'node_modules', name), join(place, 'node_modules', name))
+      execFileSync(process.execPath, ['native/build.mjs'], { cwd: place, ...deadline })
+      const program = "console.log(require('@spectrum/unix-fd/linux').unixFd().isOk())"
+      expect(execFileSync(process.execPath, ['-e', program], { cwd: place, ...deadline }).toString()).toBe(
+        'true\n',
+      )
+    } finally {
+      rmSync(place, { recursive: true })
     }
   })
 

@@ -19,7 +19,6 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { build } from 'esbuild'
 import { root } from './places.mjs'
 import { packagesInOrder } from './workspace.mjs'
 
@@ -33,8 +32,8 @@ export const platforms = {
 const deadline = { timeout: 300_000, killSignal: 'SIGKILL' }
 const write = (file, value) => writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`)
 
-/** Resolves with the folders, in the order in which they are published. `repository`: the URL of the sources. */
-export async function stageRelease(out, architectures = Object.keys(platforms), repository = undefined) {
+/** Gives the folders, in the order in which they are published. `repository`: the URL of the sources. */
+export function stageRelease(out, architectures = Object.keys(platforms), repository = undefined) {
   rmSync(out, { recursive: true, force: true })
   mkdirSync(out, { recursive: true })
   // For the headers that the native parts compile against, wherever `out` is.
@@ -49,8 +48,7 @@ export async function stageRelease(out, architectures = Object.keys(platforms), 
     delete manifest.scripts
     if (repository !== undefined)
       manifest.repository = { type: 'git', url: repository, directory: `packages/${one.folder}` }
-    if (existsSync(join(folder, 'native')))
-      staged.push(...(await stageNative(one, folder, manifest, architectures)))
+    if (existsSync(join(folder, 'native'))) staged.push(...stageNative(one, folder, manifest, architectures))
     if (existsSync(join(folder, 'build-agent.mjs'))) buildAgents(folder, architectures)
     write(join(folder, 'package.json'), manifest)
     staged.push(folder)
@@ -77,23 +75,8 @@ function copyPublished({ path }, folder) {
   }
 }
 
-async function stageNative(one, folder, manifest, architectures) {
-  // The script that builds it here shares its code with others; alone it has to be whole.
+function stageNative(one, folder, manifest, architectures) {
   const script = join(folder, 'native', 'build.mjs')
-  await build({
-    entryPoints: [join(one.path, 'native', 'build.mjs')],
-    outfile: script,
-    allowOverwrite: true,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    logLevel: 'error',
-  })
-  // What it compiles against.
-  manifest.dependencies = {
-    ...manifest.dependencies,
-    'node-api-headers': one.manifest.devDependencies['node-api-headers'],
-  }
   manifest.optionalDependencies = {}
   const staged = []
   for (const architecture of architectures) {
@@ -176,7 +159,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({ options: { here: { type: 'boolean' }, repository: { type: 'string' } } })
   const architectures = values.here ? [process.arch] : Object.keys(platforms)
   const out = join(root, 'packages', 'cli', 'build', 'release')
-  const folders = await stageRelease(out, architectures, values.repository)
+  const folders = stageRelease(out, architectures, values.repository)
   const tarballs = join(out, 'tarballs')
   for (const { name, version, file } of packRelease(folders, tarballs))
     console.log(`${name} ${version}  ${join(tarballs, file)}`)

@@ -8,7 +8,7 @@ import { Registry } from './registry.js'
 const { stageRelease, packRelease } = (await import(
   new URL('../../setup/stage-release.mjs', import.meta.url).href
 )) as {
-  stageRelease(out: string, architectures: readonly string[], repository?: string): Promise<string[]>
+  stageRelease(out: string, architectures: readonly string[], repository?: string): string[]
   packRelease(
     folders: readonly string[],
     tarballs: string,
@@ -52,7 +52,7 @@ export async function publishRelease(
   )
   const tarballs = join(place, 'tarballs')
   try {
-    packRelease(await stageRelease(join(place, 'stage'), [process.arch], repository), tarballs)
+    packRelease(stageRelease(join(place, 'stage'), [process.arch], repository), tarballs)
     // Its provenance can be attested by a workflow alone.
     const publish = () => runToEnd(process.execPath, [script, tarballs, '--no-provenance'], { cwd: place })
     await publish()

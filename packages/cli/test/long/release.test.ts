@@ -60,14 +60,15 @@ describe('a release, installed from a registry in an empty project', () => {
     expect(await run(process.execPath, [program])).toBe('true\n')
   })
 
-  it('is passed over when it is published again, and names where its sources are', async () => {
+  it('is passed over when it is published again, names where its sources are, and brings no script', async () => {
     const lines = (await publish()).trim().split('\n')
     expect(lines).toHaveLength(registry.names.length)
     expect(lines.filter((line) => !line.endsWith(': published already'))).toEqual([])
     for (const name of registry.names) {
-      const { repository: named } = JSON.parse(
+      const { repository: named, scripts } = JSON.parse(
         readFileSync(join(project, 'node_modules', name, 'package.json'), 'utf8'),
       )
+      expect(scripts).toBeUndefined()
       expect(named).toEqual({
         type: 'git',
         url: repository,

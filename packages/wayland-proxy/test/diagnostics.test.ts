@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { LineBudget } from '../src/diagnostics/line-budget.js'
 import { Unit } from './peers/unit.js'
 
 test('a trace shows each message, and no title, key or clipboard', async () => {
@@ -29,6 +30,25 @@ test('a trace never reads beyond a broken message', async () => {
   client.raw(new Uint8Array(Uint32Array.from([client.registry, 16 << 16, 1, 0xfffffff0]).buffer))
   await client.error()
   expect(lines.at(-1)).toMatch(/wl_registry@2\.bind\(1, …\)/)
+})
+
+test('a unit that makes trouble all the time does not fill the log', () => {
+  const lines: string[] = []
+  let now = 0
+  const log = new LineBudget(
+    (line) => void lines.push(line),
+    () => now,
+  )
+  for (; now < 10_000; now += 1) log.say(`trouble ${now}`)
+  expect(lines[0]).toBe('trouble 0')
+  const told = lines.filter((line) => line.startsWith('trouble')).length
+  expect(told).toBeGreaterThanOrEqual(200)
+  expect(told).toBeLessThanOrEqual(251)
+  const leftOut = lines.flatMap((line) => /^(\d+) lines were left out$/.exec(line)?.[1] ?? []).map(Number)
+  now += 1_000
+  log.say('later')
+  const [last] = lines.slice(-2)
+  expect(leftOut.reduce((sum, one) => sum + one, 0) + Number.parseInt(last!, 10) + told).toBe(10_000)
 })
 
 test('the last messages of a unit are remembered without what they carried', async () => {

@@ -9,6 +9,7 @@ import type { Listener, UnixFd, UnixFdError, UnixSocket } from '@spectrum/unix-f
 import { unixFd } from '@spectrum/unix-fd/linux'
 import { err, ok, type Result } from 'neverthrow'
 import { type CommandLine, parseArguments, USAGE } from '../command/arguments.js'
+import { LineBudget } from '../diagnostics/line-budget.js'
 import { linuxRelayPowers } from '../linux.js'
 import { explain } from '../policy/explain.js'
 import { type Policy, parsePolicy, policySchema } from '../policy/policy.js'
@@ -91,6 +92,8 @@ function openService(line: CommandLine, policy: Policy, table: ProtocolTable): R
   if (path.isErr()) return err(`where is the compositor? ${path.error}; use --compositor`)
   const capture = line.capture === undefined ? ok(undefined) : openCapture(line.capture)
   if (capture.isErr()) return err(capture.error)
+  // What a unit brings about, as often as it likes.
+  const log = new LineBudget(say, () => performance.now())
   const proxy = new WaylandProxy(powers.value, {
     policy,
     table,
@@ -99,13 +102,12 @@ function openService(line: CommandLine, policy: Policy, table: ProtocolTable): R
     ...(line.trace && { trace: (text: string) => process.stderr.write(`${text}\n`) }),
     onWarning: ({ code, session, message, passed }) => {
       const who = session === undefined ? '' : ` #${session}`
-      say(`${code}${who}: ${message}${passed ? ' (let pass: dry run)' : ''}`)
+      log.say(`${code}${who}: ${message}${passed ? ' (let pass: dry run)' : ''}`)
     },
     onEnd: (session, ending) => {
       if (ending.kind === 'client-left' || ending.kind === 'stopped') return
-      say(`#${session} ended, ${ending.kind}: ${ending.message}`)
-      if (!line.trace)
-        for (const text of proxy.recentMessages().slice(-20)) process.stderr.write(`  ${text}\n`)
+      log.say(`#${session} ended, ${ending.kind}: ${ending.message}`)
+      if (!line.trace) for (const text of proxy.recentMessages().slice(-20)) log.say(`  ${text}`)
     },
   })
   const connect = () => descriptors.value.connect(path.value, 'stream')

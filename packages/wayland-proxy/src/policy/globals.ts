@@ -1,5 +1,5 @@
 import type { ProtocolTable } from '../protocol/table.js'
-import { ALLOWED, ANSWERED, NEVER, OPT_IN } from './lists.js'
+import { ALLOWED, ANSWERED, DELAYING, NEVER, OPT_IN } from './lists.js'
 import type { Policy } from './policy.js'
 import type { WarningCode } from './warnings.js'
 
@@ -31,6 +31,12 @@ export function decideGlobal(policy: Policy, table: ProtocolTable, name: string)
     return { kind: 'answer', version, why: 'answered by the proxy' }
   }
   const reviewed = Object.hasOwn(ALLOWED, name) ? ALLOWED[name] : undefined
+  const framed = policy.identity.frame !== 'none'
+  const delaying = framed && rule === undefined && Object.hasOwn(DELAYING, name) ? DELAYING[name] : undefined
+  if (delaying !== undefined) {
+    const why = `only where the policy allows it, because windows have frames: it ${delaying}`
+    return { kind: 'hide', code: 'W-GLOBAL-OPT-IN', why }
+  }
   if (reviewed !== undefined) {
     return { kind: 'relay', version: Math.min(reviewed, known.version, cap(rule)), why: 'allowed by default' }
   }

@@ -21,6 +21,16 @@ export const ALLOWED: Readonly<Record<string, number>> = {
   wp_commit_timing_manager_v1: 1,
 }
 
+/**
+ * Of those: with them a window's content can be applied later than that of its subsurfaces, and the frame, which comes
+ * with the window's content, later than what it goes round. Where there are frames they are passed on only if the
+ * policy names them.
+ */
+export const DELAYING: Readonly<Record<string, string>> = {
+  wp_fifo_manager_v1: 'can hold a frame back from what it goes round',
+  wp_commit_timing_manager_v1: 'can hold a frame back from what it goes round',
+}
+
 /** Answered by the proxy itself; with what setting of the policy the compositor's own is passed on instead. */
 export const ANSWERED: Readonly<Record<string, { readonly version: number; readonly passedOnBy?: string }>> =
   {

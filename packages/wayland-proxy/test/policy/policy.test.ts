@@ -75,6 +75,16 @@ describe('a policy', () => {
     expect(offers('never_heard_of_v1')).toMatchObject({ code: 'W-GLOBAL-UNKNOWN' })
     expect(offers('never_heard_of_v1', { never_heard_of_v1: 'allow' })).toMatchObject({ kind: 'hide' })
   })
+
+  test('keeps from windows with frames what could hold the frame back, unless it is named', () => {
+    for (const name of ['wp_fifo_manager_v1', 'wp_commit_timing_manager_v1']) {
+      const decided = (policy: unknown) => decideGlobal(readPolicy(policy)._unsafeUnwrap(), table, name)
+      const identity = { frame: { label: 'mail' } }
+      expect(decided({})).toMatchObject({ kind: 'relay' })
+      expect(decided({ identity })).toMatchObject({ kind: 'hide', code: 'W-GLOBAL-OPT-IN' })
+      expect(decided({ identity, globals: { [name]: 'allow' } })).toMatchObject({ kind: 'relay' })
+    }
+  })
 })
 
 describe('explain', () => {

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { root } from './blocks.js'
+import { root, textOf } from './blocks.js'
 
 /**
  * Kilobytes of each package as it is installed, source maps included, without binaries: which of those lie here depends on what
@@ -174,6 +174,18 @@ describe('a package as it would be published', () => {
 })
 
 describe('what the packages depend on', () => {
+  it('is, of each other, what the page on the architecture says', () => {
+    const rows = textOf('docs/architecture.md').matchAll(/^\| `([\w-]+)` +\| ((?:`[\w-]+`(?:, )?)*) *\|$/gm)
+    const said = [...rows].map(([, name, uses]) => `${name}: ${uses!.replaceAll('`', '')}`)
+    const real = folders.map((folder) => {
+      const names = Object.keys(manifest(folder).dependencies ?? {})
+        .filter((name) => name.startsWith('@spectrum/'))
+        .map((name) => name.slice('@spectrum/'.length))
+      return `${folder}: ${names.sort().join(', ')}`
+    })
+    expect(said).toEqual(real)
+  })
+
   const lock: { packages: Record<string, { license?: string; dev?: boolean; link?: boolean }> } = JSON.parse(
     readFileSync(join(root, 'package-lock.json'), 'utf8'),
   )

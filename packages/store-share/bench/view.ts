@@ -9,8 +9,11 @@ import { Guest, type Share } from '../test/guest/view/guest.js'
 // The view against Debian's virtiofsd (QEMU's own, in C, with `cache=always`), and against another virtiofsd such as
 // the Rust one where VIRTIOFSD_RUST names it: the same files, shared twice with one guest, each measured in turn. A
 // guest without KVM spends most of the time itself, and a busy machine drowns the rest: look at quiet runs only.
+//
+//   npm run bench -- view [--json] [--only readdir|stat|small|large]
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 7)
 const json = process.argv.includes('--json')
+const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined
 const scratch = mkdtempSync(join(tmpdir(), 'bench-view-'))
 const directory = (name: string) => {
   mkdirSync(join(scratch, name), { mode: 0o700 })
@@ -58,7 +61,7 @@ interface Measured {
   readonly unit: string
 }
 
-const measured: readonly Measured[] = (['cold', 'warm'] as const).flatMap((how): Measured[] => {
+const everything: readonly Measured[] = (['cold', 'warm'] as const).flatMap((how): Measured[] => {
   const cold = how === 'cold'
   return [
     { what: 'readdir', cold, title: `readdir of ${DIRECTORIES} directories, ${how}`, unit: 'directories/s' },
@@ -72,6 +75,8 @@ const measured: readonly Measured[] = (['cold', 'warm'] as const).flatMap((how):
     { what: 'large', cold, title: `reads of 1 MiB, ${how}`, unit: 'MB/s' },
   ]
 })
+const measured = everything.filter(({ what }) => only === undefined || what === only)
+if (measured.length === 0) throw new Error(`--only ${only}: say readdir, stat, small or large`)
 
 /** Operations per second; bytes count as megabytes. */
 async function measure(guest: Guest, tag: string, { what, cold }: Measured): Promise<number> {

@@ -3,12 +3,15 @@ import { type Outcome, PASS, SWALLOW } from '../relay/hooks.js'
 import type { Session } from '../relay/session.js'
 import { type Box, intersection, outset, reaching, sameBox, union } from './box.js'
 import { bandPlace, INSETS, MOST_PIXELS, MOST_SCALE, solidPlace } from './picture.js'
+import { screensOf } from './screens.js'
 import { begins, int, named, type StripBuffer, type Supply, uint } from './supply.js'
 import type { Size, SurfaceState } from './surface.js'
 
 /** wl_display.error.implementation */
 const IMPLEMENTATION = 3
 const MOST_OFFERED = 64
+/** Of both the width and the height: a long menu is as high as the screen, a wide one as wide. */
+const MOST_OF_SCREEN = 0.9
 
 type Side = 'top' | 'left' | 'right' | 'bottom'
 /** xdg_toplevel.resize_edge; the top moves. */
@@ -213,6 +216,7 @@ export class Frame {
     }
     const wanted = this.#wanted()
     if (wanted === undefined) return this.#impossible()
+    if (this.#isScreenful(wanted)) return this.#dismiss()
     state.changed = false
     this.#goRound(wanted)
     this.#staysOnScreen(outset(wanted, INSETS))
@@ -225,6 +229,7 @@ export class Frame {
     if (this.#inside === undefined || !state.changed || !this.#isWindow) return PASS
     const wanted = this.#wanted()
     if (wanted === undefined) return this.#impossible()
+    if (this.#isScreenful(wanted)) return this.#dismiss()
     if (sameBox(this.#inside, union(this.#inside, wanted))) return PASS
     // The frame moves with the window's own commit, and what the client meant for its next one comes with it.
     state.commit()
@@ -244,6 +249,23 @@ export class Frame {
 
   #impossible(): Outcome {
     return this.#session.forbid('W-FRAME', 'a window too large for a frame', IMPLEMENTATION)
+  }
+
+  /** What covers nearly all of the screen is no menu, and could be taken for the desktop. */
+  #isScreenful(inside: Box): boolean {
+    if (this.#role.type.name !== 'xdg_popup') return false
+    const screen = screensOf(this.#session).largest
+    const { width, height } = outset(inside, INSETS)
+    return (
+      screen !== undefined && width > screen.width * MOST_OF_SCREEN && height > screen.height * MOST_OF_SCREEN
+    )
+  }
+
+  /** As when the user has pressed elsewhere. */
+  #dismiss(): Outcome {
+    const outcome = this.#session.leaveOut('W-POPUP', 'a menu covers the screen')
+    if (outcome === SWALLOW) this.#session.event(this.#role, 'popup_done', [])
+    return outcome
   }
 
   /** What the client calls its window, as far as it shows it. */

@@ -2,7 +2,8 @@ import type { ProtocolObject } from '../objects/protocol-object.js'
 import { type Hook, type Hooks, type NumericHook, PASS } from '../relay/hooks.js'
 import type { Session } from '../relay/session.js'
 import { LEAST_MARGINS, type Margins, NO_MARGINS } from './frame.js'
-import { int } from './supply.js'
+import { screensOf } from './screens.js'
+import { int, uint } from './supply.js'
 import type { SurfaceState } from './surface.js'
 import { giveFrame, marginsOf } from './windows.js'
 
@@ -11,7 +12,11 @@ interface Wish {
   size?: readonly number[]
   anchor?: readonly number[]
   parentSize?: readonly number[]
+  adjustment?: readonly number[]
 }
+
+/** xdg_positioner.constraint_adjustment: slide_x and slide_y. */
+const SLIDE = 1 | 2
 
 const wishes = new WeakMap<ProtocolObject, Wish>()
 const parents = new WeakMap<ProtocolObject, SurfaceState>()
@@ -30,7 +35,11 @@ function remember(key: keyof Wish, count: number): NumericHook {
  * What was never said, or is wrong, stays the compositor's to refuse.
  */
 function translate(session: Session, positioner: ProtocolObject, parent: Margins, own: Margins): void {
-  const { size, anchor, parentSize } = wishes.get(positioner) ?? {}
+  const { size, anchor, parentSize, adjustment } = wishes.get(positioner) ?? {}
+  // Whatever the client would do about a place off the screen: its band must be seen.
+  if (own !== NO_MARGINS) {
+    session.request(positioner, 'set_constraint_adjustment', [uint(((adjustment?.[0] ?? 0) | SLIDE) >>> 0)])
+  }
   if (size?.every((one) => one > 0)) {
     session.request(positioner, 'set_size', [int(size[0]! + own.width), int(size[1]! + own.height)])
   }
@@ -55,6 +64,7 @@ const getPopup: Hook = (relayed) => {
   })
   const outcome = giveFrame(relayed)
   const framed = session.unit.policy.identity.frame !== 'none'
+  if (framed) screensOf(session).look()
   if (outcome === PASS && positioner !== undefined && (framed || parent?.frame !== undefined)) {
     translate(session, positioner, marginsOf(parent), framed ? LEAST_MARGINS : NO_MARGINS)
   }
@@ -92,6 +102,7 @@ export const framedPopupHooks: Hooks = {
     'xdg_positioner.set_size': remember('size', 2),
     'xdg_positioner.set_anchor_rect': remember('anchor', 4),
     'xdg_positioner.set_parent_size': remember('parentSize', 2),
+    'xdg_positioner.set_constraint_adjustment': remember('adjustment', 1),
     'xdg_popup.reposition': reposition,
   },
 }

@@ -14,6 +14,7 @@ export const WARNINGS = {
   'W-GLOBAL-OPT-IN': 'a global is not offered because the policy does not allow it',
   'W-FRAME': 'a window cannot be framed, and so is not shown',
   'W-CURSOR': 'a pointer image is larger than its limit',
+  'W-POPUP': 'a menu as large as the screen was dismissed',
   'W-FULLSCREEN': 'a window was kept from covering the screen',
   'W-GRAB': 'a window was kept from holding the input, or from being moved, without a gesture of the user',
   'W-CLIPBOARD': 'a use of the clipboard was refused',

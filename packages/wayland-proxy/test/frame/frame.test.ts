@@ -548,6 +548,54 @@ describe('a popup’s frame', () => {
     expect(framed.sent('xdg_positioner.set_parent_size').at(-1)!.args).toEqual([308, 224])
   })
 
+  test('is kept on the screen, whatever the client says about a place that is off it', async () => {
+    await using framed = await Framed.start()
+    const { client } = framed
+    const { surface, xdg } = framed.toplevel()
+    framed.show(surface, 300, 200)
+    const flipped = framed.positioner(50, 40, [10, 20, 5, 6])
+    client.send(flipped, 'set_constraint_adjustment', 12)
+    framed.popup(xdg, flipped)
+    framed.popup(xdg, framed.positioner(50, 40, [10, 20, 5, 6]))
+    await framed.settle()
+    const told = framed.sent('xdg_positioner.set_constraint_adjustment').map(({ args }) => args[0])
+    expect(told).toEqual([12, 15, 3])
+  })
+
+  test('leaves something of the screen free: a menu that covers it is dismissed, a long one is not', async () => {
+    await using framed = await Framed.start()
+    const { client, compositor } = framed
+    const { surface, xdg } = framed.toplevel()
+    framed.show(surface, 300, 200)
+    const popup = framed.popup(xdg, framed.positioner(50, 40, [10, 20, 5, 6]))
+    await framed.settle()
+    const output = compositor.newest('wl_output')
+    // On its side, and dense: 500 by 1,000 in what clients count with.
+    compositor.send(output, 'geometry', 0, 0, 1, 1, 0, 'maker', 'model', 1)
+    compositor.send(output, 'mode', 0, 4_000, 4_000, 60)
+    compositor.send(output, 'mode', 1, 2_000, 1_000, 60)
+    compositor.send(output, 'scale', 2)
+    await framed.settle()
+    const commits = () => framed.sent('wl_surface.commit').filter(({ id }) => id === framed.windowSurface(1))
+    const dismissed = () => client.names().filter((name) => name === 'xdg_popup.popup_done').length
+    framed.show(popup.surface, 100, 990)
+    framed.show(popup.surface, 490, 800)
+    await framed.settle()
+    expect([dismissed(), commits().length]).toEqual([0, 3])
+    framed.show(popup.surface, 443, 877)
+    await framed.settle()
+    expect([dismissed(), commits().length]).toEqual([1, 3])
+    expect(framed.unit.codes()).toContain('W-POPUP')
+    // Nor in parts: the popup itself stays small.
+    framed.show(popup.surface, 100, 100)
+    const part = framed.child(popup.surface)
+    client.send(part.subsurface, 'set_desync')
+    framed.show(part.surface, 443, 877)
+    await framed.settle()
+    expect(dismissed()).toBe(2)
+    expect(framed.unit.endings).toEqual([])
+  })
+
   test('counts a parent’s shadow that lies inside its frame', async () => {
     await using framed = await Framed.start()
     const { surface, xdg } = framed.toplevel()

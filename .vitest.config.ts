@@ -12,6 +12,17 @@ const alias = [
   },
 ]
 
+// Loading a package for each file of its tests takes longer than the tests, so those that run on fakes share a process.
+// Whoever counts what the process holds, or takes hold of it, has one to itself.
+const onFakes = [
+  'packages/unit-graph/test/**/*.test.ts',
+  'packages/unit-runtime/test/**/!(collect|host|journal).test.ts',
+]
+const slow = ['**/node_modules/**', '**/test/guest/**', '**/test/long/**']
+// Vitest would leave one processor of two idle. The time guards against a hang, on a busy machine too; how fast
+// anything is, benchmarks say.
+const fast = { maxWorkers: '100%', testTimeout: 60_000 }
+
 export default defineConfig({
   resolve: { alias },
   test: {
@@ -23,13 +34,20 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          ...fast,
           name: 'fast',
           include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts'],
-          exclude: ['**/node_modules/**', '**/test/guest/**', '**/test/long/**'],
-          // Vitest would leave one processor of two idle.
-          maxWorkers: '100%',
-          // Guards against a hang, on a busy machine too; how fast anything is, benchmarks say.
-          testTimeout: 60_000,
+          exclude: [...slow, ...onFakes],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...fast,
+          name: 'fast-on-fakes',
+          include: onFakes,
+          exclude: slow,
+          isolate: false,
         },
       },
       {

@@ -69,7 +69,9 @@ function message(
       if (wild || wanted.length === 0) words.push(type.nullable ? 0 : ODD[random(ODD.length)]!)
       else words.push(type.nullable && random(3) === 0 ? 0 : wanted[random(wanted.length)]![0])
     } else if (type.kind === 'new-id') {
-      const newId = wild ? ODD[random(ODD.length)]! : next()
+      const odd = ODD[random(ODD.length)]!
+      // One that is free would be right, and the client not know what it made.
+      const newId = !wild ? next() : odd > 99 || client.objects.has(odd) ? odd : 0
       const target = request.targets[index]
       if (!wild && target) created.push([newId, target.name, known.version])
       words.push(newId)
@@ -148,7 +150,8 @@ function wildEvent(random: Random, { compositor }: Connection, nextId: () => num
       if (wanted.length > 0 && !wild) words.push(wanted[random(wanted.length)]![0])
       else words.push(type.nullable ? 0 : ODD[random(ODD.length)]!)
     } else if (type.kind === 'new-id') {
-      const newId = wild ? ODD[random(ODD.length)]! : nextId()
+      const odd = ODD[random(ODD.length)]!
+      const newId = !wild ? nextId() : odd === FIRST_SERVER_ID ? 0 : odd
       const target = one.targets[index]
       if (!wild && target) created.push([newId, target.name])
       words.push(newId)

@@ -4,11 +4,26 @@ import type { KvmCalls } from './kvm-calls.js'
 /** Everything that can go wrong. `errno` is the kernel's name of the error: `EINVAL` … */
 export type KvmError =
   /** There is no /dev/kvm, or nothing behind it. */
-  | { readonly kind: 'absent'; readonly message: string; readonly errno: string }
+  | {
+      readonly kind: 'absent'
+      readonly message: string
+      /** The kernel's name of the error (errno(3)): `EINVAL` … */
+      readonly errno: string
+    }
   /** /dev/kvm is there, and this user may not open it (EACCES, EPERM). */
-  | { readonly kind: 'no-permission'; readonly message: string; readonly errno: string }
+  | {
+      readonly kind: 'no-permission'
+      readonly message: string
+      /** The kernel's name of the error (errno(3)): `EINVAL` … */
+      readonly errno: string
+    }
   /** The native part is not built for this machine. */
-  | { readonly kind: 'native-missing'; readonly message: string; readonly cause: unknown }
+  | {
+      readonly kind: 'native-missing'
+      readonly message: string
+      /** What loading it threw. */
+      readonly cause: unknown
+    }
   /** The program was written for another architecture than this machine's. */
   | {
       readonly kind: 'other-architecture'
@@ -22,6 +37,7 @@ export type KvmError =
       readonly message: string
       /** The kernel's name: `KVM_SET_SREGS` … */
       readonly request: string
+      /** The kernel's name of the error (errno(3)): `EINVAL` … */
       readonly errno: string
     }
   /** An MSR that KVM does not know or that cannot hold the value; those before it were taken. */

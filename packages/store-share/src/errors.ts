@@ -57,6 +57,7 @@ export type StoreError =
       readonly message: string
       /** The store path. */
       readonly path: string
+      /** One for each cache that has the path. */
       readonly failures: readonly {
         /** Name of the cache. */
         readonly cache: string
@@ -101,7 +102,14 @@ export type StoreError =
   /** The caller's signal has aborted; what was whole by then stays in the cache. */
   | { readonly kind: 'aborted'; readonly message: string }
   /** This machine: a file, a process, the network. `code`: the system's name of the error, `EACCES` … */
-  | { readonly kind: 'system'; readonly message: string; readonly code?: string; readonly cause?: unknown }
+  | {
+      readonly kind: 'system'
+      readonly message: string
+      /** The system's name of the error (errno(3)): `EACCES` … */
+      readonly code?: string
+      /** What was thrown, where something was. */
+      readonly cause?: unknown
+    }
 
 /** One binary cache did not answer as it should. */
 export interface CacheFailure {
@@ -127,5 +135,6 @@ export interface CacheFailure {
     | 'certificate'
   /** Of HTTP, where there was an answer with one. */
   readonly status?: number
+  /** What was thrown, where something was. */
   readonly cause?: unknown
 }

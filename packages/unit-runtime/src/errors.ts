@@ -17,13 +17,16 @@ export type HostError =
       readonly message: string
       /** Name of the unit that it happened to, where it was one. */
       readonly unit?: string
+      /** What the store or the blob cache said; match on its `kind`. */
       readonly cause: StoreError
     }
   /** No machine could be started or extended. `lastLines`: the newest console and monitor output. */
   | {
       readonly kind: 'monitor-failed'
       readonly message: string
+      /** Name of the unit that it happened to, as its definition has it. */
       readonly unit?: string
+      /** What the monitor said; match on its `kind`. */
       readonly cause: MonitorError
       /** Newest lines of its console and monitor, oldest first; escaped and bounded. */
       readonly lastLines: readonly string[]
@@ -32,14 +35,18 @@ export type HostError =
   | {
       readonly kind: 'agent-failed'
       readonly message: string
+      /** Name of the unit that it happened to, as its definition has it. */
       readonly unit?: string
+      /** What the agent said, or what became of its channel; match on its `kind`. */
       readonly cause: AgentError
+      /** Newest lines of its console and its monitor, oldest first; escaped and bounded. */
       readonly lastLines: readonly string[]
     }
   /** The guest kernel cannot do what a unit needs: `erofs`, `virtio_pmem`, `dax` … */
   | {
       readonly kind: 'kernel-lacks'
       readonly message: string
+      /** Name of the unit that it happened to, as its definition has it. */
       readonly unit?: string
       /** As the kernel names it: `erofs`, `virtio_pmem`, `dax` … */
       readonly feature: string
@@ -47,40 +54,52 @@ export type HostError =
   /** No guest kernel was named or found. */
   | { readonly kind: 'kernel-missing'; readonly message: string }
   /** The guest kernel, its modules or the agent cannot be read. */
-  | { readonly kind: 'kernel-unusable'; readonly message: string; readonly cause: GuestKernelError }
+  | {
+      readonly kind: 'kernel-unusable'
+      readonly message: string
+      /** What is wrong with the kernel; match on its `kind`. */
+      readonly cause: GuestKernelError
+    }
   /** The machine ended although nobody asked it to. */
   | {
       readonly kind: 'unit-died'
       readonly message: string
+      /** Name of the unit that it happened to, as its definition has it. */
       readonly unit: string
       /** How the monitor's process ended. */
       readonly exit: MachineExit
       /** The limit of its definition that it ended of, where it was one. */
       readonly exceeded?: ExceededLimit
+      /** Newest lines of its console and its monitor, oldest first; escaped and bounded. */
       readonly lastLines: readonly string[]
     }
   /** The unit's agent did not answer for so many milliseconds: its kernel hangs, or its machine gets no time. */
   | {
       readonly kind: 'unit-unresponsive'
       readonly message: string
+      /** Name of the unit that it happened to, as its definition has it. */
       readonly unit: string
       /** Milliseconds without an answer: the heartbeat's interval times the beats that it may miss. */
       readonly silentMs: number
+      /** Newest lines of its console and its monitor, oldest first; escaped and bounded. */
       readonly lastLines: readonly string[]
     }
   /** A volume of the unit cannot be used; `reason` is that of a {@link VolumeFailure}. */
   | {
       readonly kind: 'volume-failed'
       readonly message: string
+      /** Name of the unit that it happened to, as its definition has it. */
       readonly unit: string
       /** Key of the volume in the unit's definition. */
       readonly volume: string
+      /** For programs: `in-use`, `would-shrink` … */
       readonly reason: VolumeFailure['reason']
     }
   /** The unit came up, but its command could not be started there. */
   | {
       readonly kind: 'command-not-started'
       readonly message: string
+      /** Name of the unit that it happened to, as its definition has it. */
       readonly unit: string
       /** Why there was no process, as the agent told it. */
       readonly reason: NotStartedReason
@@ -92,34 +111,50 @@ export type HostError =
   | {
       readonly kind: 'timed-out'
       readonly message: string
+      /** Name of the unit that it happened to, as its definition has it. */
       readonly unit?: string
       /** What was waited for. */
       readonly step: string
+      /** Newest lines of its console and its monitor, oldest first; escaped and bounded. */
       readonly lastLines: readonly string[]
     }
   /** The caller's signal has aborted. What was begun has been taken back. */
-  | { readonly kind: 'aborted'; readonly message: string; readonly unit?: string }
+  | {
+      readonly kind: 'aborted'
+      readonly message: string
+      /** Name of the unit that it happened to, as its definition has it. */
+      readonly unit?: string
+    }
   /** The unit's view could not be started, or its server could not be told what to show. */
   | {
       readonly kind: 'view-failed'
       readonly message: string
+      /** Name of the unit that it happened to, as its definition has it. */
       readonly unit: string
+      /** What the view said; match on its `kind`. */
       readonly cause: ViewFailure
     }
   /** What is to be taken away was never granted as such. */
   | {
       readonly kind: 'not-granted'
       readonly message: string
+      /** Name of the unit that it happened to, as its definition has it. */
       readonly unit: string
       /** The store path that was to be taken away. */
       readonly path: string
     }
   /** No store path has debug information for this build. */
-  | { readonly kind: 'no-debug-output'; readonly message: string; readonly unit: string }
+  | {
+      readonly kind: 'no-debug-output'
+      readonly message: string
+      /** Name of the unit that it happened to, as its definition has it. */
+      readonly unit: string
+    }
   /** The unit holds as many devices as its machine reserved room for. */
   | {
       readonly kind: 'no-slot-left'
       readonly message: string
+      /** Name of the unit that it happened to, as its definition has it. */
       readonly unit: string
       /** Devices that it would take. */
       readonly needed: number
@@ -130,6 +165,7 @@ export type HostError =
   | {
       readonly kind: 'no-memory-left'
       readonly message: string
+      /** Name of the unit that it happened to, as its definition has it. */
       readonly unit: string
       /** Bytes of persistent memory. */
       readonly needed: number
@@ -140,12 +176,18 @@ export type HostError =
   | {
       readonly kind: 'unit-not-running'
       readonly message: string
+      /** Name of the unit that it happened to, as its definition has it. */
       readonly unit: string
       /** Its `UnitState` at that moment. */
       readonly state: string
     }
   /** A unit of this name has not ended on this host yet; names of units are a host's own. Nothing was started. */
-  | { readonly kind: 'unit-exists'; readonly message: string; readonly unit: string }
+  | {
+      readonly kind: 'unit-exists'
+      readonly message: string
+      /** Name of the unit that it happened to, as its definition has it. */
+      readonly unit: string
+    }
   /** An option or an argument has no meaning: `field` names it. Nothing was done. */
   | {
       readonly kind: 'invalid-request'
@@ -157,6 +199,7 @@ export type HostError =
   | {
       readonly kind: 'function-failed'
       readonly message: string
+      /** Name of the unit that it happened to, as its definition has it. */
       readonly unit: string
       /** What the function threw, untouched. */
       readonly cause: unknown
@@ -171,6 +214,7 @@ export type HostError =
       readonly path: string
       /** The system's name of the error (errno(3)), where it had one. */
       readonly code?: string
+      /** What was thrown, where something was. */
       readonly cause?: unknown
     }
 

@@ -175,12 +175,22 @@ export interface ViewServer extends AsyncDisposable {
       /** Absolute path on the host of what is shown there. */
       readonly location: string
     },
-    options?: { readonly signal?: AbortSignal | undefined; readonly deadlineMs?: number | undefined },
+    options?: {
+      /** Gives it up, as `aborted`. */
+      readonly signal?: AbortSignal | undefined
+      /** Milliseconds; store-share's views take 10,000 by default. */
+      readonly deadlineMs?: number | undefined
+    },
   ): ResultAsync<void, ViewFailure>
   /** From now on it does not; what the unit has read stays read. */
   revoke(
     name: string,
-    options?: { readonly signal?: AbortSignal | undefined; readonly deadlineMs?: number | undefined },
+    options?: {
+      /** Gives it up, as `aborted`. */
+      readonly signal?: AbortSignal | undefined
+      /** As for `grant`. */
+      readonly deadlineMs?: number | undefined
+    },
   ): ResultAsync<void, ViewFailure>
 }
 

@@ -8,25 +8,46 @@ export type UnixFdError =
   /** The process has ended and was reaped, or never existed. */
   | { readonly kind: 'no-such-process'; readonly message: string }
   /** The number now belongs to another process than the one that was meant. */
-  | { readonly kind: 'reused-process-id'; readonly message: string; readonly startTime: bigint }
+  | {
+      readonly kind: 'reused-process-id'
+      readonly message: string
+      /** Of the process that has the number now, as `Pidfd.startTime` tells it. */
+      readonly startTime: bigint
+    }
   /** The kernel does not let this process do it (EPERM, EACCES). */
   | {
       readonly kind: 'permission-denied'
       readonly message: string
+      /** Name of the system call: `sendmsg` … */
       readonly call: string
+      /** The kernel's name of the error (errno(3)): `EMFILE` … */
       readonly code: string
     }
   /** Nobody listens at the path, or nothing is there. */
-  | { readonly kind: 'not-listening'; readonly message: string; readonly path: string; readonly code: string }
+  | {
+      readonly kind: 'not-listening'
+      readonly message: string
+      /** Of the socket, as it was given. */
+      readonly path: string
+      /** The kernel's name of the error (errno(3)): `EMFILE` … */
+      readonly code: string
+    }
   /** Something is at the path already, whether anybody listens there or not; with the option `lock`, somebody does. */
-  | { readonly kind: 'address-in-use'; readonly message: string; readonly path: string }
+  | {
+      readonly kind: 'address-in-use'
+      readonly message: string
+      /** Of the socket, as it was given. */
+      readonly path: string
+    }
   /** The listener's queue is full: connect again later. */
   | { readonly kind: 'busy'; readonly message: string }
   /** The peer closed while there was something to send or to receive. */
   | {
       readonly kind: 'peer-gone'
       readonly message: string
+      /** The kernel's name of the error (errno(3)): `EMFILE` … */
       readonly code: string
+      /** Bytes of the message that the kernel had taken by then; 0 to its length. */
       readonly sentBytes: number
     }
   /** An earlier send stopped in the middle of a message; nothing more can be sent. */
@@ -37,21 +58,53 @@ export type UnixFdError =
   /** A packet was longer than the room given. What arrived is lost. */
   | { readonly kind: 'packet-truncated'; readonly message: string }
   /** The owner has closed this descriptor. */
-  | { readonly kind: 'closed'; readonly message: string; readonly sentBytes: number }
+  | {
+      readonly kind: 'closed'
+      readonly message: string
+      /** Bytes of the message that the kernel had taken by then; 0 to its length. */
+      readonly sentBytes: number
+    }
   /** The signal of the wait has aborted. */
-  | { readonly kind: 'aborted'; readonly message: string; readonly sentBytes: number }
+  | {
+      readonly kind: 'aborted'
+      readonly message: string
+      /** Bytes of the message that the kernel had taken by then; 0 to its length. */
+      readonly sentBytes: number
+    }
   /** The same, by a deadline: `AbortSignal.timeout` aborts with a reason named `TimeoutError`. */
-  | { readonly kind: 'timed-out'; readonly message: string; readonly sentBytes: number }
+  | {
+      readonly kind: 'timed-out'
+      readonly message: string
+      /** Bytes of the message that the kernel had taken by then; 0 to its length. */
+      readonly sentBytes: number
+    }
   /** The process is no child of this one, or somebody has reaped it: its exit status cannot be known. */
   | { readonly kind: 'not-a-child'; readonly message: string }
   /** The file could become shorter while it is mapped, which would kill this program. */
   | { readonly kind: 'may-shrink'; readonly message: string }
   /** An argument that the call has no meaning for: `argument` names it. The kernel was not asked. */
-  | { readonly kind: 'invalid-argument'; readonly message: string; readonly argument: string }
+  | {
+      readonly kind: 'invalid-argument'
+      readonly message: string
+      /** Name of the argument, or of a part of it. */
+      readonly argument: string
+    }
   /** The native part is not built for this machine: no package with it was installed. */
-  | { readonly kind: 'native-missing'; readonly message: string; readonly cause: unknown }
+  | {
+      readonly kind: 'native-missing'
+      readonly message: string
+      /** What loading it threw. */
+      readonly cause: unknown
+    }
   /** What the kernel said, where no other kind stands for it. */
-  | { readonly kind: 'system'; readonly message: string; readonly call: string; readonly code: string }
+  | {
+      readonly kind: 'system'
+      readonly message: string
+      /** Name of the system call: `sendmsg` … */
+      readonly call: string
+      /** The kernel's name of the error (errno(3)): `EMFILE` … */
+      readonly code: string
+    }
 
 /** Those that libuv has no name for. asm-generic/errno.h. */
 const UNNAMED: ReadonlyMap<number, string> = new Map([

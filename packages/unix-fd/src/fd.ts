@@ -19,6 +19,8 @@ export interface ReadyWatch extends Disposable {
   close(): void
 }
 
+const READY: Result<void, UnixFdError> = ok()
+
 let live = 0
 
 /** For descriptors that are owned without an {@link Fd}: those in an inbox. */
@@ -44,7 +46,7 @@ export class Fd implements Disposable {
   #wanted = 0
   #held = true
   /** Made when first needed: most descriptors are only passed on. */
-  #waiters: Set<Waiter> | undefined
+  #waiters: Waiter[] | undefined
   /** The signal of the last wait, on which the listener stays: who reads in a loop brings the same one again. */
   #signal: AbortSignal | undefined
   #onAbort: (() => void) | undefined
@@ -174,15 +176,18 @@ export class Fd implements Disposable {
   }
 
   #add(waiter: Waiter): void {
-    this.#waiters ??= new Set()
-    this.#waiters.add(waiter)
+    this.#waiters ??= []
+    this.#waiters.push(waiter)
     this.#wanted |= waiter.interest
   }
 
   #drop(waiter: Waiter): void {
-    if (!this.#waiters?.delete(waiter)) return
+    const waiters = this.#waiters
+    const index = waiters?.indexOf(waiter) ?? -1
+    if (waiters === undefined || index < 0) return
+    waiters.splice(index, 1)
     let wanted = 0
-    for (const other of this.#waiters) wanted |= other.interest
+    for (const other of waiters) wanted |= other.interest
     this.#wanted = wanted
   }
 
@@ -237,7 +242,9 @@ export class Fd implements Disposable {
     const wanted = this.#wanted
     if ((wanted & ~this.#watched) !== 0) {
       if (this.#watch === undefined) {
-        const watch = this.#calls.watchOpen(this.#number, (...told) => this.#onReady(...told))
+        const watch = this.#calls.watchOpen(this.#number, (status, events, turn) =>
+          this.#onReady(status, events, turn),
+        )
         // A regular file is always ready and cannot be watched: epoll answers EPERM.
         if (typeof watch === 'number') return systemError('epoll_ctl', watch)
         this.#watch = watch
@@ -273,12 +280,18 @@ export class Fd implements Disposable {
       this.#calls.watchSet(this.#watch, wanted)
       this.#watched = wanted
     }
-    for (const waiter of this.#waiters ? [...this.#waiters] : []) {
+    const waiters = this.#waiters
+    // Mostly there is one: then nothing is made.
+    if (waiters?.length === 1) this.#tell(waiters[0]!, status, events)
+    else if (waiters !== undefined) {
       // A callback before this one may have closed it.
-      if (!this.#waiters?.has(waiter)) continue
-      if (status < 0 || (waiter.interest & events) !== 0) waiter.settle(ok())
+      for (const waiter of [...waiters]) if (waiters.includes(waiter)) this.#tell(waiter, status, events)
     }
     this.#update()
+  }
+
+  #tell(waiter: Waiter, status: number, events: number): void {
+    if (status < 0 || (waiter.interest & events) !== 0) waiter.settle(READY)
   }
 
   #forget(): void {
@@ -296,7 +309,7 @@ export class Fd implements Disposable {
     const waiters = this.#waiters
     this.#waiters = undefined
     this.#wanted = 0
-    if (waiters) for (const waiter of [...waiters]) waiter.settle(err(closedError()))
+    if (waiters) for (const waiter of waiters.splice(0)) waiter.settle(err(closedError()))
     const signal = this.#signal
     this.#signal = undefined
     if (signal) this.#deafen(signal)

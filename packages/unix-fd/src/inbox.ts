@@ -207,9 +207,8 @@ export class Inbox implements Disposable {
   }
 
   /** @internal sendmsg(2) with the descriptors that nobody took. */
-  sendFds(number: number, bytes: Uint8Array, start: number, size: number, attach: boolean): number {
-    const count = attach ? this.fdCount : 0
-    return this.#calls.send(number, bytes, start, size, this.#out, this.#first, count)
+  sendFds(number: number, bytes: Uint8Array, start: number, size: number): number {
+    return this.#calls.send(number, bytes, start, size, this.#out, this.#first, this.fdCount)
   }
 }
 

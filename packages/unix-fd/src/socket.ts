@@ -107,7 +107,7 @@ export class UnixSocket implements Disposable {
     if (signal.aborted) return errAsync(abortedError(signal))
     if (!this.#sends.enterNow()) return new ResultAsync(this.#sendLater(bytes, fds, signal))
     // Most sends need not wait: they cost one system call and no detour through the event loop.
-    const sent = this.#sendSome(bytes, 0, fds)
+    const sent = this.#sendSome(bytes, 0, bytes.length, fds, 0)
     if (sent.isOk() && sent.value < bytes.length) {
       return new ResultAsync(this.#sendRest(bytes, sent.value, fds, signal))
     }
@@ -118,14 +118,20 @@ export class UnixSocket implements Disposable {
   /**
    * Sends what the kernel takes right now, and says how many bytes that was. 0: nothing went out, no descriptor
    * either; wait until it is writable, or use `send`. More than 0: every descriptor went with them, and on a
-   * stream the rest of the bytes is still the caller's to send, without descriptors. Also 0 while a `send` waits. Errors as
-   * `send`.
+   * stream the rest of the bytes is still the caller's to send, without descriptors. Also 0 while a `send` waits.
+   * `start` and `end` are the part of `bytes` to send, for who keeps one buffer: a view for each send would cost as much
+   * as the send. Errors as `send`.
    */
-  trySend(bytes: Uint8Array, fds: Attached = NONE): Result<number, UnixFdError> {
-    const wrong = checkMessage(bytes, fds)
+  trySend(
+    bytes: Uint8Array,
+    fds: Attached = NONE,
+    start = 0,
+    end = bytes.length,
+  ): Result<number, UnixFdError> {
+    const wrong = checkMessage(bytes, fds, start, end)
     if (wrong) return err(wrong)
     if (!this.#sends.enterNow()) return ok(0)
-    const sent = this.#sendSome(bytes, 0, fds)
+    const sent = this.#sendSome(bytes, start, end, fds, 0)
     this.#sends.leave()
     return sent
   }
@@ -215,7 +221,7 @@ export class UnixSocket implements Disposable {
     try {
       for (;;) {
         if (signal.aborted) return failed(abortedError(signal))
-        const some = this.#sendSome(bytes, sent, fds)
+        const some = this.#sendSome(bytes, sent, bytes.length, sent === 0 ? fds : NONE, sent)
         if (some.isErr()) return failed(some.error)
         sent += some.value
         if (sent === bytes.length) return DONE
@@ -229,8 +235,14 @@ export class UnixSocket implements Disposable {
     }
   }
 
-  /** How many bytes from `from` on the kernel took: 0 when it would have to wait. In turn. */
-  #sendSome(bytes: Uint8Array, from: number, fds: Attached): Result<number, UnixFdError> {
+  /** How many bytes from `start` on the kernel took: 0 when it would have to wait. In turn. */
+  #sendSome(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    fds: Attached,
+    sentBytes: number,
+  ): Result<number, UnixFdError> {
     if (this.fd.closed) return err(closedError())
     if (this.#broken) {
       const message = 'an earlier send stopped in the middle of a message: close this stream and open another'
@@ -238,7 +250,7 @@ export class UnixSocket implements Disposable {
     }
     for (;;) {
       // The kernel takes the descriptors with the first byte; on EAGAIN it takes neither.
-      const result = this.#sendOnce(bytes, from, fds)
+      const result = this.#sendOnce(bytes, start, end, fds)
       if (result === undefined) return err(closedError())
       if (result >= 0) return ok(result)
       if (result === this.#wouldBlock) return ok(0)
@@ -246,22 +258,21 @@ export class UnixSocket implements Disposable {
       if (code === 'EINTR') continue
       if (code === 'EPIPE' || code === 'ECONNRESET' || code === 'ENOTCONN') {
         const message = `the peer has closed its end (${code})`
-        return err({ kind: 'peer-gone', message, code, sentBytes: from })
+        return err({ kind: 'peer-gone', message, code, sentBytes })
       }
       return err(systemError('sendmsg', result))
     }
   }
 
-  #sendOnce(bytes: Uint8Array, from: number, fds: Attached): number | undefined {
+  #sendOnce(bytes: Uint8Array, start: number, end: number, fds: Attached): number | undefined {
     const { number } = this.fd
-    if (fds instanceof Inbox) return fds.sendFds(number, bytes, from, bytes.length - from, from === 0)
-    const count = from > 0 ? 0 : fds.length
-    for (let i = 0; i < count; i++) {
+    if (fds instanceof Inbox) return fds.sendFds(number, bytes, start, end - start)
+    for (let i = 0; i < fds.length; i++) {
       const fd = fds[i]!
       if (fd.closed) return undefined
       numbers[i] = fd.number
     }
-    return this.#calls.send(number, bytes, from, bytes.length - from, numbers, 0, count)
+    return this.#calls.send(number, bytes, start, end - start, numbers, 0, fds.length)
   }
 
   async #receiveLater(
@@ -336,8 +347,16 @@ export class UnixSocket implements Disposable {
   }
 }
 
-function checkMessage(bytes: Uint8Array, fds: Attached): UnixFdError | undefined {
-  if (bytes.length === 0) {
+function checkMessage(
+  bytes: Uint8Array,
+  fds: Attached,
+  start = 0,
+  end = bytes.length,
+): UnixFdError | undefined {
+  if (!Number.isInteger(start) || !Number.isInteger(end) || start < 0 || end > bytes.length) {
+    return invalidArgument('start', `${start} to ${end} is no part of ${bytes.length} bytes`)
+  }
+  if (end <= start) {
     return invalidArgument('bytes', 'nothing to send: a message needs at least one byte')
   }
   if (!(fds instanceof Inbox) && fds.length > MOST_DESCRIPTORS) {

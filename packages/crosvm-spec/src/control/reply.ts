@@ -75,40 +75,84 @@ export type ControlReply =
   /** It was done. */
   | { readonly kind: 'ok' }
   /** A number of errno.h. */
-  | { readonly kind: 'errno'; readonly errno: number }
+  | {
+      readonly kind: 'errno'
+      /** As errno.h numbers it. */
+      readonly errno: number
+    }
   /** A refusal in words. */
-  | { readonly kind: 'error-text'; readonly text: string }
+  | {
+      readonly kind: 'error-text'
+      /** crosvm's own words. */
+      readonly text: string
+    }
   /** What `unregister-memory` wants. */
-  | { readonly kind: 'memory-region'; readonly regionId: bigint }
+  | {
+      readonly kind: 'memory-region'
+      /** As crosvm numbers it. */
+      readonly regionId: bigint
+    }
   /** `balloonBytes`: how large the balloon is, in bytes. */
-  | { readonly kind: 'balloon-stats'; readonly stats: BalloonStats; readonly balloonBytes: bigint }
+  | {
+      readonly kind: 'balloon-stats'
+      /** As the guest reports them. */
+      readonly stats: BalloonStats
+      /** Bytes that the balloon has taken from the guest. */
+      readonly balloonBytes: bigint
+    }
   | {
       readonly kind: 'working-set'
+      /** At most 64, in crosvm's order. */
       readonly buckets: readonly WorkingSetBucket[]
+      /** Bytes that the balloon has taken from the guest. */
       readonly balloonBytes: bigint
     }
   /** The bus of a card that was plugged in, 0 to 255. */
-  | { readonly kind: 'pci-bus'; readonly bus: number }
+  | {
+      readonly kind: 'pci-bus'
+      /** 0 to 255. */
+      readonly bus: number
+    }
   /** The port of a device that was plugged in or taken out. */
-  | { readonly kind: 'usb-port'; readonly port: number }
+  | {
+      readonly kind: 'usb-port'
+      /** Of the machine's controller, 0 to 255. */
+      readonly port: number
+    }
   /** Empty ports are left out. */
   | { readonly kind: 'usb-devices'; readonly devices: readonly AttachedUsbDevice[] }
   /** `NoAvailablePort`, `NoSuchDevice`, `NoSuchPort`, `FailedToOpenDevice`, `FailedToInitHostDevice` */
-  | { readonly kind: 'usb-failure'; readonly reason: string }
+  | {
+      readonly kind: 'usb-failure'
+      /** crosvm's name of it. */
+      readonly reason: string
+    }
   /** The displays are as was asked for. */
   | { readonly kind: 'displays-updated' }
   /** By their ids. */
   | { readonly kind: 'displays'; readonly displays: ReadonlyMap<number, Display> }
   /** Too many displays, none of that id, or crosvm's own words. */
-  | { readonly kind: 'gpu-failure'; readonly reason: string }
+  | {
+      readonly kind: 'gpu-failure'
+      /** crosvm's words. */
+      readonly reason: string
+    }
   | { readonly kind: 'battery-ok' }
   /** By crosvm's own name for it. */
-  | { readonly kind: 'battery-failure'; readonly reason: string }
+  | {
+      readonly kind: 'battery-failure'
+      /** crosvm's name of it. */
+      readonly reason: string
+    }
   | { readonly kind: 'swap-status'; readonly status: SwapStatus }
   /** In the order of the vCPUs. */
   | { readonly kind: 'vcpu-threads'; readonly threads: readonly VcpuThread[] }
   /** The descriptor is the first that came along. */
-  | { readonly kind: 'vm-descriptor'; readonly hypervisor: string }
+  | {
+      readonly kind: 'vm-descriptor'
+      /** crosvm's own word for it, escaped. */
+      readonly hypervisor: string
+    }
 
 /** The thread of the host on which a vCPU runs. */
 export interface VcpuThread {

@@ -56,8 +56,11 @@ export type RegisteredEvent = 'VirtioBalloonWsReport' | 'VirtioBalloonResize' | 
  * say what each is for. Numbers have at most 32 bits, bigints 64, texts 4096 characters and lists 64 items.
  */
 export type ControlRequest<D> =
+  /** Ends the machine, without a word to the guest. */
   | { readonly kind: 'exit' }
+  /** Presses the ACPI button. */
   | { readonly kind: 'power-button' }
+  /** Presses the ACPI button. */
   | { readonly kind: 'sleep-button' }
   /** `clearEvent`: an eventfd; the event stays raised until the sender has signalled it. */
   | { readonly kind: 'gpe'; readonly gpe: number; readonly clearEvent?: D | undefined }
@@ -69,6 +72,7 @@ export type ControlRequest<D> =
   | { readonly kind: 'suspend-vcpus' | 'resume-vcpus' | 'suspend' | 'resume' }
   /** `bytes` of the balloon, not of the guest. */
   | { readonly kind: 'adjust-balloon'; readonly bytes: bigint; readonly wait: boolean }
+  /** Asks the guest's balloon driver. */
   | { readonly kind: 'balloon-stats' | 'balloon-working-set' }
   | {
       readonly kind: 'configure-working-set'
@@ -84,6 +88,7 @@ export type ControlRequest<D> =
   | { readonly kind: 'attach-usb' | 'attach-security-key'; readonly device: D }
   /** `port` as of a `usb-port`, from 1. */
   | { readonly kind: 'detach-usb'; readonly port: number }
+  /** Answered by `usb-devices`. */
   | { readonly kind: 'list-usb' }
   /** `path`: a directory of sysfs. `add` false takes it out. */
   | { readonly kind: 'plug-vfio'; readonly path: string; readonly add: boolean }
@@ -92,14 +97,18 @@ export type ControlRequest<D> =
   /** `bus` as of a `pci-bus`. */
   | { readonly kind: 'remove-tap'; readonly bus: number }
   | { readonly kind: 'add-displays'; readonly displays: readonly DisplaySettings[] }
+  /** Answered by `displays`. */
   | { readonly kind: 'list-displays' }
   /** `ids` as of `displays`. */
   | { readonly kind: 'remove-displays'; readonly ids: readonly number[] }
   | { readonly kind: 'set-mouse-mode'; readonly display: number; readonly mode: 'touchscreen' }
+  /** What the guest is to read from now on. */
   | { readonly kind: 'battery'; readonly change: BatteryChange }
+  /** Of all sound devices. */
   | { readonly kind: 'mute-sound'; readonly muted: boolean }
   | { readonly kind: 'swap-enable' | 'swap-trim' | 'swap-out' | 'swap-status' }
   | { readonly kind: 'swap-disable'; readonly slowFileCleanup: boolean }
+  /** Gives the vCPUs of `rtCpus` real-time priority. */
   | { readonly kind: 'make-rt' }
   | {
       readonly kind: 'register-listener' | 'unregister-listener'
@@ -108,9 +117,11 @@ export type ControlRequest<D> =
     }
   /** `path` of a listener's socket, for all its events. */
   | { readonly kind: 'unregister'; readonly path: string }
+  /** Answered by the reply of that kind. */
   | { readonly kind: 'vcpu-threads' }
   /** The only request that is never answered. */
   | { readonly kind: 'throttle'; readonly vcpu: number; readonly microseconds: number }
+  /** Answered by the reply of that kind, with a descriptor. */
   | { readonly kind: 'vm-descriptor' }
   | {
       readonly kind: 'register-memory'

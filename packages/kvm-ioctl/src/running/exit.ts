@@ -65,82 +65,120 @@ export interface MsrAccess {
 export type CommonExit =
   /** A kick ended the run; the guest stands where it was. Not the kernel's: KVM_RUN gave EINTR. */
   | PlainExit<'kicked'>
+  /** KVM_EXIT_UNKNOWN. `hardwareExitReason`: the processor's own number of a reason that KVM does not know. */
   | PlainExit<'unknown', { hardwareExitReason: bigint }>
-  /** The guest reads `length` bytes where there is no memory. */
+  /** KVM_EXIT_MMIO: the guest reads `length` bytes, 1 to 8, where there is no memory. `answer` takes as many. */
   | AskingExit<'mmio-read', { address: bigint; length: number }, [data: Uint8Array]>
+  /** KVM_EXIT_MMIO: the guest writes `data`, 1 to 8 bytes, where there is no memory. */
   | PlainExit<'mmio-write', { address: bigint; data: Uint8Array }>
+  /** KVM_EXIT_HYPERCALL: the guest calls `nr` with six `args`, and gets `ret`. `flags`: how it called, KVM_EXIT_HYPERCALL_… on x86, KVM_HYPERCALL_EXIT_… on arm. */
   | AskingExit<'hypercall', { nr: bigint; args: readonly bigint[]; flags: bigint }, [ret: bigint]>
+  /** KVM_EXIT_DEBUG: a step or breakpoint that `setGuestDebug` asked for. `arch`: the fields of `struct kvm_debug_exit_arch` by their names. */
   | PlainExit<'debug', { arch: Readonly<Record<string, number | bigint>> }>
+  /** KVM_EXIT_HLT: the guest halted, and no interrupt controller in the kernel could wake it. */
   | PlainExit<'hlt'>
+  /** KVM_EXIT_IRQ_WINDOW_OPEN: the guest can take an interrupt now. */
   | PlainExit<'irq-window-open'>
+  /** KVM_EXIT_SHUTDOWN: the virtual processor has shut down; on x86 by a triple fault. */
   | PlainExit<'shutdown'>
+  /** KVM_EXIT_FAIL_ENTRY: the guest could not be entered. `hardwareEntryFailureReason` is the processor's; `cpu`: the host's processor that tried. */
   | PlainExit<'fail-entry', { hardwareEntryFailureReason: bigint; cpu: number }>
+  /** KVM_EXIT_INTR: a signal to the thread ended the run. */
   | PlainExit<'intr'>
+  /** KVM_EXIT_EXCEPTION. `exception`: its vector; `errorCode`: the processor's. */
   | PlainExit<'exception', { exception: number; errorCode: number }>
+  /** KVM_EXIT_NMI. */
   | PlainExit<'nmi'>
-  /** KVM gave up. `data` is for whoever reads its sources. */
+  /** KVM_EXIT_INTERNAL_ERROR: KVM gave up. `suberror`: KVM_INTERNAL_ERROR_…; `data`, up to 16 words, is for whoever reads its sources. */
   | PlainExit<'internal-error', { suberror: number; data: readonly bigint[] }>
-  /** The guest wants to power off (KVM_SYSTEM_EVENT_SHUTDOWN), to be reset, …. */
+  /** KVM_EXIT_SYSTEM_EVENT: the guest wants to power off, to be reset, …: `type` is KVM_SYSTEM_EVENT_…; `data` has up to 16 words. */
   | PlainExit<'system-event', { type: number; data: readonly bigint[] }>
-  /** Collect the ring and reset it, then go on. */
+  /** KVM_EXIT_DIRTY_RING_FULL: collect the ring and reset it, then go on. */
   | PlainExit<'dirty-ring-full'>
-  /** Memory that a slot has cannot be had: of the wrong kind (private or shared), or poisoned. */
+  /**
+   * KVM_EXIT_MEMORY_FAULT: memory that a slot has cannot be had, of the wrong kind (private or shared) or poisoned: `size` bytes at
+   * `address`. `flags`: KVM_MEMORY_EXIT_FLAG_…; `errno`: `EFAULT` or `EHWPOISON`.
+   */
   | PlainExit<'memory-fault', { flags: bigint; address: bigint; size: bigint; errno: string }>
-  /** Younger than these tables. */
+  /** Younger than these tables. `reason`: the number of its KVM_EXIT_…. */
   | PlainExit<'other', { reason: number }>
 
 /** Why `KVM_RUN` came back, on x86-64. The fields are those of `struct kvm_run`, as for {@link CommonExit}. */
 export type X86Exit =
+  /** KVM_EXIT_IO: the guest reads from a port. `answer` takes `size * count` bytes. */
   | AskingExit<'io-in', PortAccess, [data: Uint8Array]>
+  /** KVM_EXIT_IO: the guest writes to a port. `data`: `size * count` bytes. */
   | PlainExit<'io-out', PortAccess & { data: Uint8Array }>
+  /** KVM_EXIT_SET_TPR: the guest changed its task priority (CR8). */
   | PlainExit<'set-tpr'>
+  /** KVM_EXIT_TPR_ACCESS, after `KVM_TPR_ACCESS_REPORTING`: the instruction at `rip` reads or writes the task priority. */
   | PlainExit<'tpr-access', { rip: bigint; isWrite: boolean }>
+  /** KVM_EXIT_IOAPIC_EOI, with a split interrupt controller: the guest has ended the interrupt of `vector`, 0 to 255. */
   | PlainExit<'ioapic-eoi', { vector: number }>
-  /** `answer(undefined)`: the guest gets a general protection fault. */
+  /** KVM_EXIT_X86_RDMSR: the guest reads an MSR. `answer(undefined)`: it gets a general protection fault. */
   | AskingExit<'x86-rdmsr', MsrAccess, [value: bigint | undefined]>
-  /** `answer(false)`: the guest gets a general protection fault. */
+  /** KVM_EXIT_X86_WRMSR: the guest writes `data` to an MSR. `answer(false)`: it gets a general protection fault. */
   | AskingExit<'x86-wrmsr', MsrAccess & { data: bigint }, [taken: boolean]>
+  /** KVM_EXIT_X86_BUS_LOCK: the guest locked the bus (KVM_CAP_X86_BUS_LOCK_EXIT). */
   | PlainExit<'x86-bus-lock'>
+  /** KVM_EXIT_NOTIFY: the guest let no event through for too long (KVM_CAP_X86_NOTIFY_VMEXIT). `flags`: KVM_NOTIFY_CONTEXT_…. */
   | PlainExit<'notify', { flags: number }>
+  /** KVM_EXIT_AP_RESET_HOLD: a processor of an SEV-ES guest waits to be started. */
   | PlainExit<'ap-reset-hold'>
+  /** KVM_EXIT_HYPERV: the guest wrote an MSR of Hyper-V's interrupt controller; the values of its registers since then. */
   | PlainExit<'hyperv-synic', { msr: number; control: bigint; eventPage: bigint; messagePage: bigint }>
+  /** KVM_EXIT_HYPERV: a call by Hyper-V's interface: its `input` word and two `params`; the guest gets `result`. */
   | AskingExit<'hyperv-hcall', { input: bigint; params: readonly bigint[] }, [result: bigint]>
+  /** KVM_EXIT_HYPERV: Hyper-V's debugger: the MSR that was written and the values of its registers; the guest gets `status`. */
   | AskingExit<
       'hyperv-syndbg',
       { msr: number; control: bigint; sendPage: bigint; recvPage: bigint; pendingPage: bigint },
       [status: bigint]
     >
+  /** KVM_EXIT_XEN: a call by Xen's interface: its number `input`, six `params`, and the privilege level 0 to 3 that called; the guest gets `result`. */
   | AskingExit<
       'xen-hcall',
       { longMode: boolean; cpl: number; input: bigint; params: readonly bigint[] },
       [result: bigint]
     >
+  /** KVM_EXIT_TDX: a TDX guest's call `nr`. `data`: its words as KVM passes them on; the guest gets `ret`. */
   | AskingExit<'tdx', { flags: bigint; nr: bigint; data: readonly bigint[] }, [ret: bigint]>
+  /** KVM_EXIT_SNP_REQ_CERTS: an SNP guest wants certificates at `address`, with room for `npages` pages. `npages` of the answer: how many it takes. */
   | AskingExit<'snp-req-certs', { address: bigint; npages: bigint }, [ret: bigint, npages?: bigint]>
 
 /** Why `KVM_RUN` came back, on aarch64. The fields are those of `struct kvm_run`, as for {@link CommonExit}. */
 export type ArmExit =
-  /** A load or store that KVM cannot decode. */
+  /** KVM_EXIT_ARM_NISV: a load or store that KVM cannot decode. `esrIss`: the syndrome; `faultIpa`: the guest-physical address. */
   | PlainExit<'arm-nisv', { esrIss: bigint; faultIpa: bigint }>
+  /** KVM_EXIT_ARM_SEA: a synchronous external abort. `flags` says which of the addresses hold. */
   | PlainExit<'arm-sea', { flags: bigint; esr: bigint; gva: bigint; gpa: bigint }>
+  /** KVM_EXIT_ARM_LDST64B: a load or store of 64 bytes at once. `esrIss`: the syndrome; `faultIpa`: the guest-physical address. */
   | PlainExit<'arm-ldst64b', { esrIss: bigint; faultIpa: bigint }>
 
 /** Why `KVM_RUN` came back, on POWER. The fields are those of `struct kvm_run`, as for {@link CommonExit}. */
 export type PowerExit =
+  /** KVM_EXIT_PAPR_HCALL: a call by PAPR (`sc 1`): number `nr` and nine `args`. The guest gets `ret` in r3, and up to nine words in r4 to r12. */
   | AskingExit<'papr-hcall', { nr: bigint; args: readonly bigint[] }, [ret: bigint, args?: readonly bigint[]]>
+  /** KVM_EXIT_OSI: a call by MOL's interface: the 32 general registers, which the answer replaces. */
   | AskingExit<'osi', { gprs: readonly bigint[] }, [gprs: readonly bigint[]]>
+  /** KVM_EXIT_EPR: the external proxy facility asks for an interrupt's vector, of 32 bits. */
   | AskingExit<'epr', object, [epr: number]>
+  /** KVM_EXIT_DCR: the guest reads device control register `dcrn`, of 32 bits. */
   | AskingExit<'dcr-read', { dcrn: number }, [data: number]>
+  /** KVM_EXIT_DCR: the guest writes device control register `dcrn`. */
   | PlainExit<'dcr-write', { dcrn: number; data: number }>
+  /** KVM_EXIT_WATCHDOG: the guest's watchdog has run out. */
   | PlainExit<'watchdog'>
 
 /** Why `KVM_RUN` came back, on riscv64. The fields are those of `struct kvm_run`, as for {@link CommonExit}. */
 export type RiscvExit =
+  /** KVM_EXIT_RISCV_SBI: a call by the SBI: extension, function and six `args`. The guest gets `error` in a0 and `value` in a1. */
   | AskingExit<
       'riscv-sbi',
       { extensionId: bigint; functionId: bigint; args: readonly bigint[] },
       [error: bigint, value: bigint]
     >
+  /** KVM_EXIT_RISCV_CSR: an access to the control register `csr` (12 bits) with these bits of `newValue` to write; the guest gets the `value` before. */
   | AskingExit<'riscv-csr', { csr: bigint; newValue: bigint; writeMask: bigint }, [value: bigint]>
 
 /** s390 and LoongArch have no bindings here; their reasons are typed, so that each reason of the header is. */

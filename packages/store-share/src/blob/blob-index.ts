@@ -6,16 +6,24 @@ import { BLOCK_BYTES, deviceSize, isId } from './blob-layout.js'
 export type StoredNode =
   | {
       readonly kind: 'directory'
+      /** Sorted by the bytes of the name. */
       readonly entries: readonly { readonly name: ByteString; readonly node: StoredNode }[]
     }
   /** `offset` is a multiple of 4096; 0 for an empty file. Files with equal offsets are hard links. */
   | {
       readonly kind: 'file'
+      /** Its owner's executable bit. */
       readonly executable: boolean
+      /** Bytes of the file. */
       readonly sizeBytes: number
+      /** Bytes from the beginning of the blob: a multiple of 4096; 0 for an empty file. */
       readonly offset: number
     }
-  | { readonly kind: 'symlink'; readonly target: ByteString }
+  | {
+      readonly kind: 'symlink'
+      /** What the link says; it is not resolved. */
+      readonly target: ByteString
+    }
 
 /** What lies where in a blob. */
 export interface BlobIndex {

@@ -36,6 +36,7 @@ export interface NixDatabasePowers {
   readonly clock: Clock
   /** Reads the database. */
   readonly database: DatabaseReader
+  /** Reads the file `schema` beside the database, which says of which form it is. */
   readonly tree: Pick<TreeReader, 'readStart'>
 }
 

@@ -22,9 +22,13 @@ export interface NarInfo extends NixPathInfo {
 
 /** Bounds for what a cache may send. A path of nixpkgs has a few dozen references; some environments thousands. */
 export const NARINFO_LIMITS = {
+  /** Of the whole text. */
   bytes: 4 << 20,
+  /** How many of them. */
   references: 20_000,
+  /** How many of them. */
   signatures: 100,
+  /** Of `URL`. */
   urlCharacters: 4096,
 } as const
 

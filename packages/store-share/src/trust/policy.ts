@@ -76,7 +76,14 @@ export interface PolicyProblem {
 }
 
 /** How much a policy may hold. */
-export const POLICY_LIMITS = { builders: 256, keysPerBuilder: 64, overrides: 100_000 } as const
+export const POLICY_LIMITS = {
+  /** How many a policy may name. */
+  builders: 256,
+  /** How many keys one of them may have. */
+  keysPerBuilder: 64,
+  /** How many paths may have rules of their own. */
+  overrides: 100_000,
+} as const
 
 export const CONTENT_ADDRESS_RULES: readonly string[] = ['never', 'recompute', 'k-of-n']
 

@@ -61,8 +61,12 @@ export const SCHEMA_LIMITS = {
 } as const
 
 /** A stream of bytes, of at most `max` where given. */
-export const bytes = (limits: { readonly max?: number } = {}): StreamSchema =>
-  Object.freeze({ kind: 'bytes', ...(limits.max === undefined ? {} : { max: limits.max }) })
+export const bytes = (
+  limits: {
+    /** Bytes of the whole stream: more ends the call. No bound where absent. */
+    readonly max?: number
+  } = {},
+): StreamSchema => Object.freeze({ kind: 'bytes', ...(limits.max === undefined ? {} : { max: limits.max }) })
 
 /** No stream in this direction. */
 export const none = Object.freeze({ kind: 'none' } as const)

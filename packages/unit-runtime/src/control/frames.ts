@@ -44,19 +44,31 @@ const { requestBytes, answerBytes, noteBytes, chunkBytes } = controlLimits
 
 /** The kinds of frames on a host's control socket, by name. */
 export const controlFrames = {
+  /** Which versions the client speaks. */
   hello: { code: 0x01, from: 'client', when: 'first', tail: 'json', max: noteBytes },
+  /** What is asked for; its number is the client's choice. */
   request: { code: 0x02, from: 'client', when: 'any', tail: 'json', max: requestBytes },
+  /** Bytes for the command's standard input, as far as there is credit. */
   input: { code: 0x03, from: 'client', when: 'running', tail: 'bytes', max: chunkBytes },
+  /** The command's standard input ends. */
   'input-end': { code: 0x04, from: 'client', when: 'running', tail: 'nothing', max: 0 },
+  /** How many more bytes of a stream the host may send. */
   'output-credit': { code: 0x05, from: 'client', when: 'running', stream: true, tail: 'count', max: 4 },
+  /** A signal, another size of the terminal, or its end. */
   act: { code: 0x06, from: 'client', when: 'running', tail: 'json', max: noteBytes },
+  /** The client does not want the answer any more; a command of it is ended. */
   cancel: { code: 0x07, from: 'client', when: 'open', tail: 'nothing', max: 0 },
+  /** Which version is spoken, and whose host this is. */
   welcome: { code: 0x81, from: 'host', when: 'first', tail: 'json', max: noteBytes },
   /** The last frame of a connection: what the client did wrong. */
   refused: { code: 0x82, from: 'host', when: 'any', tail: 'json', max: noteBytes },
+  /** The command runs, or the log begins. */
   started: { code: 0x83, from: 'host', when: 'open', tail: 'nothing', max: 0 },
+  /** Bytes of standard output or error, or lines of a log, as far as there is credit. */
   output: { code: 0x84, from: 'host', when: 'running', stream: true, tail: 'bytes', max: chunkBytes },
+  /** That stream ends. */
   'output-end': { code: 0x85, from: 'host', when: 'running', stream: true, tail: 'nothing', max: 0 },
+  /** How many more bytes of input the client may send. */
   'input-credit': { code: 0x86, from: 'host', when: 'running', tail: 'count', max: 4 },
   /** How the command ended; its output may go on. */
   outcome: { code: 0x87, from: 'host', when: 'running', tail: 'json', max: noteBytes },

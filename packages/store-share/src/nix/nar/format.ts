@@ -5,7 +5,9 @@
 export const NAR_LIMITS = {
   /** Nodes on the way from the root, itself included. */
   depth: 64,
+  /** Bytes of one name in a directory (NAME_MAX of Linux). */
   nameBytes: 255,
+  /** Bytes of what a symbolic link says (PATH_MAX of Linux, less its end). */
   targetBytes: 4095,
 } as const
 

@@ -10,11 +10,16 @@ import { NAR_LIMITS, NAR_MAGIC, paddingAfter } from './format.js'
  */
 export type NarEvent =
   /** What follows up to its `directory-end` lies in it. */
-  | { readonly kind: 'directory'; readonly name: ByteString }
+  | {
+      readonly kind: 'directory'
+      /** In its directory; empty for the root. */
+      readonly name: ByteString
+    }
   | { readonly kind: 'directory-end' }
   /** Exactly `sizeBytes` bytes of `contents` follow, which begin at `narOffset` of the NAR, then `file-end`. */
   | {
       readonly kind: 'file'
+      /** In its directory; empty for the root. */
       readonly name: ByteString
       /** Whether it is marked so. */
       readonly executable: boolean
@@ -24,16 +29,27 @@ export type NarEvent =
       readonly narOffset: number
     }
   /** A part of the chunk that was pushed, not a copy: it is valid for as long as that chunk is. */
-  | { readonly kind: 'contents'; readonly bytes: Uint8Array; readonly position: number }
+  | {
+      readonly kind: 'contents'
+      /** As much of the file as the chunk has. */
+      readonly bytes: Uint8Array
+      /** Bytes from the beginning of the file. */
+      readonly position: number
+    }
   | { readonly kind: 'file-end' }
   | {
       readonly kind: 'symlink'
+      /** In its directory; empty for the root. */
       readonly name: ByteString
       /** What the link says; it is not resolved. */
       readonly target: ByteString
     }
   /** The last event, and nothing that came before it is to be believed. `finish` returns the same. */
-  | { readonly kind: 'refused'; readonly error: MalformedError }
+  | {
+      readonly kind: 'refused'
+      /** Where it is wrong, and how. */
+      readonly error: MalformedError
+    }
 
 /** Bounds of a reading. */
 export interface NarReaderOptions {

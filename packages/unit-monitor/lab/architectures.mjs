@@ -19,7 +19,8 @@ export const architectures = {
     console: 'ttyS0',
     // QEMU 7.2 changes a vCPU's pending interrupts at each VMRUN and VMEXIT without the lock that all others take for it
     // (target/i386/tcg/sysemu/svm_helper.c), so now and then one is lost. With a tick at all times it is found again.
-    kernelParameters: ['tsc=reliable', 'nohz=off', 'highres=off'],
+    // And the kernel does not try its timer, which fails on a busy host.
+    kernelParameters: ['tsc=reliable', 'nohz=off', 'highres=off', 'no_timer_check'],
     qemu: [
       'qemu-system-x86_64',
       ['-machine', 'q35,memory-backend=memory,vmport=off,smbus=off,sata=off,usb=off'],

@@ -7,6 +7,7 @@ import {
 } from '@spectrum/unit-monitor'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { qemuKernelParameters } from '../src/qemu/arguments.js'
 
 const MIB = 1024 * 1024
 const SOCKETS = { console: '/run/m/console.sock', control: '/run/m/control.sock', qmp: '/run/m/qmp.sock' }
@@ -200,6 +201,11 @@ describe('the arguments for QEMU', () => {
       expect(valuesOf(argv, '-append')[0]).toContain(` ${console} panic=-1 quiet2`)
     },
   )
+
+  it('let no x86 kernel try its timer, which fails on a host that is too busy to run it meanwhile', () => {
+    expect(qemuKernelParameters('q35')).toContain('no_timer_check')
+    expect(qemuKernelParameters('virt')).not.toContain('no_timer_check')
+  })
 
   it('refuse a pseries whose memory is no multiple of 256 MiB, and later devices on it, with the field', () => {
     const refused = (changes: Partial<MachineDescription>) => {

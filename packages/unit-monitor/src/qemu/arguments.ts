@@ -66,7 +66,8 @@ export const QEMU_LIMITS: DescriptionLimits = {
  */
 export function qemuKernelParameters(board: QemuBoard = 'q35'): readonly string[] {
   // In this order: the early console starts with the level that is set by then.
-  return ['quiet', 'loglevel=4', ...BOARDS[board].console, 'panic=-1']
+  const { console, parameters = [] } = BOARDS[board]
+  return ['quiet', 'loglevel=4', ...parameters, ...console, 'panic=-1']
 }
 
 /**

@@ -15,6 +15,8 @@ export interface Board {
   readonly cpu: Readonly<Record<'kvm' | 'emulation', string>>
   /** Kernel parameters for the early console, where it has one, and the console. */
   readonly console: readonly string[]
+  /** Other kernel parameters that its guests need. */
+  readonly parameters?: readonly string[]
   /** Bytes of which the guest's memory is a multiple. */
   readonly memoryStep: number
 }
@@ -33,6 +35,9 @@ const PC = {
   // Emulated, a fifth level of page tables costs at every miss and serves no guest below 64 TiB.
   cpu: { kvm: 'host', emulation: 'max,la57=off' },
   console: ['earlyprintk=ttyS0', 'console=ttyS0'],
+  // Linux tries the timer for some 50 ms of a counter that runs on while QEMU does not: on a busy host it panics ("IO-APIC +
+  // timer doesn't work!"). Where it knows that it runs on KVM it does not try.
+  parameters: ['no_timer_check'],
   memoryStep: MIB,
 } as const
 

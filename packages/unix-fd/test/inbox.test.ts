@@ -64,6 +64,27 @@ describe.each<SocketType>(['stream', 'seqpacket'])('without waiting, a %s socket
     expect({ text: textOf(inbox), fds: inbox.fdCount }).toEqual({ text: 'again', fds: 1 })
   })
 
+  test('sends a part of its bytes, and refuses one that is none', () => {
+    const [left, right] = descriptors.socketpair(type)._unsafeUnwrap()
+    using _left = left
+    using _right = right
+    using inbox = inboxOf({ maxFds: 1 })
+    const bytes = bytesOf('no part, a part, no part')
+    expect(left.trySend(bytes, [file], 9, 15)._unsafeUnwrap()).toBe(6)
+    expect(right.tryReceive(inbox)._unsafeUnwrap()).toBe('data')
+    expect({ text: textOf(inbox), fds: inbox.fdCount }).toEqual({ text: 'a part', fds: 1 })
+    for (const [start, end] of [
+      [-1, 3],
+      [3, 3],
+      [4, 3],
+      [0, bytes.length + 1],
+      [0.5, 3],
+      [0, Number.NaN],
+    ] as const)
+      expect(left.trySend(bytes, [file], start, end)._unsafeUnwrapErr().kind).toBe('invalid-argument')
+    expect(right.tryReceive(inbox)._unsafeUnwrap()).toBe('empty')
+  })
+
   test('calls back when there is something to read, until the watch or the socket closes', async () => {
     const [left, right] = descriptors.socketpair(type)._unsafeUnwrap()
     using _left = left

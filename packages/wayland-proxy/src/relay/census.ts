@@ -14,6 +14,9 @@ export class Census {
   readonly #unit: UnitCensus
   readonly #kinds: readonly (Limit | undefined)[]
   readonly #counts: Int32Array
+  /** Of each interface: how many `#known` allows. */
+  readonly #most: Float64Array
+  #known: Limits | undefined
   #objects = 0
 
   constructor(table: ProtocolTable, limits: () => Limits, unit: UnitCensus) {
@@ -21,6 +24,7 @@ export class Census {
     this.#unit = unit
     this.#kinds = table.interfaces.map(({ name }) => LIMITED_INTERFACES[name])
     this.#counts = new Int32Array(table.interfaces.length)
+    this.#most = new Float64Array(table.interfaces.length)
   }
 
   get objects(): number {
@@ -34,14 +38,22 @@ export class Census {
   /** The limit that one more object would break. Else it is counted. */
   add(type: CompiledInterface): Limit | undefined {
     const limits = this.#limits()
-    const kind = this.#kinds[type.index]
-    if (kind !== undefined && this.#counts[type.index]! >= limits[kind]) return kind
+    if (limits !== this.#known) this.#learn(limits)
+    if (this.#counts[type.index]! >= this.#most[type.index]!) return this.#kinds[type.index]
     if (this.#objects >= limits.objects) return 'objects'
     if (this.#unit.objects >= limits.objectsPerUnit) return 'objectsPerUnit'
     this.#counts[type.index]! += 1
     this.#objects += 1
     this.#unit.objects += 1
     return undefined
+  }
+
+  /** A policy may come with others at any time; looking each up by its name would be half of the work. */
+  #learn(limits: Limits): void {
+    this.#known = limits
+    this.#kinds.forEach((kind, index) => {
+      this.#most[index] = kind === undefined ? Number.POSITIVE_INFINITY : limits[kind]
+    })
   }
 
   remove(type: CompiledInterface): void {

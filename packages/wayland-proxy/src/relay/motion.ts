@@ -26,26 +26,26 @@ export function mergeMotion(
 ): boolean {
   const { output } = session.pump.client
   const before = last.get(session)
-  const sent = output.position - output.pending
-  const follows =
-    before !== undefined &&
-    before.pointer === pointer &&
-    before.end === output.position &&
-    // What the kernel has taken, were it only a part, cannot be changed any more.
-    before.position >= sent
+  const follows = before !== undefined && before.pointer === pointer && before.end === output.position
+  // What the kernel has taken, were it only a part, cannot be changed any more.
+  const place = follows ? output.wordIndexOf(before.position) : -1
   if (route.pointerFrame) {
-    if (!follows) return false
+    if (!follows || place < 0) return false
     if (before.framed) return true
     before.framed = true
     before.end += size
     return false
   }
-  if (!follows) {
-    last.set(session, { pointer, position: output.position, end: output.position + size, framed: false })
+  if (place < 0) {
+    last.set(session, {
+      pointer,
+      position: output.position,
+      end: output.position + size,
+      framed: false,
+    })
     return false
   }
   const { words } = output
-  const place = output.wordIndexOf(before.position)
   for (let index = 2; index < size >> 2; index++) words[place + index] = words[at + index]!
   return true
 }

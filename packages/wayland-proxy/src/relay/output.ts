@@ -1,33 +1,66 @@
 import type { Fd, UnixFdError, UnixSocket } from '@spectrum/unix-fd'
 import { ok, type Result } from 'neverthrow'
+import { MOST_MESSAGE_BYTES } from '../wire/framing.js'
 
-const FIRST_BYTES = 16 * 1024
-/** Above this, a buffer that has drained is given back. */
-const KEPT_BYTES = 128 * 1024
+/** Enough for what goes out in most turns; every client has one in each direction. */
+const OWN_BYTES = MOST_MESSAGE_BYTES
+/** What more is queued in. */
+const PIECE_BYTES = 64 * 1024
+/** So many that are not in use are kept for whoever needs some next. */
+const MOST_SPARE = 8
 /** What libwayland receives at most with one message; more would be lost there. */
 export const MOST_DESCRIPTORS_SENT = 28
 const DONE: Result<boolean, UnixFdError> = ok(true)
 const BLOCKED: Result<boolean, UnixFdError> = ok(false)
 
+/** A part of a queue. */
+class Piece {
+  readonly bytes: Uint8Array
+  /** The same memory as words. */
+  readonly words: Int32Array
+  /** Where what was queued in it ends. */
+  end = 0
+
+  constructor(length: number) {
+    this.bytes = new Uint8Array(length)
+    this.words = new Int32Array(this.bytes.buffer)
+  }
+}
+
+const spare: Piece[] = []
+
 /**
- * Messages on their way out, in one buffer that grows while the peer does not read. Messages are whole words,
- * so the end is always aligned; the start need not be, because the kernel may take any number of bytes.
+ * Messages on their way out. The queue grows by pieces while the peer does not read, and gives them back as it does.
+ * Messages are whole words and never lie in two pieces, so their places are always aligned.
  */
 export class Output {
-  bytes = new Uint8Array(FIRST_BYTES)
-  /** The same memory as words. */
-  words = new Int32Array(this.bytes.buffer)
+  readonly #own = new Piece(OWN_BYTES)
+  /** The one that is written to. */
+  #last = this.#own
+  /** Those before it, in order. */
+  readonly #before: Piece[] = []
+  /** Where what the kernel has not taken begins in the first of all. */
   #head = 0
-  #tail = 0
-  /** How many bytes were queued before the one at index 0. */
-  #base = 0
+  /** Bytes since the first ever: all that were queued, and those that the kernel took. */
+  #queued = 0
+  #sent = 0
   /** Descriptors in order, and the position of the first byte of each one's message. */
   readonly #fds: Fd[] = []
   readonly #fdPositions: number[] = []
 
+  /** Where the next message is written. Both change with `reserve`. */
+  get bytes(): Uint8Array {
+    return this.#last.bytes
+  }
+
+  /** The same memory as words. */
+  get words(): Int32Array {
+    return this.#last.words
+  }
+
   /** Bytes that the kernel has not taken yet. */
   get pending(): number {
-    return this.#tail - this.#head
+    return this.#queued - this.#sent
   }
 
   get pendingDescriptors(): number {
@@ -36,17 +69,18 @@ export class Output {
 
   /** The position of the next message, counted from the first byte ever queued. */
   get position(): number {
-    return this.#base + this.#tail
+    return this.#queued
   }
 
-  /** Makes room for a message and says at which word it begins. It is queued by `commit`. */
+  /** Makes room for a message of at most 4,096 bytes and says at which word it begins. It is queued by `commit`. */
   reserve(size: number): number {
-    if (this.#tail + size > this.bytes.length) this.#makeRoom(size)
-    return this.#tail >> 2
+    if (this.#last.end + size > this.#last.bytes.length) this.#makeRoom()
+    return this.#last.end >> 2
   }
 
   commit(size: number): void {
-    this.#tail += size
+    this.#last.end += size
+    this.#queued += size
   }
 
   /** A whole message and its descriptors, which belong to the queue from now on. */
@@ -57,26 +91,28 @@ export class Output {
     }
     const at = this.reserve(message.length) << 2
     this.bytes.set(message, at)
-    this.#tail += message.length
+    this.commit(message.length)
   }
 
-  /** The word at a position that has not been sent. */
+  /** Where the message at a position can still be changed, in `words`; -1 when it cannot be any more. */
   wordIndexOf(position: number): number {
-    return (position - this.#base) >> 2
+    const index = this.#last.end - (this.#queued - position)
+    return index < 0 || position < this.#sent ? -1 : index >> 2
   }
 
   /** Sends what the kernel takes. True when nothing is left. */
   flush(socket: UnixSocket): Result<boolean, UnixFdError> {
-    while (this.#head < this.#tail) {
+    while (this.#sent < this.#queued) {
+      const piece = this.#before[0] ?? this.#last
       const attached = this.#attachable()
       // What follows the last descriptor that fits into one message must not arrive with it.
-      const end =
-        attached < this.#fds.length
-          ? Math.max(this.#fdPositions[attached]! - this.#base, this.#head + 1)
-          : this.#tail
+      const most =
+        attached < this.#fds.length ? Math.max(this.#fdPositions[attached]! - this.#sent, 1) : piece.end
       const sent = socket.trySend(
-        this.bytes.subarray(this.#head, end),
+        piece.bytes,
         attached === 0 ? undefined : this.#fds.slice(0, attached),
+        this.#head,
+        Math.min(this.#head + most, piece.end),
       )
       if (sent.isErr()) {
         // Too many descriptors are in flight to peers that do not read them yet: later.
@@ -84,17 +120,19 @@ export class Output {
         return sent.map(() => false)
       }
       if (sent.value === 0) return BLOCKED
-      this.#head += sent.value
+      this.#taken(piece, sent.value)
       if (attached > 0) this.#closeSent(attached)
     }
-    this.#reset()
     return DONE
   }
 
   /** Closes what was not sent. */
   close(): void {
     this.#closeSent(this.#fds.length)
-    this.#head = this.#tail
+    // Somebody may just be writing to the last: nobody else gets that one.
+    for (const piece of this.#before.splice(0)) giveBack(piece)
+    this.#sent = this.#queued
+    this.#head = this.#last.end
   }
 
   /** How many descriptors go with the next byte. Some may go before their message; none may go after it. */
@@ -111,29 +149,39 @@ export class Output {
     this.#fdPositions.splice(0, count)
   }
 
-  #reset(): void {
-    this.#base += this.#tail
+  #taken(piece: Piece, count: number): void {
+    this.#sent += count
+    this.#head += count
+    if (this.#head < piece.end) return
     this.#head = 0
-    this.#tail = 0
-    if (this.bytes.length > KEPT_BYTES) this.#resize(FIRST_BYTES)
-  }
-
-  #makeRoom(size: number): void {
-    const shift = this.#head & ~3
-    if (shift > 0 && this.#tail - shift + size <= this.bytes.length >> 1) {
-      this.bytes.copyWithin(0, shift, this.#tail)
-      this.#base += shift
-      this.#head -= shift
-      this.#tail -= shift
+    if (piece !== this.#last) {
+      giveBack(this.#before.shift()!)
       return
     }
-    this.#resize(Math.max(2 * this.bytes.length, this.#tail + size))
+    piece.end = 0
+    if (piece === this.#own) return
+    giveBack(piece)
+    this.#last = this.#own
   }
 
-  #resize(length: number): void {
-    const before = this.bytes
-    this.bytes = new Uint8Array(Math.ceil(length / 4) * 4)
-    this.words = new Int32Array(this.bytes.buffer)
-    if (this.#tail > 0) this.bytes.set(before.subarray(0, this.#tail))
+  #makeRoom(): void {
+    const full = this.#last
+    const next = spare.pop() ?? new Piece(PIECE_BYTES)
+    next.end = 0
+    this.#last = next
+    if (full !== this.#own) {
+      this.#before.push(full)
+      return
+    }
+    // What was queued in one turn goes out at once, so it moves. The kernel may have taken a part of a word.
+    const from = this.#head & ~3
+    next.bytes.set(full.bytes.subarray(from, full.end))
+    next.end = full.end - from
+    this.#head -= from
+    full.end = 0
   }
+}
+
+function giveBack(piece: Piece): void {
+  if (spare.length < MOST_SPARE) spare.push(piece)
 }

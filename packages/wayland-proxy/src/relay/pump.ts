@@ -20,6 +20,13 @@ const REST_MS = 1
 const FLUSH_ABOVE_BYTES = 32 * 1024
 
 /**
+ * Ids that are free again are nothing to wake a client for: they wait for what is, until they are so many bytes, or for
+ * so long.
+ */
+const HELD_BYTES = 4_096
+const HELD_MS = 4
+
+/**
  * While so many descriptors wait for the compositor, the client is not read. So many may wait for the client, whatever
  * others of the unit hold.
  */
@@ -33,10 +40,14 @@ export class Pump {
   readonly client: Side
   readonly compositor: Side
   readonly #session: Session
-  readonly #inboxBytes: number
   #clientTurnPlanned = false
+  /** Whether the client is not served before its planned turn, whatever it sends. */
+  #resting = false
   #compositorTurnPlanned = false
   #flushPlanned = false
+  /** How many of the client's bytes say of ids that they are free, while nothing else is queued. */
+  #held = 0
+  #heldPlanned = false
   #serving = false
   #closed = false
   /** Requests that may be relayed now, where a rate is set, and when that was. */
@@ -45,18 +56,14 @@ export class Pump {
 
   constructor(session: Session, client: UnixSocket, compositor: UnixSocket) {
     this.#session = session
-    const { inbox } = session.unit.powers
-    this.#inboxBytes = inbox.maxBytes
     this.client = new Side(
       client,
-      this.#inboxBytes,
-      () => this.#turn(() => this.#serveClient()),
-      () => this.#flush(),
+      () => this.#clientTurn(),
+      () => this.#flush(true),
     )
     this.compositor = new Side(
       compositor,
-      this.#inboxBytes,
-      () => this.#turn(() => this.#serveCompositor()),
+      () => this.#compositorTurn(),
       () => this.#onCompositorWritable(),
     )
   }
@@ -78,6 +85,12 @@ export class Pump {
     })
   }
 
+  /** The client's queue has got so many bytes that can wait. */
+  hold(bytes: number): void {
+    this.#held += bytes
+    this.flushSoon()
+  }
+
   /**
    * Descriptors wait for the client. It may leave a few unread; more only as far as the unit may hold any, for they
    * are taken from all that the proxy can open.
@@ -85,7 +98,7 @@ export class Pump {
   descriptorsQueued(): void {
     const { output } = this.client
     if (output.pendingDescriptors <= QUEUED_DESCRIPTORS) return
-    this.#flush()
+    this.#flush(true)
     const { unit, number } = this.#session
     if (this.#closed || output.pendingDescriptors <= QUEUED_DESCRIPTORS || unit.mayHoldDescriptors()) return
     const message = `the client leaves ${output.pendingDescriptors} descriptors unread`
@@ -97,17 +110,26 @@ export class Pump {
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    this.client.flush()
+    this.client.flush(true)
     // A client may say its last words and leave in one breath.
-    this.compositor.flush()
+    this.compositor.flush(true)
     this.client.close()
     this.compositor.close()
   }
 
-  #turn(serve: () => void): void {
+  #clientTurn(): void {
     this.#serving = true
     try {
-      serve()
+      this.#serveClient()
+    } finally {
+      this.#serving = false
+    }
+  }
+
+  #compositorTurn(): void {
+    this.#serving = true
+    try {
+      this.#serveCompositor()
     } finally {
       this.#serving = false
     }
@@ -116,7 +138,7 @@ export class Pump {
   // ── from the client ──────────────────────────────────────────────────────────────────────────────────────
 
   #serveClient(): void {
-    if (this.#clientTurnPlanned || this.#closed) return
+    if (this.#resting || this.#closed) return
     const { powers, policy } = this.#session.unit
     const { messagesPerTurn, millisecondsPerTurn } = policy.limits
     const now = powers.clock.now()
@@ -206,32 +228,29 @@ export class Pump {
     const waiting = this.#mustWait()
     const { limits } = this.#session.unit.policy
     const throttled = limits.requestsPerSecond > 0 && this.#allowance < 1
-    const reads = !waiting && !throttled && !tired && this.client.input.mayReceive
-    this.#watch(this.client.read(reads), 'client')
+    this.#resting = throttled || tired
+    this.#watch(this.client.read(!waiting && !this.#resting), 'client')
     if (this.#closed) return
-    if (throttled || tired) {
-      this.#laterClient(throttled ? Math.ceil(1000 / limits.requestsPerSecond) : REST_MS)
-      return
+    const { powers } = this.#session.unit
+    if (this.#resting) {
+      powers.later(throttled ? Math.ceil(1000 / limits.requestsPerSecond) : REST_MS, () => {
+        this.#resting = false
+        this.#clientTurn()
+      })
+    } else if (!waiting && !this.#clientTurnPlanned && this.#hasWholeMessage(this.client)) {
+      // It may also be told before that there is more: that is a turn as good as this one.
+      this.#clientTurnPlanned = true
+      powers.soon(() => {
+        this.#clientTurnPlanned = false
+        this.#clientTurn()
+      })
     }
-    if (waiting || !this.#hasWholeMessage(this.client)) return
-    this.#laterClient(0)
-  }
-
-  #laterClient(milliseconds: number): void {
-    if (this.#clientTurnPlanned) return
-    this.#clientTurnPlanned = true
-    const resume = () => {
-      this.#clientTurnPlanned = false
-      this.#turn(() => this.#serveClient())
-    }
-    if (milliseconds === 0) this.#session.unit.powers.soon(resume)
-    else this.#session.unit.powers.later(milliseconds, resume)
   }
 
   // ── from the compositor ──────────────────────────────────────────────────────────────────────────────────
 
   #serveCompositor(): void {
-    if (this.#compositorTurnPlanned || this.#closed) return
+    if (this.#closed) return
     const { powers, policy } = this.#session.unit
     const now = powers.clock.now()
     const part = this.#session.unit.pace.alone(this.#session, now) ? 1 : SHARED_TURN
@@ -260,15 +279,15 @@ export class Pump {
     if (this.#closed) return
     this.#flush()
     if (this.#closed) return
-    if (!ended && this.#hasWholeMessage(this.compositor)) {
+    if (!ended && !this.#compositorTurnPlanned && this.#hasWholeMessage(this.compositor)) {
       this.#compositorTurnPlanned = true
       powers.soon(() => {
         this.#compositorTurnPlanned = false
-        this.#turn(() => this.#serveCompositor())
+        this.#compositorTurn()
       })
     }
     // Confirmations may have let the client on.
-    if (!this.#clientTurnPlanned) this.#planClient()
+    if (!this.#resting) this.#planClient()
   }
 
   #relayEvents(most: number): number {
@@ -285,10 +304,14 @@ export class Pump {
       const { clientQueueBytes } = this.#session.unit.policy.limits
       if (this.client.output.pending > clientQueueBytes) {
         // What the kernel would take by now is not held against it.
-        this.#flush()
+        this.#flush(true)
         if (this.#closed || this.client.output.pending <= clientQueueBytes) continue
         const message = `the client leaves more than ${clientQueueBytes} bytes unread`
-        this.#session.unit.warn({ code: 'W-SLOW-READER', session: this.#session.number, message })
+        this.#session.unit.warn({
+          code: 'W-SLOW-READER',
+          session: this.#session.number,
+          message,
+        })
         this.#session.end({ kind: 'client-too-slow', message })
         return done
       }
@@ -297,8 +320,8 @@ export class Pump {
   }
 
   #onCompositorWritable(): void {
-    this.#flush()
-    if (!this.#closed && !this.#clientTurnPlanned) this.#planClient()
+    this.#flush(true)
+    if (!this.#closed && !this.#resting) this.#planClient()
   }
 
   // ── both ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -337,8 +360,16 @@ export class Pump {
     }
     if (found.value === 'empty') return false
     if (found.value === 'end') {
-      if (from === 'client') this.#session.end({ kind: 'client-left', message: 'the client has gone' })
-      else this.#session.end({ kind: 'compositor-left', message: 'the compositor has closed the connection' })
+      if (from === 'client')
+        this.#session.end({
+          kind: 'client-left',
+          message: 'the client has gone',
+        })
+      else
+        this.#session.end({
+          kind: 'compositor-left',
+          message: 'the compositor has closed the connection',
+        })
       return false
     }
     if (from === 'client' && side.input.fds.length > held && !unit.mayHoldDescriptors()) {
@@ -352,15 +383,32 @@ export class Pump {
     return true
   }
 
-  #flush(): void {
+  /** `anyway`: also to a side that is waited for. */
+  #flush(anyway = false): void {
     if (this.#closed) return
-    const up = this.compositor.flush()
+    const up = this.compositor.flush(anyway)
     if (up.isErr()) {
       this.#session.failed(up.error, 'compositor')
       return
     }
-    const down = this.client.flush()
+    const { pending } = this.client.output
+    if (!anyway && pending > 0 && pending === this.#held && pending < HELD_BYTES) {
+      this.#planHeld()
+      return
+    }
+    this.#held = 0
+    const down = this.client.flush(anyway)
     if (down.isErr()) this.#session.failed(down.error, 'client')
+  }
+
+  #planHeld(): void {
+    if (this.#heldPlanned) return
+    this.#heldPlanned = true
+    this.#session.unit.powers.later(HELD_MS, () => {
+      this.#heldPlanned = false
+      this.#held = 0
+      this.#flush()
+    })
   }
 
   #watch(result: Result<void, UnixFdError>, side: 'client' | 'compositor'): void {

@@ -220,7 +220,7 @@ export class Session {
     output.words[to + 1] = (DELETE_ID_BYTES << 16) | DELETE_ID
     output.words[to + 2] = id
     output.commit(DELETE_ID_BYTES)
-    this.pump.flushSoon()
+    this.pump.hold(DELETE_ID_BYTES)
   }
 
   // ── words ────────────────────────────────────────────────────────────────────────────────────────────────

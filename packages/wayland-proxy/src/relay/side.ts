@@ -4,22 +4,20 @@ import { Input } from './input.js'
 import { Output } from './output.js'
 
 const DRAINED: Result<boolean, UnixFdError> = ok(true)
+const WAITING: Result<boolean, UnixFdError> = ok(false)
 
 /** One of the two connections of a pair: what came, what goes, and what is waited for. */
 export class Side {
   readonly socket: UnixSocket
-  readonly input: Input
+  readonly input = new Input()
   readonly output = new Output()
   #reading: ReadyWatch | undefined
   #writing: ReadyWatch | undefined
   readonly #onReadable: () => void
   readonly #onWritable: () => void
 
-  constructor(socket: UnixSocket, inboxBytes: number, onReadable: () => void, onWritable: () => void) {
+  constructor(socket: UnixSocket, onReadable: () => void, onWritable: () => void) {
     this.socket = socket
-    // What is passed on to one side is often answered at once.
-    socket.fd.patient = true
-    this.input = new Input(inboxBytes)
     this.#onReadable = onReadable
     this.#onWritable = onWritable
   }
@@ -42,9 +40,13 @@ export class Side {
     return ok()
   }
 
-  /** Sends what goes now, and the rest when it can. True when all is gone. */
-  flush(): Result<boolean, UnixFdError> {
+  /**
+   * Sends what goes now, and the rest when it can. True when all is gone. Who waits until it can send is not asked
+   * again before that, unless `anyway`.
+   */
+  flush(anyway = false): Result<boolean, UnixFdError> {
     if (this.output.pending === 0) return DRAINED
+    if (this.#writing !== undefined && !anyway) return WAITING
     const flushed = this.output.flush(this.socket)
     if (flushed.isErr()) return flushed
     if (flushed.value) {

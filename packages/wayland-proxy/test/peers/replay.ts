@@ -19,6 +19,8 @@ export interface Replayed {
 class Pair {
   readonly client: Peer
   readonly compositor: Peer
+  /** Ids that the client uses again, as it did then, before it is told this time that they are free. */
+  readonly #early: number[] = []
 
   constructor(unit: Unit) {
     const [near, far] = descriptors.socketpair('stream')._unsafeUnwrap()
@@ -26,7 +28,10 @@ class Pair {
     this.client = new Peer(near, 'requests')
     this.compositor = new Peer(host, 'events')
     this.client.onMessage = ({ name, args }) => {
-      if (name === 'wl_display.delete_id') this.client.objects.delete(args[0] as number)
+      if (name !== 'wl_display.delete_id') return
+      const early = this.#early.indexOf(args[0] as number)
+      if (early >= 0) this.#early.splice(early, 1)
+      else this.client.objects.delete(args[0] as number)
     }
     // Of its own objects nobody tells that they are gone.
     this.compositor.onMessage = ({ id, name }, { type }) => {
@@ -50,6 +55,8 @@ class Pair {
     if (known === undefined || message === undefined) return
     const decoded = decodeArguments(message.signature, { objectId: id!, opcode: message.opcode, bytes }, fds)
     for (const [index, value] of decoded._unsafeUnwrap().arguments.entries()) {
+      const made = value.kind === 'new-id' || value.kind === 'untyped-new-id'
+      if (made && peer === this.client && peer.objects.has(value.id)) this.#early.push(value.id)
       if (value.kind === 'new-id') peer.know(value.id, message.targets[index]!.name, known.version)
       if (value.kind === 'untyped-new-id') {
         peer.know(value.id, new TextDecoder().decode(value.interface), value.version)

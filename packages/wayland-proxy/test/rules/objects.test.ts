@@ -161,6 +161,37 @@ describe('rule 15: an id is free again after delete_id', () => {
     expect(await client.error()).toMatch('is not the next free id')
   })
 
+  test('which wakes no client by itself: it comes with the next event, or a little later', async () => {
+    const later: (() => void)[] = []
+    await using unit = new Unit({}, { powers: { later: (_milliseconds, callback) => later.push(callback) } })
+    const { client, compositor } = await unit.started()
+    const confirmed = () => unit.proxy.recentMessages().filter((line) => line.includes('delete_id')).length
+    await expect.poll(confirmed).toBe(1)
+    const wl = client.bind('wl_compositor')
+    const make = async () => {
+      const region = client.make(wl, 'create_region')
+      const before = confirmed()
+      client.send(region, 'destroy')
+      await expect.poll(confirmed).toBe(before + 1)
+      return region
+    }
+    const first = await make()
+    compositor.send(compositor.newest('wl_registry'), 'global', 999, 'wl_compositor', 4)
+    await expect.poll(() => client.objects.has(first)).toBe(false)
+    const second = await make()
+    expect(client.objects.has(second)).toBe(true)
+    await expect
+      .poll(() => {
+        for (const callback of later.splice(0)) callback()
+        return client.objects.has(second)
+      })
+      .toBe(false)
+    // So many are told at once.
+    const many = Array.from({ length: 400 }, () => client.make(wl, 'create_region'))
+    for (const region of many) client.send(region, 'destroy')
+    await expect.poll(() => client.objects.has(many[0]!)).toBe(false)
+  })
+
   test('an object that only the proxy knew gets one, too', async () => {
     await using unit = new Unit()
     const { client } = await unit.started()

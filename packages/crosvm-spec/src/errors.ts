@@ -6,23 +6,42 @@ import type { Feature } from './options/option.js'
  */
 export type SpecError =
   /** crosvm runs on x86_64, aarch64 and riscv64. `architecture` is what was given, as text. */
-  | { readonly kind: 'unsupported-architecture'; readonly message: string; readonly architecture: string }
+  | {
+      readonly kind: 'unsupported-architecture'
+      readonly message: string
+      /** What was given, as text. */
+      readonly architecture: string
+    }
   /** A value that crosvm has no way to be told, or would misread. */
   | {
       readonly kind: 'unrepresentable'
       readonly message: string
+      /** A path in the machine: `balloon.biasMib`. */
       readonly property: string
+      /** Of crosvm, without dashes; or `KERNEL`. */
       readonly option: string
     }
   /** A property that crosvm does not have. */
-  | { readonly kind: 'unknown-property'; readonly message: string; readonly property: string }
+  | {
+      readonly kind: 'unknown-property'
+      readonly message: string
+      /** A path in the machine: `balloon.biasMib`. */
+      readonly property: string
+    }
   /** Options that exclude or require one another. */
-  | { readonly kind: 'conflict'; readonly message: string; readonly property: string }
+  | {
+      readonly kind: 'conflict'
+      readonly message: string
+      /** A path in the machine: `balloon.biasMib`. */
+      readonly property: string
+    }
   /** An option that crosvm for this architecture does not have. */
   | {
       readonly kind: 'wrong-architecture'
       readonly message: string
+      /** A path in the machine: `balloon.biasMib`. */
       readonly property: string
+      /** Of crosvm, without dashes; or `KERNEL`. */
       readonly option: string
     }
 
@@ -32,16 +51,30 @@ export type ArgvError =
    * crosvm would exit with status 35. `index` counts the given arguments from 0; `option` is its name without
    * dashes, where one was being read.
    */
-  | { readonly kind: 'malformed'; readonly message: string; readonly index: number; readonly option?: string }
+  | {
+      readonly kind: 'malformed'
+      readonly message: string
+      /** Of the argument, from 0. */
+      readonly index: number
+      /** Of crosvm, without dashes; or `KERNEL`. */
+      readonly option?: string
+    }
   /** crosvm parses the option, a machine does not keep it: the message names what to use instead. */
   | {
       readonly kind: 'not-covered'
       readonly message: string
+      /** Of the argument, from 0. */
       readonly index: number
+      /** Of crosvm, without dashes; or `KERNEL`. */
       readonly option: string
     }
   /** It parses but is no machine. `message` has those of all `errors`. */
-  | { readonly kind: 'no-machine'; readonly message: string; readonly errors: readonly SpecError[] }
+  | {
+      readonly kind: 'no-machine'
+      readonly message: string
+      /** Each with its property. */
+      readonly errors: readonly SpecError[]
+    }
 
 /** A machine that needs what this binary lacks. */
 export interface AbsentOption {

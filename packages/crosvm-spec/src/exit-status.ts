@@ -20,16 +20,36 @@ export type CrosvmExit =
   /** Status 36. The watchdog saw a vCPU that stood still. */
   | { readonly kind: 'watchdog' }
   /** A signal ended it. SIGABRT is a panic of crosvm itself, SIGSYS a system call that its filter forbids. */
-  | { readonly kind: 'signalled'; readonly signal: string; readonly meaning: string }
+  | {
+      readonly kind: 'signalled'
+      /** Its name: `SIGABRT` … (signal(7)). */
+      readonly signal: string
+      /** In words. */
+      readonly meaning: string
+    }
   /** A status that crosvm is not known to give. 101 is a Rust panic. */
-  | { readonly kind: 'unknown-status'; readonly status: number; readonly meaning: string }
+  | {
+      readonly kind: 'unknown-status'
+      /** 0 to 255. */
+      readonly status: number
+      /** In words. */
+      readonly meaning: string
+    }
 
 /**
  * The process ended with a status (0 to 255) or by a signal; `signal` is its name, such as `SIGABRT`: wait(2).
  */
 export type ProcessEnd =
-  | { readonly kind: 'exited'; readonly code: number }
-  | { readonly kind: 'signalled'; readonly signal: string }
+  | {
+      readonly kind: 'exited'
+      /** Exit status, 0 to 255. */
+      readonly code: number
+    }
+  | {
+      readonly kind: 'signalled'
+      /** Its name: `SIGABRT` … (signal(7)). */
+      readonly signal: string
+    }
 
 const STATUSES: ReadonlyMap<number, CrosvmExit['kind'] & ('stopped' | 'failed')> = new Map([
   [0, 'stopped'],

@@ -120,7 +120,9 @@ export interface ByteChannel {
 
 /** Why a machine is no longer running. */
 export type MachineExit =
+  /** The guest has powered itself off. */
   | { readonly kind: 'powered-off' }
+  /** By `kill` or by disposing it. */
   | { readonly kind: 'killed' }
   | {
       readonly kind: 'failed'
@@ -135,7 +137,13 @@ export type MachineExit =
    * A signal that nobody here sent ended the monitor's main process: its name (`SIGSEGV`, signal(7)), and its newest
    * lines.
    */
-  | { readonly kind: 'signalled'; readonly signal: string; readonly lastLines: readonly string[] }
+  | {
+      readonly kind: 'signalled'
+      /** Name of the signal: `SIGSEGV` … (signal(7)). */
+      readonly signal: string
+      /** The newest lines of console and monitor, oldest first; escaped, bounded by `LOG_BOUNDS`. */
+      readonly lastLines: readonly string[]
+    }
 
 /** A host process that runs (part of) a machine. Read `/proc/PID/smaps` of these to see what is mapped. */
 export interface MachineProcess {

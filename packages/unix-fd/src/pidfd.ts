@@ -7,8 +7,18 @@ const MOST_SIGNAL = 64
 
 /** How a child ended. */
 export type ProcessEnd =
-  | { readonly kind: 'exited'; readonly code: number }
-  | { readonly kind: 'killed'; readonly signal: number; readonly coreDumped: boolean }
+  | {
+      readonly kind: 'exited'
+      /** Exit status, 0 to 255. */
+      readonly code: number
+    }
+  | {
+      readonly kind: 'killed'
+      /** Number of the signal (signal(7)). */
+      readonly signal: number
+      /** Whether it left a core dump. */
+      readonly coreDumped: boolean
+    }
 
 function noSuchProcess(pid: number): UnixFdError {
   return { kind: 'no-such-process', message: `process ${pid} has ended and was reaped, or never existed` }

@@ -1,7 +1,10 @@
 /** A number of `size` bytes at `offset` from the start of the structure that holds it. Little-endian. */
 export interface NumberField<T extends NumberType = NumberType> {
+  /** How it is read. */
   readonly type: T
+  /** Bytes from the start of the structure that holds it. */
   readonly offset: number
+  /** Bytes. */
   readonly size: number
 }
 
@@ -10,35 +13,53 @@ export type NumberType = 'u8' | 'u16' | 'u32' | 'u64' | 'u128' | 'i8' | 'i16' | 
 
 /** `width` bits of a number, the lowest of them at `shift`. */
 export interface BitField {
+  /** How it is read. */
   readonly type: 'bits'
+  /** Bytes from the start of the structure that holds it. */
   readonly offset: number
+  /** Bytes. */
   readonly size: number
+  /** Of its lowest bit, from 0. */
   readonly shift: number
+  /** Bits. */
   readonly width: number
 }
 
 /** `count` elements one after the other. `of` is the first; `size` is that of all. */
 export interface ArrayField<F extends ElementField = ElementField> {
+  /** How it is read. */
   readonly type: 'array'
+  /** Bytes from the start of the structure that holds it. */
   readonly offset: number
+  /** Bytes. */
   readonly size: number
+  /** How many elements. */
   readonly count: number
+  /** The first element. */
   readonly of: F
 }
 
 /** As many elements as follow the structure: none of them counts for its size. `of` is the first. */
 export interface FlexibleField<F extends ElementField = ElementField> {
+  /** How it is read. */
   readonly type: 'flexible'
+  /** Bytes from the start of the structure that holds it. */
   readonly offset: number
+  /** Bytes. */
   readonly size: 0
+  /** The first element. */
   readonly of: F
 }
 
 /** A structure inside another; offsets in `structure` count from this field's. */
 export interface NestedField<S extends Structure = Structure> {
+  /** How it is read. */
   readonly type: 'structure'
+  /** Bytes from the start of the structure that holds it. */
   readonly offset: number
+  /** Bytes. */
   readonly size: number
+  /** What lies there. */
   readonly structure: S
 }
 
@@ -52,8 +73,11 @@ export type Fields = { readonly [name: string]: StructureField }
 
 /** A structure of C. Fields in `either` share bytes with others of `either`: they come out of a union. */
 export interface Structure<Own extends Fields = Fields, Either extends Fields = Fields> {
+  /** Bytes. */
   readonly size: number
+  /** By their names. */
   readonly fields: Own
+  /** Those that share bytes with one another. */
   readonly either: Either
 }
 

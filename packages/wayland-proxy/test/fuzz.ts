@@ -19,6 +19,9 @@ type Random = (below: number) => number
 
 const ODD = [0, 1, 2, 3, 4, 7, 0x7fffffff, 0x80000000, 0xffffffff, 0xff000000, 0xfeffffff, 16_385]
 
+/** No interface has so many messages. */
+const NO_OPCODE = 100
+
 interface Made {
   readonly bytes: Uint8Array
   readonly descriptors: number
@@ -70,15 +73,15 @@ function message(
       else words.push(type.nullable && random(3) === 0 ? 0 : wanted[random(wanted.length)]![0])
     } else if (type.kind === 'new-id') {
       const odd = ODD[random(ODD.length)]!
-      // One that is free would be right, and the client not know what it made.
-      const newId = !wild ? next() : odd > 99 || client.objects.has(odd) ? odd : 0
+      // One that is free, or is about to be, would be right, and the client not know what it made.
+      const newId = !wild ? next() : odd > 99 ? odd : odd & 1
       const target = request.targets[index]
       if (!wild && target) created.push([newId, target.name, known.version])
       words.push(newId)
     } else if (type.kind === 'untyped-new-id') {
       const global = client.globals[random(client.globals.length)]!
       const name = new TextEncoder().encode(`${global.interface}\0`)
-      words[words.length - 1] = wild ? random(99) : global.name
+      words[words.length - 1] = wild ? 1_000 + random(99) : global.name
       const padded = new Uint8Array(Math.ceil(name.length / 4) * 4)
       padded.set(name)
       const version = wild ? ODD[random(ODD.length)]! : 1 + random(global.version)
@@ -101,7 +104,7 @@ function message(
   for (const [newId, name, version] of created) client.know(newId, name, version)
   if (request.destructor) dead.add(id)
   const size = random(400) === 0 ? random(5_000) : words.length * 4
-  words[1] = ((size << 16) | (random(400) === 0 ? random(0x10000) : request.opcode)) >>> 0
+  words[1] = ((size << 16) | (random(400) === 0 ? NO_OPCODE + random(0xff00) : request.opcode)) >>> 0
   return {
     bytes: new Uint8Array(Uint32Array.from(words).buffer),
     descriptors,
@@ -141,7 +144,9 @@ function wildEvent(random: Random, { compositor }: Connection, nextId: () => num
   if (one === undefined) return undefined
   const wild = random(40) === 0
   let descriptors = wild ? random(3) : 0
-  const words: number[] = [wild && random(3) === 0 ? ODD[random(ODD.length)]! : id, 0]
+  // Not the display: who takes ids back that are in use, or gives up, only plays with itself.
+  const odd = ODD[random(ODD.length)]!
+  const words: number[] = [wild && random(3) === 0 && odd !== 1 ? odd : id, 0]
   const created: [number, string][] = []
   for (const [index, { type }] of one.signature.arguments.entries()) {
     if (type.kind === 'fd') descriptors += wild ? random(2) : 1
@@ -150,7 +155,6 @@ function wildEvent(random: Random, { compositor }: Connection, nextId: () => num
       if (wanted.length > 0 && !wild) words.push(wanted[random(wanted.length)]![0])
       else words.push(type.nullable ? 0 : ODD[random(ODD.length)]!)
     } else if (type.kind === 'new-id') {
-      const odd = ODD[random(ODD.length)]!
       const newId = !wild ? nextId() : odd === FIRST_SERVER_ID ? 0 : odd
       const target = one.targets[index]
       if (!wild && target) created.push([newId, target.name])

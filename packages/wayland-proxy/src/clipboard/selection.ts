@@ -5,6 +5,7 @@ import type { RelayedMessage } from '../relay/hooks.js'
 import type { Session } from '../relay/session.js'
 import type { UnitContext } from '../relay/unit-context.js'
 import type { Dialect } from './dialect.js'
+import { mayHear, onFocus } from './focus.js'
 
 /** Something that can be pasted: what a program of the unit copied, or what the desktop holds. */
 export interface Content {
@@ -18,6 +19,8 @@ interface Device {
   readonly object: ProtocolObject
   /** What this client alone may paste instead: the desktop's. */
   own: Content | undefined
+  /** Whether it has yet to hear what can be pasted now. */
+  stale: boolean
 }
 
 /** Longest name of a type that a program may offer. */
@@ -33,6 +36,9 @@ export class Selection {
   constructor(unit: UnitContext, dialect: Dialect) {
     this.#unit = unit
     this.#dialect = dialect
+    onFocus(unit, (session) => {
+      for (const device of this.#devices) if (device.session === session && device.stale) this.#show(device)
+    })
   }
 
   get content(): Content | undefined {
@@ -40,9 +46,10 @@ export class Selection {
   }
 
   addDevice(session: Session, object: ProtocolObject): () => void {
-    const device: Device = { session, object, own: undefined }
+    const device: Device = { session, object, own: undefined, stale: this.#content !== undefined }
     this.#devices.add(device)
-    if (this.#content !== undefined) this.#show(device)
+    // A client that is about to ask for the keyboard has done so by then.
+    if (device.stale) this.#unit.powers.soon(() => device.stale && this.#changed(device))
     return () => this.#devices.delete(device)
   }
 
@@ -52,7 +59,7 @@ export class Selection {
     this.#content = content
     for (const device of this.#devices) {
       device.own = undefined
-      this.#show(device)
+      this.#changed(device)
     }
   }
 
@@ -61,11 +68,18 @@ export class Selection {
     for (const device of this.#devices) {
       if (device.session !== session || device.own === content) continue
       device.own = content
-      this.#show(device)
+      this.#changed(device)
     }
   }
 
-  #show({ session, object, own }: Device): void {
+  #changed(device: Device): void {
+    device.stale = true
+    if (this.#devices.has(device) && mayHear(device.session)) this.#show(device)
+  }
+
+  #show(device: Device): void {
+    device.stale = false
+    const { session, object, own } = device
     const content = own ?? this.#content
     const type = this.#unit.interfaceNamed(this.#dialect.offer)
     const offer = content && session.createForClient(type, object.version)
@@ -90,7 +104,8 @@ function receive(relayed: RelayedMessage, content: Content): void {
   // What reads would be no use, and other kinds of files could be made to block the writer.
   if (!pipe || inspected.value.access === 'read') {
     const type = inspected.isOk() ? inspected.value.type : inspected.error.message
-    session.forbid('W-DESCRIPTOR-KIND', `a paste needs a pipe to write to: this is ${type}`, 3)
+    // weston-terminal names its terminal device: it goes without, and goes on.
+    session.leaveOut('W-DESCRIPTOR-KIND', `a paste needs a pipe to write to: this is ${type}`)
     return
   }
   if (mimeType === undefined || !content.mimeTypes.includes(mimeType)) return

@@ -2,6 +2,7 @@ import type { ProtocolObject } from '../objects/protocol-object.js'
 import { type Outcome, PASS, SWALLOW } from '../relay/hooks.js'
 import type { Session } from '../relay/session.js'
 import { type Box, intersection, outset, reaching, sameBox, union } from './box.js'
+import { fitsOn } from './covering.js'
 import { bandPlace, INSETS, MOST_PIXELS, MOST_SCALE, solidPlace } from './picture.js'
 import { screensOf } from './screens.js'
 import { begins, int, named, type StripBuffer, type Supply, uint } from './supply.js'
@@ -160,10 +161,11 @@ export class Frame {
   }
 
   /** A window larger than the screen that it covers would have its frame outside of it. */
-  #staysOnScreen({ width, height }: Box): void {
+  #staysOnScreen(outside: Box): void {
     const screen = this.#covers
-    if (screen === undefined || (width <= screen.width && height <= screen.height)) return
+    if (screen === undefined || fitsOn(this.#session, screen, outside)) return
     this.#covers = undefined
+    const { width, height } = outside
     const size = `${width} by ${height} on a screen of ${screen.width} by ${screen.height}`
     const left = this.#session.leaveOut('W-FULLSCREEN', `a window's frame would be off the screen: ${size}`)
     if (left === SWALLOW) this.#session.request(this.#role, 'unset_fullscreen', [])

@@ -8,6 +8,7 @@ import {
   SWALLOW,
 } from '../relay/hooks.js'
 import type { Box } from './box.js'
+import { coveringMargins } from './covering.js'
 import { Frame, LEAST_MARGINS, NO_MARGINS } from './frame.js'
 import { supplyOf } from './supply.js'
 import type { SurfaceState } from './surface.js'
@@ -15,9 +16,9 @@ import type { SurfaceState } from './surface.js'
 /** wl_display.error.implementation; xdg_surface.error.invalid_size. */
 const IMPLEMENTATION = 3
 const INVALID_SIZE = 4
-/** xdg_toplevel.state: maximised and fullscreen. */
+/** xdg_toplevel.state */
+const MAXIMISED = 1
 const FULLSCREEN = 2
-const WITHOUT_SHADOW = [1, FULLSCREEN]
 /**
  * Tiled at each edge, known from version 2 on. Programs draw little shadow where a neighbour could be, and none of
  * it would be outside the frame.
@@ -95,7 +96,8 @@ const configure: Hook = (relayed) => {
   const screen = { width: relayed.number(0), height: relayed.number(1) }
   frame.screen = states.includes(FULLSCREEN) && screen.width > 0 && screen.height > 0 ? screen : undefined
   // What fills the screen loses its shadow with the next commit.
-  without(relayed, states.some((one) => WITHOUT_SHADOW.includes(one)) ? LEAST_MARGINS : frame.margins, 0)
+  const margins = states.includes(MAXIMISED) ? LEAST_MARGINS : frame.margins
+  without(relayed, states.includes(FULLSCREEN) ? coveringMargins(relayed.session) : margins, 0)
   if (relayed.object.version >= TILED_SINCE) {
     const bytes = new Uint8Array(Uint32Array.from(new Set([...states, ...TILED])).buffer)
     relayed.values[2] = { kind: 'array', bytes }

@@ -1,3 +1,4 @@
+import { focusHooks } from '../clipboard/focus.js'
 import { frameInputHooks } from '../frame/input.js'
 import { framedPopupHooks } from '../frame/popups.js'
 import { trackingHooks } from '../frame/tracking.js'
@@ -16,6 +17,7 @@ export const policyHooks: readonly Hooks[] = [
   boundHooks,
   frameInputHooks,
   gestureHooks,
+  focusHooks,
   grabHooks,
   memoryHooks,
   windowHooks,

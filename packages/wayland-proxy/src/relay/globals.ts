@@ -55,6 +55,11 @@ export class Globals {
       .map(([upstreamName, { version }]) => ({ name: upstreamName, version }))
   }
 
+  /** Whether the compositor has a global with such an interface, known here or not. */
+  hasUpstream(is: (name: string) => boolean): boolean {
+    return [...this.#upstream.values()].some((one) => is(one.interface))
+  }
+
   /** Binds a global of the compositor for the proxy's own use. */
   bindOwn(upstreamName: number, object: ProtocolObject): void {
     this.#bindUpstream(upstreamName, object)

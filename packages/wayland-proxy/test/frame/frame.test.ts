@@ -410,6 +410,30 @@ describe('sizes', () => {
     expect(framed.unit.codes()).toContain('W-FULLSCREEN')
   })
 
+  test('in fullscreen at weston, which forgets what lies before a surface’s origin, leave room for that', async () => {
+    const globals = [...USUAL_GLOBALS, { name: 91, interface: 'weston_desktop_shell', version: 1 }]
+    await using framed = await Framed.start({}, globals)
+    const { client, compositor } = framed
+    const { surface, xdg } = framed.toplevel()
+    framed.show(surface, 100, 100)
+    await framed.settle()
+    const cover = async (serial: number, width: number, height: number) => {
+      const told = await configured(framed, 1_280, 720, 2)
+      compositor.send(compositor.newest('xdg_surface'), 'configure', serial)
+      await client.next('xdg_surface.configure')
+      client.send(xdg, 'ack_configure', serial)
+      framed.show(surface, width, height)
+      await framed.settle()
+      return told
+    }
+    expect(await cover(1, 1_268, 676)).toMatchObject({ width: 1_268, height: 676 })
+    expect(framed.sent('xdg_toplevel.unset_fullscreen')).toHaveLength(0)
+    await cover(2, 1_268, 677)
+    expect(framed.sent('xdg_toplevel.unset_fullscreen')).toHaveLength(1)
+    await cover(3, 1_269, 676)
+    expect(framed.sent('xdg_toplevel.unset_fullscreen')).toHaveLength(2)
+  })
+
   test('of a window with a shadow inside its frame come without that, too', async () => {
     await using framed = await Framed.start()
     const { surface, xdg } = framed.toplevel()

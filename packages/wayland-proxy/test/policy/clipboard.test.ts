@@ -94,6 +94,59 @@ describe('the clipboard of a unit', () => {
     expect((await one.client.next('wl_data_device.selection')).args).toEqual([null])
   })
 
+  test('is told to a program when it gets the keyboard, before that, and to one without a keyboard at once', async () => {
+    await using unit = new Unit()
+    const other = await programOf(unit)
+    const typing = await programOf(unit)
+    const { client, compositor } = typing
+    client.make(typing.seat, 'get_keyboard')
+    const surface = client.make(client.bind('wl_compositor'), 'create_surface')
+    await client.sync()
+    const heard = () =>
+      client.names().filter((name) => /^wl_data_device\.selection|keyboard\.enter/.test(name))
+    const [keyboard, theirs] = [compositor.newest('wl_keyboard'), compositor.newest('wl_surface')]
+    const enter = async () => {
+      compositor.send(keyboard, 'enter', 1, theirs, new Uint8Array())
+      await client.next('wl_keyboard.enter')
+    }
+    other.copy(['text/plain'])
+    await other.client.next('wl_data_device.selection')
+    await client.sync()
+    expect(heard()).toEqual([])
+    await enter()
+    expect(heard()).toEqual(['wl_data_device.selection', 'wl_keyboard.enter'])
+    other.copy(['text/plain'])
+    await client.next('wl_data_device.selection')
+    compositor.send(keyboard, 'leave', 2, theirs)
+    await client.sync()
+    other.copy(['text/plain'])
+    await other.client.sync()
+    await client.sync()
+    expect(heard()).toHaveLength(3)
+    await enter()
+    expect(heard().slice(3)).toEqual(['wl_data_device.selection', 'wl_keyboard.enter'])
+    // What it has heard is not told again.
+    await enter()
+    expect(heard()).toHaveLength(6)
+    expect(surface).toBeGreaterThan(0)
+  })
+
+  test('is told to a new program as soon as it is known whether it asks for the keyboard', async () => {
+    await using unit = new Unit()
+    const other = await programOf(unit)
+    other.copy(['text/plain'])
+    await other.client.next('wl_data_device.selection')
+    const [silent, asking] = [await unit.started(), await unit.started()]
+    for (const { client } of [silent, asking]) {
+      const seat = client.bind('wl_seat')
+      client.make(client.bind('wl_data_device_manager'), 'get_data_device', seat)
+      if (client === asking.client) client.make(seat, 'get_keyboard')
+    }
+    await silent.client.next('wl_data_device.selection')
+    await asking.client.sync()
+    expect(asking.client.names()).not.toContain('wl_data_device.selection')
+  })
+
   test('is another for every unit', async () => {
     await using one = new Unit()
     await using two = new Unit()

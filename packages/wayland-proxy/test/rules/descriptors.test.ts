@@ -215,6 +215,11 @@ describe('evil descriptors', () => {
     const { args } = await client.next('wl_data_device.selection')
     using file = memory(1)
     client.send(args[0] as number, 'receive', 'text/plain', file.fd)
-    expect(await client.error()).toMatch('a paste needs a pipe to write to: this is file')
+    await client.sync()
+    expect(unit.warnings).toContainEqual(
+      expect.objectContaining({ message: 'a paste needs a pipe to write to: this is file' }),
+    )
+    expect(client.names()).not.toContain('wl_data_source.send')
+    expect(unit.endings).toEqual([])
   })
 })

@@ -337,10 +337,14 @@ export class OpenHost implements Host {
     await this.#parts.start.close()
     this.#calls.close()
     const failures = await this.#units.stop(graceMs, this.#hurry.signal)
-    await this.#parts.closeServices()
+    // What a service of the host program's own throws is no reason to leave the rest behind.
+    const thrown = await this.#parts.closeServices().then(
+      () => undefined,
+      (cause: unknown) => stateFailed(this.directory, 'end what the services have in', cause),
+    )
     // Something still lives: the directory stays as the proof of it.
     if (failures.length === 0) await this.#closeShared()
-    const failure = failures[0] ?? (await this.#closeCache()) ?? (await this.#removeDirectory())
+    const failure = failures[0] ?? (await this.#closeCache()) ?? (await this.#removeDirectory()) ?? thrown
     if (failure !== undefined) {
       // It may be tried again.
       this.#stopped = undefined

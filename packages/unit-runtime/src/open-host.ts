@@ -93,7 +93,11 @@ async function open(
   if (parts.isOk() && !wait.signal.aborted) {
     return ok(new OpenHost({ ...parts.value, reconciled, events }))
   }
-  if (parts.isOk()) await parts.value.cache.close()
+  if (parts.isOk()) {
+    await parts.value.start.close()
+    await parts.value.closeServices().catch(() => {})
+    await parts.value.cache.close()
+  }
   // A directory that cannot be removed now is found by the next host.
   await directory.removeAll().catch(() => {})
   return err(stopped(wait, parts.isErr() ? parts.error : undefined))

@@ -58,14 +58,16 @@ export interface PlanParts extends Places {
   readonly wish: InjectionWish
 }
 
-/** How long making what boots from disks may take. It reads the kernel's modules and writes one file. */
-const ON_DISKS_MS = 60_000
+/** How long making what boots may take. It reads the kernel's modules and writes one file. */
+const IMAGE_MS = 60_000
 
 /** What the units of a host are started with. It falls back to disks for good once a unit's kernel needs it. */
 export class StartPlan {
   #current: StartParts
   /** One for all starts that need it at once; whoever gives up does not end it for the others. */
   #onDisks: Promise<Result<StartParts, HostError>> | undefined
+  /** The same for units with volumes, by what else they need: two that write one file at once are in each other's way. */
+  readonly #withVolumes = new Map<string, Promise<Result<GuestImage, HostError>>>()
   readonly #closing = new AbortController()
 
   private constructor(
@@ -115,21 +117,36 @@ export class StartPlan {
     }))
   }
 
-  /** The same with a kernel's worth of modules more, for a unit that has volumes. */
-  async withVolumes(parts: StartParts, signal: AbortSignal): Promise<Result<StartParts, HostError>> {
+  /** The same with a kernel's worth of modules more, for a unit that has volumes. Made once for all that start. */
+  async withVolumes(parts: StartParts, unit: string, wait: Wait): Promise<Result<StartParts, HostError>> {
     const needs = { transport: parts.transport, view: parts.way === 'view', volumes: true }
-    const made = await makeImage(this.parts, needs, signal)
+    const key = `${needs.transport} ${needs.view}`
+    const making = this.#withVolumes.get(key) ?? this.#makeImage(needs)
+    this.#withVolumes.set(key, making)
+    void making.then((made) => made.isErr() && this.#withVolumes.delete(key))
+    const made = await orAborted(making, wait.signal)
+    if (made === undefined) {
+      const message = `What boots unit "${unit}" was not made yet.`
+      return err(whyNot({ kind: 'aborted', message, unit }, unit, wait, []))
+    }
     return made.map(({ initramfs }) => ({ ...parts, initramfs }))
   }
 
   /** Resolves when nothing is written any more. */
   async close(): Promise<void> {
     this.#closing.abort()
-    await this.#onDisks
+    await Promise.all([this.#onDisks, ...this.#withVolumes.values()])
+  }
+
+  async #makeImage(
+    needs: UnitNeeds & { readonly transport: StoreTransport },
+  ): Promise<Result<GuestImage, HostError>> {
+    using wait = openWait(this.parts.powers.clock, IMAGE_MS, this.#closing.signal)
+    return await makeImage(this.parts, needs, wait.signal)
   }
 
   async #makeOnDisks(): Promise<Result<StartParts, HostError>> {
-    using wait = openWait(this.parts.powers.clock, ON_DISKS_MS, this.#closing.signal)
+    using wait = openWait(this.parts.powers.clock, IMAGE_MS, this.#closing.signal)
     const parts = await startParts(this.parts, 'block', wait.signal)
     if (parts.isOk()) this.#current = parts.value
     // The next start tries again.

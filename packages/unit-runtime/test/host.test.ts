@@ -312,6 +312,28 @@ describe('a host', () => {
     expect(hostPaths(files).some((each) => each.endsWith('/u1'))).toBe(false)
   })
 
+  it('says what one of its services throws when it is closed, and leaves nothing all the same', async () => {
+    const files = memoryFiles()
+    let closed = 0
+    const owning = (close: () => Promise<void>) => ({ open: () => ({ serve: () => {}, close }) })
+    const host = await open({
+      files,
+      services: {
+        bad: owning(() => Promise.reject(new Error('no end'))),
+        good: owning(async () => {
+          await settle()
+          closed += 1
+        }),
+      },
+    })
+    expect((await host.stop())._unsafeUnwrapErr()).toMatchObject({
+      kind: 'state',
+      cause: new Error('no end'),
+    })
+    expect(closed).toBe(1)
+    expect(hostPaths(files)).toEqual([])
+  })
+
   it('does nothing after it was stopped', async () => {
     const host = await open()
     const { left } = (await host.start(one))._unsafeUnwrap()

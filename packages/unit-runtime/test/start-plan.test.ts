@@ -136,3 +136,30 @@ it('units start from disks at once where the monitor has no persistent memory, w
   expect(asked).toEqual(['pmem', 'block'])
   await host.stop()
 })
+
+it('what boots units with volumes is made once for those that start together, and again where it failed', async () => {
+  const made: string[] = []
+  let broken = true
+  const powers = fakeHostPowers({ store, clock: manualClock() })
+  const guest: HostPowers['guest'] = {
+    ...powers.guest,
+    initramfs: (signal, needs) => {
+      if (needs.volumes !== true) return powers.guest.initramfs(signal, needs)
+      made.push(needs.transport ?? '')
+      const cause = { kind: 'kernel-lacks', feature: 'ext4', message: 'It has no ext4.' } as const
+      return broken ? errAsync(cause) : powers.guest.initramfs(signal, needs)
+    },
+  }
+  const host = (
+    await openHostWith({ ...powers, guest }, places, { store: memoryStore(store) })
+  )._unsafeUnwrap()
+  const volumes = { data: { path: '/data', sizeBytes: 16 << 20 } }
+  const unit = (name: string) => defineUnit(name, { store: closure(hello), volumes })
+  const graph = compose({ a: unit('a'), b: unit('b'), c: unit('c') })._unsafeUnwrap()
+  expect((await host.start(graph))._unsafeUnwrapErr()).toMatchObject({ kind: 'kernel-lacks' })
+  broken = false
+  made.length = 0
+  expect((await host.start(graph)).isOk()).toBe(true)
+  expect(made).toEqual(['pmem'])
+  await host.stop()
+})

@@ -244,6 +244,8 @@ export class Broker {
     const gone = new AbortController()
     // A caller that waits for no answer may have left a request behind.
     if (edge.service.response !== undefined) void call.readerGone.then(() => gone.abort())
+    // What a unit leaves behind goes with it.
+    void call.closed.then(({ kind }) => kind === 'unit-lost' && gone.abort())
     using wait = openWait(clock, this.#limits.askMs, this.#closing.signal, gone.signal)
     try {
       const question = {

@@ -52,8 +52,10 @@ export function openServices(
   })
   return {
     functions: Object.fromEntries(functions),
+    // One that throws holds up none of the others.
     close: async () => {
-      await Promise.all(open.map((one) => one.close()))
+      const closed = await Promise.allSettled(open.map(async (one) => one.close()))
+      for (const each of closed) if (each.status === 'rejected') throw each.reason
     },
   }
 }

@@ -1,11 +1,14 @@
 import { constants } from 'node:fs'
 import { open, rename, rm, stat, truncate } from 'node:fs/promises'
 import { dirname } from 'node:path/posix'
-import { escapeText, type Processes } from '@spectrum/unit-monitor'
+import { escapeText, type ProcessExit, type Processes, type SpawnedProcess } from '@spectrum/unit-monitor'
 import { unixFd } from '@spectrum/unix-fd/linux'
 import { err, ok, type Result, ResultAsync } from 'neverthrow'
 import type { OpenVolume, VolumeFailure, VolumePower, VolumeRequest } from '../volumes/volume-power.js'
 import { linuxHostFiles } from './host-files.js'
+
+/** How long a tool that was killed may take to end. */
+const KILL_MS = 2_000
 
 /** Volumes as sparse files with ext4 in them, made by e2fsprogs. */
 export const linuxVolumes: VolumePower = (request) => new ResultAsync(take(request))
@@ -33,9 +36,10 @@ async function makeAndHold(request: VolumeRequest): Promise<Result<OpenVolume, V
     return failed('in-use', 'another machine has it; stop that one first')
   }
   const listener = held.value
+  const tools = new Set<Promise<unknown>>()
   let done = false
   try {
-    const prepared = await prepare(request)
+    const prepared = await prepare({ ...request, tools })
     if (prepared.isErr()) return err(prepared.error)
     done = true
     return ok({
@@ -46,12 +50,19 @@ async function makeAndHold(request: VolumeRequest): Promise<Result<OpenVolume, V
       },
     })
   } finally {
-    if (!done) listener.close()
+    // A tool that could not be ended writes into the file still: nobody may have it before that is over.
+    if (!done && tools.size > 0) void Promise.all(tools).then(() => listener.close())
+    else if (!done) listener.close()
   }
 }
 
+interface Preparation extends VolumeRequest {
+  /** Ends of the programs that run. */
+  readonly tools: Set<Promise<unknown>>
+}
+
 /** Bytes of the file, which has a file system of that size. */
-async function prepare(request: VolumeRequest): Promise<Result<number, VolumeFailure>> {
+async function prepare(request: Preparation): Promise<Result<number, VolumeFailure>> {
   const { path, sizeBytes } = request
   const now = await stat(path).then(
     ({ size }) => size,
@@ -80,7 +91,7 @@ async function prepare(request: VolumeRequest): Promise<Result<number, VolumeFai
 }
 
 /** Under another name first: what has the volume's own name is whole. */
-async function make(request: VolumeRequest): Promise<Result<number, VolumeFailure>> {
+async function make(request: Preparation): Promise<Result<number, VolumeFailure>> {
   const { path, sizeBytes, unfinished } = request
   await rm(unfinished, { force: true })
   const file = await open(unfinished, 'wx', 0o600)
@@ -104,7 +115,7 @@ async function make(request: VolumeRequest): Promise<Result<number, VolumeFailur
 
 /** A program that reads what a unit wrote: without privileges, and only while it is waited for. */
 async function run(
-  { processes, signal }: VolumeRequest,
+  { processes, signal, tools }: Preparation,
   program: string,
   argv: readonly string[],
   fine: readonly number[],
@@ -114,19 +125,51 @@ async function run(
   if (child === undefined) {
     return failed('no-tools', `there is no ${program}; install e2fsprogs`)
   }
-  const kill = () => child.kill()
-  signal.addEventListener('abort', kill, { once: true })
-  if (signal.aborted) kill()
-  let said = ''
-  for await (const bytes of child.output) said = `${said}${new TextDecoder().decode(bytes)}`.slice(-400)
-  const end = await child.exit
-  signal.removeEventListener('abort', kill)
+  tools.add(child.exit)
+  void child.exit.then(() => tools.delete(child.exit))
+  const ended = heard(child)
+  const end = await orGivenUp(ended, child, signal)
+  if (end === undefined) {
+    const message = `${program} was killed and has not ended: it hangs in the kernel, and has the volume until it ends`
+    return failed('aborted', message)
+  }
   if (signal.aborted) return failed('aborted', `${program} was given up`)
   if (end.kind === 'exited' && fine.includes(end.code)) return ok(undefined)
   const how = end.kind === 'exited' ? `status ${end.code}` : end.signal
   // It begins with the label of the file system, which a unit wrote.
-  const words = escapeText(said.trim())
+  const words = escapeText(end.said.trim())
   return failed('damaged', `${program} ended with ${how}: ${words}; look at the file with e2fsck`)
+}
+
+/** How it ended, and what it said last. */
+async function heard(child: SpawnedProcess): Promise<ProcessExit & { readonly said: string }> {
+  let said = ''
+  for await (const bytes of child.output) said = `${said}${new TextDecoder().decode(bytes)}`.slice(-400)
+  return { ...(await child.exit), said }
+}
+
+/** Kills it when `signal` aborts. Undefined: it has not ended of that, as one that waits for its disk. */
+async function orGivenUp<T>(
+  ended: Promise<T>,
+  child: SpawnedProcess,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  let kill = () => {}
+  let late: ReturnType<typeof setTimeout> | undefined
+  const hangs = new Promise<undefined>((resolve) => {
+    kill = () => {
+      child.kill()
+      late = setTimeout(() => resolve(undefined), KILL_MS)
+    }
+  })
+  signal.addEventListener('abort', kill, { once: true })
+  if (signal.aborted) kill()
+  try {
+    return await Promise.race([ended, hangs])
+  } finally {
+    signal.removeEventListener('abort', kill)
+    clearTimeout(late)
+  }
 }
 
 /** They are for administrators, so a user's search path may not have them. */

@@ -196,11 +196,11 @@ export class HostUnits implements CallProviders {
   }
 
   async #partsFor(
-    { volumes = {} }: UnitDefinition,
+    { name, volumes = {} }: UnitDefinition,
     parts: StartParts,
     wait: Wait,
   ): Promise<Result<StartParts, HostError>> {
-    return Object.keys(volumes).length === 0 ? ok(parts) : this.#parts.plan.withVolumes(parts, wait.signal)
+    return Object.keys(volumes).length === 0 ? ok(parts) : this.#parts.plan.withVolumes(parts, name, wait)
   }
 
   /** With disks in the place of persistent memory, where the kernel of the unit turns out to have none. */

@@ -54,7 +54,7 @@ async function asked() {
     },
   } as unknown as CallAgent
   ;(await broker.attach('mail', agent))._unsafeUnwrap()
-  let close: (end: { kind: 'finished' }) => void = () => {}
+  let close: (end: { kind: 'finished' | 'unit-lost' }) => void = () => {}
   deliver({
     service: 'asked',
     incoming: (async function* () {})(),
@@ -72,6 +72,7 @@ async function asked() {
     carried,
     listeners,
     allow: () => answer('allow'),
+    leave: () => close({ kind: 'unit-lost' }),
     /** From now on nothing may be carried any more. */
     over(how: () => void) {
       isOver = true
@@ -107,6 +108,13 @@ describe('a call that a person has just allowed', () => {
     }
     // Each of the ways there was, so no moment was left out.
     expect([...seen].sort()).toEqual(['completed', ended, refusal].sort())
+  })
+
+  it('is not asked about any more when the unit of its caller is gone', async () => {
+    const { broker, events, leave } = await asked()
+    leave()
+    await expect.poll(() => broker.open).toBe(0)
+    expect(events).toMatchObject([{ kind: 'refused', refusal: 'caller-gone' }])
   })
 
   it('is not carried when whoever hears that it is allowed closes the broker', async () => {

@@ -108,6 +108,31 @@ describe('a volume of this machine', () => {
     expect(existsSync(path)).toBe(false)
   })
 
+  it('is not waited for longer than it may take when a tool hangs in the kernel, and nobody else’s until that ends', async () => {
+    await takeAndGive()
+    let end = (_: { kind: 'signalled'; signal: 'SIGKILL' }) => {}
+    let killed = 0
+    const exit = new Promise<{ kind: 'signalled'; signal: 'SIGKILL' }>((resolve) => (end = resolve))
+    const output = (async function* () {
+      await exit
+      yield new Uint8Array()
+    })()
+    const hanging: typeof processes = {
+      spawn: async () => ({ pid: 1, kill: () => void killed++, exit, output }),
+    }
+    const signal = AbortSignal.timeout(50)
+    const refused = (await take({ sizeBytes: 24 * MIB, processes: hanging, signal }))._unsafeUnwrapErr()
+    expect(refused).toMatchObject({
+      reason: 'aborted',
+      message: expect.stringContaining('hangs in the kernel'),
+    })
+    expect(killed).toBe(1)
+    expect((await take({ sizeBytes: 24 * MIB }))._unsafeUnwrapErr().reason).toBe('in-use')
+    end({ kind: 'signalled', signal: 'SIGKILL' })
+    await expect.poll(async () => (await takeAndGive({ sizeBytes: 24 * MIB })).isOk()).toBe(true)
+    expect(blocks()).toBe(24 * MIB)
+  })
+
   it('tells what a tool says of it as text alone: the label in it was written by a unit', async () => {
     await takeAndGive()
     const said = 'a\u009b31m\u202e\x1b[2J: UNEXPECTED INCONSISTENCY'

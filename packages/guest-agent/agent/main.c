@@ -14,6 +14,7 @@
 #include "shutdown.h"
 #include "store.h"
 #include "stream.h"
+#include "unmounter.h"
 #include "volume.h"
 
 #include <errno.h>
@@ -56,6 +57,7 @@ static void reap(void)
 			return;
 		file_reaped(ended.si_pid);
 		mounter_reaped(ended.si_pid);
+		unmounter_reaped(ended.si_pid, ended.si_code == CLD_EXITED && ended.si_status == 0);
 		command_reaped(ended.si_pid, ended.si_code, ended.si_status);
 	}
 }

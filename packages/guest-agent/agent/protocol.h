@@ -1,9 +1,9 @@
-/* Protocol version 3: the constants of PROTOCOL.md. src/frames.ts is the one table; a test compares. */
+/* Protocol version 4: the constants of PROTOCOL.md. src/frames.ts is the one table; a test compares. */
 #ifndef SPECTRUM_PROTOCOL_H
 #define SPECTRUM_PROTOCOL_H
 
-#define PROTOCOL_VERSION_MIN 3
-#define PROTOCOL_VERSION_MAX 3
+#define PROTOCOL_VERSION_MIN 4
+#define PROTOCOL_VERSION_MAX 4
 
 /* limits */
 #define LIMIT_FRAME_BYTES 65536
@@ -38,6 +38,7 @@
 #define LIMIT_ENTROPY_FROM_BYTES 32
 #define LIMIT_ENTROPY_BYTES 512
 #define LIMIT_SHUTDOWN_GRACE_MS 600000
+#define LIMIT_SHUTDOWN_DEADLINE_MS 1200000
 #define LIMIT_FILE_BYTES 1099511627776
 #define LIMIT_FILE_RESULT_BYTES 15
 

@@ -279,8 +279,13 @@ static const char *decode_fields(struct reader *r, struct request *out)
 		           ? "add-entropy: length out of range"
 		           : NULL;
 	case FRAME_SHUT_DOWN:
-		out->grace_ms = read_u32(r);
-		return out->grace_ms > LIMIT_SHUTDOWN_GRACE_MS ? "shut-down: out of range" : NULL;
+		out->shut_down.grace_ms = read_u32(r);
+		out->shut_down.deadline_ms = read_u32(r);
+		return out->shut_down.grace_ms > LIMIT_SHUTDOWN_GRACE_MS ||
+		               out->shut_down.deadline_ms > LIMIT_SHUTDOWN_DEADLINE_MS ||
+		               out->shut_down.deadline_ms < out->shut_down.grace_ms
+		           ? "shut-down: out of range"
+		           : NULL;
 	case FRAME_PUT_FILE:
 	case FRAME_GET_FILE:
 		return decode_file(r, out);

@@ -87,7 +87,10 @@ struct request {
 			const uint8_t *bytes;
 			size_t size;
 		} entropy;
-		uint32_t grace_ms;
+		struct {
+			uint32_t grace_ms;
+			uint32_t deadline_ms;
+		} shut_down;
 		struct {
 			/* Of a file that is put. */
 			uint64_t size;

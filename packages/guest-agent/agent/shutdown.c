@@ -6,22 +6,25 @@
 #include "power.h"
 #include "processes.h"
 #include "stream.h"
+#include "unmounter.h"
 #include "volume.h"
 
 #include <signal.h>
 #include <unistd.h>
 
 #define KILL_PATIENCE_MS 2000
-#define STEP_WORDS_MS 100
+/* A volume has so much time even where everything before it took too long. */
+#define LEAST_MS 500
 #define LAST_WORDS_MS 1000
 
-static enum { IDLE = 0, ASKED, KILLED } phase;
+static enum { IDLE = 0, ASKED, KILLED, UNMOUNTING, WRITING_BACK } phase;
 static uint32_t id;
 static uint32_t asked;
+/* Of the phase, and of all. */
 static int64_t deadline;
+static int64_t whole_deadline;
 
-/* `long_next`: what comes next may take long, and the host wants to know how far it came. */
-static void report(uint8_t step, uint32_t count, uint32_t left, bool long_next)
+static void report(uint8_t step, uint32_t count, uint32_t left)
 {
 	struct writer w = channel_begin(FRAME_SHUTDOWN_STEP);
 	write_u32(&w, id);
@@ -29,8 +32,6 @@ static void report(uint8_t step, uint32_t count, uint32_t left, bool long_next)
 	write_u32(&w, count);
 	write_u32(&w, left);
 	channel_end(&w);
-	if (long_next)
-		channel_drain(STEP_WORDS_MS);
 }
 
 /* Those that a disk holds end with the power. */
@@ -47,7 +48,8 @@ const char *shutdown_begin(const struct request *request)
 		return "shut-down: a second time";
 	phase = ASKED;
 	id = request->id;
-	deadline = now_ms() + request->grace_ms;
+	deadline = now_ms() + request->shut_down.grace_ms;
+	whole_deadline = now_ms() + request->shut_down.deadline_ms;
 	/* What is being mounted is not wanted any more. */
 	volumes_give_up();
 	asked = count_others();
@@ -60,21 +62,20 @@ const char *shutdown_begin(const struct request *request)
 	return NULL;
 }
 
-static bool all_is_over(void)
+static bool nobody_is_left(void)
 {
 	return count_commands() == 0 && (processes_are_gone() || (mounters_hanging() > 0 && count_others() == 0));
 }
 
+static bool is_done(void)
+{
+	if (phase == UNMOUNTING)
+		return unmounter_is_done();
+	return phase == WRITING_BACK ? write_back_is_done() : nobody_is_left();
+}
+
 __attribute__((noreturn)) static void end(void)
 {
-	uint32_t volumes = volumes_count();
-	report(SHUTDOWN_STEP_UNMOUNTED, volumes, volumes_unmount(), volumes > 0);
-#ifndef SPECTRUM_TEST_BUILD
-	/* It would wait for a disk that hangs. What is unmounted is written. */
-	if (mounters_hanging() == 0)
-		sync();
-#endif
-	report(SHUTDOWN_STEP_SYNCED, 0, 0, false);
 	struct writer w = channel_begin(FRAME_POWERING_OFF);
 	write_u32(&w, id);
 	channel_end(&w);
@@ -82,27 +83,57 @@ __attribute__((noreturn)) static void end(void)
 	power_off(POWER_OFF_ASKED);
 }
 
-void shutdown_step(int64_t now)
+/* What comes after the programs has until the end of all, and a moment at least. */
+static void enter(int64_t now, int next)
 {
-	if (phase == IDLE || (!all_is_over() && now < deadline))
-		return;
-	uint32_t left = count_others();
-	if (phase == ASKED) {
-		report(SHUTDOWN_STEP_ASKED, asked, left, left > 0);
+	phase = next;
+	deadline = whole_deadline > now + LEAST_MS ? whole_deadline : now + LEAST_MS;
+}
+
+static void next_phase(int64_t now)
+{
+	uint32_t left;
+	switch (phase) {
+	case ASKED:
+		left = count_others();
+		report(SHUTDOWN_STEP_ASKED, asked, left);
 		processes_signal(SIGKILL);
 		kill_all_commands();
 		phase = KILLED;
 		deadline = now + KILL_PATIENCE_MS;
 		asked = left;
-	} else {
-		report(SHUTDOWN_STEP_KILLED, asked, left, volumes_count() > 0);
+		break;
+	case KILLED:
+		report(SHUTDOWN_STEP_KILLED, asked, count_others());
+		unmounter_begin();
+		enter(now, UNMOUNTING);
+		break;
+	case UNMOUNTING:
+		report(SHUTDOWN_STEP_UNMOUNTED, volumes_count(), unmounter_give_up());
+		write_back_begin();
+		enter(now, WRITING_BACK);
+		break;
+	default:
+		report(SHUTDOWN_STEP_SYNCED, 0, write_back_give_up() ? 0 : 1);
 		end();
 	}
+}
+
+void shutdown_step(int64_t now)
+{
+	if (phase == UNMOUNTING)
+		unmounter_step(now);
+	if (phase != IDLE && (is_done() || now >= deadline))
+		next_phase(now);
 }
 
 int shutdown_timeout(int64_t now)
 {
 	if (phase == IDLE)
 		return -1;
-	return all_is_over() || now >= deadline ? 0 : (int)(deadline - now);
+	if (is_done() || now >= deadline)
+		return 0;
+	int patience = (int)(deadline - now);
+	int turn = phase == UNMOUNTING ? unmounter_timeout(now) : -1;
+	return turn >= 0 && turn < patience ? turn : patience;
 }

@@ -39,6 +39,9 @@ static bool put_all(int fd, const uint8_t *bytes, size_t size)
 	return true;
 }
 
+/* What was given up because the unit ends, or because a program in it says so, has this reason and no other. */
+static int reason_of(int error) { return asked_to_end ? ECANCELED : error; }
+
 static bool report(int socket, uint8_t status, int error, uint64_t size, uint32_t mode)
 {
 	uint8_t bytes[LIMIT_FILE_RESULT_BYTES];
@@ -105,7 +108,7 @@ static void get(const struct request *request, int socket)
 	uint8_t status;
 	int fd = open_regular(request, &file, &status);
 	if (fd < 0) {
-		report(socket, status, status == FILE_FAILED ? errno : 0, 0, 0);
+		report(socket, status, status == FILE_FAILED ? reason_of(errno) : 0, 0, 0);
 		return;
 	}
 	uint64_t left = (uint64_t)file.st_size;
@@ -221,7 +224,7 @@ static void put(const struct request *request, int socket)
 	if (done)
 		report(socket, FILE_DONE, 0, request->file.size, request->file.mode);
 	else
-		report(socket, status, status == FILE_FAILED ? error : 0, 0, 0);
+		report(socket, status, status == FILE_FAILED ? reason_of(error) : 0, 0, 0);
 }
 
 void transfer(const struct request *request, int socket)

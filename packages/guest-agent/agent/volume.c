@@ -18,6 +18,7 @@
 static struct {
 	char serial[LIMIT_SERIAL_BYTES + 1];
 	char path[LIMIT_VOLUME_PATH_BYTES + 1];
+	dev_t device;
 } volumes[LIMIT_VOLUMES];
 static uint32_t volume_count;
 
@@ -33,6 +34,10 @@ static struct {
 } pending;
 
 uint32_t volumes_count(void) { return volume_count; }
+
+const char *volume_path(uint32_t index) { return volumes[index].path; }
+
+dev_t volume_device(uint32_t index) { return volumes[index].device; }
 
 static void finish(const struct trouble *failure)
 {
@@ -141,9 +146,13 @@ static bool attach(int mounted, struct trouble *why)
 
 static bool place(int mounted, struct trouble *why)
 {
+	struct stat root = {0};
 	bool done = attach(mounted, why);
+	if (done && fstat(mounted, &root) < 0)
+		say("the volume %s does not say which device it is: %s", pending.serial, strerror(errno));
 	close(mounted);
 	if (done) {
+		volumes[volume_count].device = root.st_dev;
 		strcpy(volumes[volume_count].serial, pending.serial);
 		strcpy(volumes[volume_count].path, pending.path);
 		volume_count++;
@@ -226,19 +235,4 @@ int volume_timeout(int64_t now)
 	if (mounter_fd() < 0)
 		return RETRY_MS;
 	return now >= pending.deadline ? 0 : (int)(pending.deadline - now);
-}
-
-uint32_t volumes_unmount(void)
-{
-	uint32_t stayed = 0;
-	while (volume_count > 0) {
-		const char *path = volumes[--volume_count].path;
-		if (umount2(path, UMOUNT_NOFOLLOW) == 0)
-			continue;
-		say("the volume at %s stays mounted: %s", path, strerror(errno));
-		/* Something is mounted within it. What is written is written, and nothing is added. */
-		mount(NULL, path, NULL, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL);
-		stayed++;
-	}
-	return stayed;
 }

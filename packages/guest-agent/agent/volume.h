@@ -4,6 +4,8 @@
 
 #include "request.h"
 
+#include <sys/types.h>
+
 /* NULL, or how the host broke the protocol. One request about volumes at a time. */
 const char *volume_mount(const struct request *request);
 void volume_cancel(uint32_t request);
@@ -18,8 +20,9 @@ int volume_fd(void);
 /* Milliseconds until the next try, or -1. */
 int volume_timeout(int64_t now);
 
-/* Unmounts all; returns how many stayed mounted, which are read-only then as far as the kernel allows. */
-uint32_t volumes_unmount(void);
+/* Those that were mounted, in that order, and where. */
 uint32_t volumes_count(void);
+const char *volume_path(uint32_t index);
+dev_t volume_device(uint32_t index);
 
 #endif

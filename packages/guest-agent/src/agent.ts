@@ -279,8 +279,10 @@ export interface ShutdownReport {
   readonly killed: number
   /** How many volumes were unmounted, with all their data on the disk. */
   readonly unmounted: number
-  /** How many could not be; they were made read-only where the kernel let it. */
+  /** How many could not be, or not in time; they were made read-only where the kernel let it. */
   readonly notUnmounted: number
+  /** Whether all that was written is on the disks. False where a disk did not answer in time. */
+  readonly synced: boolean
 }
 
 /**

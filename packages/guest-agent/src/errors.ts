@@ -81,4 +81,6 @@ export type FileFailure =
   | 'too-large'
   /** It became shorter while it was read, or its content was not of the promised size. */
   | 'wrong-size'
+  /** The unit gave it up before its end: it is being shut down, or a program in it ended the transfer. */
+  | 'interrupted'
   | 'other'

@@ -29,6 +29,8 @@ export interface FakeVolume {
   readonly files?: Map<string, Uint8Array> | undefined
   /** Holds no file system that can be mounted. */
   readonly damaged?: boolean | undefined
+  /** What becomes of it at its unit's end in order: `busy` stays mounted, `hangs` never answers. It is unmounted by default. */
+  readonly atEnd?: 'busy' | 'hangs' | undefined
 }
 
 /** What may be in a directory of a fake unit. */
@@ -87,11 +89,13 @@ export class FakeFiles {
     return undefined
   }
 
-  /** Returns how many there were. */
-  unmountAll(): number {
+  /** Returns how many there were, how many stay mounted, and how many of these never answer. */
+  unmountAll(): { readonly count: number; readonly left: number; readonly hanging: number } {
     const count = this.#mounted.size
+    const left = [...this.#mounted.values()].filter(({ volume }) => volume.atEnd !== undefined)
     this.#mounted.clear()
-    return count
+    const hanging = left.filter(({ volume }) => volume.atEnd === 'hangs').length
+    return { count, left: left.length, hanging }
   }
 
   /** The regular file at this place. */

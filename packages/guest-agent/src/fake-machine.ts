@@ -86,18 +86,20 @@ export class FakeMachine {
 
   /** Ends in order, telling each step. `isOver` stops it: the unit has ended otherwise. */
   async shutDown(
-    { request, graceMs }: Frame<'shut-down'>,
+    { request, graceMs, deadlineMs }: Frame<'shut-down'>,
     commands: ReadonlyMap<number, FakeCommand>,
     isOver: () => boolean,
   ): Promise<void> {
-    if (this.#shuttingDown || graceMs > limits.shutdownGraceMs)
-      throw new ProtocolViolation('shut-down: again')
+    const inRange =
+      graceMs <= limits.shutdownGraceMs && deadlineMs >= graceMs && deadlineMs <= limits.shutdownDeadlineMs
+    if (this.#shuttingDown || !inRange) throw new ProtocolViolation('shut-down: again, or out of range')
     this.#shuttingDown = true
     const step = (name: keyof typeof codes.shutdownStep, count: number, left: number) =>
       this.#send({ type: 'shutdown-step', request, step: codes.shutdownStep[name], count, left })
     const all = [...commands.values()]
     for (const command of all) command.askToEnd(sigterm)
     using grace = this.#clock.deadline(graceMs)
+    using whole = this.#clock.deadline(deadlineMs)
     const late = new Promise<void>((resolve) => {
       grace.signal.addEventListener('abort', () => resolve(), { once: true })
       if (graceMs === 0) resolve()
@@ -108,8 +110,11 @@ export class FakeMachine {
     step('asked', all.length, left)
     for (const command of [...commands.values()]) command.kill()
     step('killed', left, 0)
-    step('unmounted', this.#files.unmountAll(), 0)
-    step('synced', 0, 0)
+    const { count, left: mounted, hanging } = this.#files.unmountAll()
+    if (hanging > 0) await until(whole.signal)
+    if (isOver()) return
+    step('unmounted', count, mounted)
+    step('synced', 0, hanging > 0 ? 1 : 0)
     this.#send({ type: 'powering-off', request })
   }
 
@@ -166,4 +171,11 @@ export class FakeMachine {
     this.dispose()
     this.#send({ type: 'failed', request, kind, errno: number, feature, message })
   }
+}
+
+function until(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }

@@ -1,13 +1,13 @@
 /**
- * Protocol version 3 as data: every frame, who may send it, and its fields in order with their bounds. The
+ * Protocol version 4 as data: every frame, who may send it, and its fields in order with their bounds. The
  * codec, the documentation's table and the constants of the C agent are checked against this one table.
  */
 
 /**
- * Version 2 brought calls; version 3 terminals, users, files, volumes, the clock, and an end in order. Nobody speaks
- * an older one any more: a host boots its units with the agent of this very package.
+ * Version 2 brought calls; version 3 terminals, users, files, volumes, the clock, and an end in order, which has
+ * a deadline since version 4. Nobody speaks an older one any more: a host boots its units with the agent of this very package.
  */
-export const protocolVersion = { min: 3, max: 3 } as const
+export const protocolVersion = { min: 4, max: 4 } as const
 
 export const limits = {
   /** Bytes of a frame including its length prefix. */
@@ -59,6 +59,8 @@ export const limits = {
   entropyBytes: 512,
   /** The longest that a unit waits for its processes to end by themselves. */
   shutdownGraceMs: 600_000,
+  /** The same for all of its end, up to the power. */
+  shutdownDeadlineMs: 1_200_000,
   /** Bytes of a file that is put or got. */
   fileBytes: 1_099_511_627_776,
   /** What a unit says of a file before its content, or after it was put. */
@@ -223,7 +225,7 @@ export const frames = {
   },
   'set-clock': { code: 0xa9, from: 'host', fields: { request: u32, microseconds: u64 } },
   'add-entropy': { code: 0xaa, from: 'host', fields: { request: u32, bytes: rest(limits.entropyBytes) } },
-  'shut-down': { code: 0xab, from: 'host', fields: { request: u32, graceMs: u32 } },
+  'shut-down': { code: 0xab, from: 'host', fields: { request: u32, graceMs: u32, deadlineMs: u32 } },
   connect: { code: 0xb0, from: 'host', fields: { stream: u32, path: text(limits.socketPathBytes) } },
   send: { code: 0xb1, from: 'host', fields: { stream: u32, offset: u64, bytes: rest(limits.chunkBytes) } },
   'send-end': { code: 0xb2, from: 'host', fields: { stream: u32, offset: u64 } },

@@ -18,7 +18,7 @@ import { connectAgent, type GuestCall } from '@spectrum/guest-agent'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { encodeFrame, FrameDecoder } from '../src/codec.js'
 import { agentConformance } from '../src/conformance.js'
-import { type Frame, limits } from '../src/frames.js'
+import { type Frame, limits, protocolVersion } from '../src/frames.js'
 import { type AgentProcess, agentProcessSubject, startAgentProcess } from './support/agent-process.js'
 import { buildTestPrograms } from './support/built.js'
 import { clock } from './support/clock.js'
@@ -196,7 +196,7 @@ describe('the agent in C', () => {
     await using subject = await agentProcessSubject(built.agentAsan, built.probe)
     const command = (await subject.agent.exec({ argv: [built.probe, 'wait'] }))._unsafeUnwrap()
     const report = (await subject.agent.shutDown({ graceMs: 600_000 }))._unsafeUnwrap()
-    expect(report).toEqual({ asked: 1, killed: 0, unmounted: 0, notUnmounted: 0 })
+    expect(report).toEqual({ asked: 1, killed: 0, unmounted: 0, notUnmounted: 0, synced: true })
     expect(await command.outcome).toMatchObject({ kind: 'signalled', signal: 'SIGTERM' })
   })
 
@@ -267,7 +267,7 @@ describe('the agent in C', () => {
     const mount = { image: '0'.repeat(64), devices: ['1'.repeat(64)], paths: [`${'a'.repeat(32)}-x`] }
     const driven = existsSync('/sys/bus/virtio/drivers/virtio_pmem')
     for (let i = 0; i < 2; i++) {
-      const error = (await subject.agent.mountStore(mount, { deadlineMs: 500 }))._unsafeUnwrapErr()
+      const error = (await subject.agent.mountStore(mount, { deadlineMs: 1_000 }))._unsafeUnwrapErr()
       expect(error.kind).toBe(driven ? 'timed-out' : 'kernel-lacks')
       expect(error.message).toContain(driven ? mount.image : 'virtio-pmem')
     }
@@ -312,7 +312,7 @@ describe('the agent in C', () => {
 })
 
 describe('a host that breaks the protocol', () => {
-  const welcome: Frame = { type: 'welcome', version: 3 }
+  const welcome: Frame = { type: 'welcome', version: protocolVersion.max }
   const exec: Frame<'exec'> = {
     type: 'exec',
     command: 5,
@@ -354,7 +354,12 @@ describe('a host that breaks the protocol', () => {
     path: '/data',
   }
   const clockFrame: Frame<'set-clock'> = { type: 'set-clock', request: 9, microseconds: 0 }
-  const shutDown: Frame<'shut-down'> = { type: 'shut-down', request: 9, graceMs: 60_000 }
+  const shutDown: Frame<'shut-down'> = {
+    type: 'shut-down',
+    request: 9,
+    graceMs: 60_000,
+    deadlineMs: 60_000,
+  }
   const put: Frame<'put-file'> = {
     type: 'put-file',
     stream: 2,
@@ -455,7 +460,12 @@ describe('a host that breaks the protocol', () => {
     ['sets the clock to 2201', [welcome, { ...clockFrame, microseconds: limits.clockToMicroseconds + 1 }]],
     ['adds 31 bytes of entropy', [welcome, { type: 'add-entropy', request: 9, bytes: bytes(31) }]],
     ['adds no entropy', [welcome, hex('05000000 aa 09000000')]],
-    ['shuts down after a year', [welcome, { ...shutDown, graceMs: limits.shutdownGraceMs + 1 }]],
+    [
+      'shuts down after a year',
+      [welcome, { ...shutDown, graceMs: limits.shutdownGraceMs + 1, deadlineMs: limits.shutdownDeadlineMs }],
+    ],
+    ['is off after a year', [welcome, { ...shutDown, deadlineMs: limits.shutdownDeadlineMs + 1 }]],
+    ['is off before the grace is over', [welcome, { ...shutDown, deadlineMs: 59_999 }]],
     ['shuts down twice', [welcome, exec, shutDown, { ...shutDown, request: 10 }]],
     ['puts a file by an id of the unit', [welcome, { ...put, stream: 1 }]],
     ['puts a file by an id again', [welcome, put, put]],

@@ -83,7 +83,18 @@ describe('a unit as a machine', () => {
       killed: 1,
       unmounted: 1,
       notUnmounted: 1,
+      synced: true,
     })
+  })
+
+  it('says what was not written, and tells the unit to give up before it does so itself', async () => {
+    const { unit, agent } = await connected()
+    const shuttingDown = agent.shutDown({ graceMs: 1_000, deadlineMs: 5_000 })
+    await expect
+      .poll(() => unit.received.at(-1))
+      .toMatchObject({ type: 'shut-down', graceMs: 1_000, deadlineMs: 4_000 })
+    unit.send(step(1), step(2), step(3, 2, 1), step(4, 0, 1), poweringOff)
+    expect((await shuttingDown)._unsafeUnwrap()).toMatchObject({ notUnmounted: 1, synced: false })
   })
 
   it('does not hold up the next volume when it answers none', async () => {

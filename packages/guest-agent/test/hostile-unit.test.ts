@@ -49,8 +49,8 @@ it('says that the unit is lost when it ends before its hello', async () => {
 })
 
 it.each([
-  [4, 5],
-  [0, 2],
+  [5, 6],
+  [0, 3],
 ])('refuses an agent that speaks versions %d to %d', async (minVersion, maxVersion) => {
   const unit = new PuppetUnit()
   unit.send({ ...hello, minVersion, maxVersion })
@@ -62,8 +62,8 @@ it('settles on the lower version with an agent that speaks more', async () => {
   const unit = new PuppetUnit()
   unit.send({ ...hello, maxVersion: 9 })
   const agent = (await connectAgent(unit.channel, { clock }))._unsafeUnwrap()
-  expect(agent.hello.version).toBe(3)
-  await expect.poll(() => unit.received).toEqual([{ type: 'welcome', version: 3 }])
+  expect(agent.hello.version).toBe(4)
+  await expect.poll(() => unit.received).toEqual([{ type: 'welcome', version: 4 }])
 })
 
 it('escapes what a unit says about itself', async () => {
@@ -76,7 +76,7 @@ it('escapes what a unit says about itself', async () => {
 it.each<[string, (Frame | Uint8Array)[]]>([
   ['a frame before hello', [started]],
   ['a boot id that is none', [{ ...hello, bootId: 'x' }]],
-  ['an empty range of versions', [{ ...hello, minVersion: 4, maxVersion: 3 }]],
+  ['an empty range of versions', [{ ...hello, minVersion: 5, maxVersion: 4 }]],
   ['bytes that are no frame', [Buffer.from('login: ')]],
 ])('cuts a unit off that begins with %s', async (_, frames) => {
   const unit = new PuppetUnit()

@@ -29,6 +29,7 @@ export type Step =
   | 'restart-begun'
   | 'command-started'
   | 'stop-begun'
+  | 'stop-given-up'
   | 'machine-ended'
 
 /** A unit is in another state now: which one, why, and what comes next. */

@@ -14,7 +14,7 @@ import type { RevokeReport } from './revoke.js'
 import type { InjectionWay, StoreAccess } from './store-access.js'
 import { StoreChanges } from './store-changes.js'
 import { MachineWatch } from './supervision/machine-watch.js'
-import type { ExecOptions, SpawnOptions, StopOptions, WaitOptions } from './unit.js'
+import type { Disorder, ExecOptions, SpawnOptions, StopOptions, WaitOptions } from './unit.js'
 import { measure, type UnitContext } from './unit-context.js'
 import type { UnitFiles } from './unit-files.js'
 import type { UnitView } from './unit-view.js'
@@ -53,6 +53,8 @@ export interface MachineEnd {
   readonly exit: MachineExit
   /** Whether the guest ended in order within its grace. */
   readonly graceful: boolean
+  /** Why not, where it was asked to. */
+  readonly disorder?: Disorder
 }
 
 /** Hears of each new state at once, and of `failed` with what befell the machine. Must not throw. */
@@ -84,6 +86,7 @@ export class RunningUnit {
   #settleEnded: (end: MachineEnd) => void = () => {}
   /** Whether its guest was asked to end. */
   #asked = false
+  #disorder: Disorder | undefined
   #isGone = false
 
   constructor(
@@ -306,19 +309,35 @@ export class RunningUnit {
     const ended = await agent.shutDown(options)
     if (ended.isOk()) this.#sayWhatWasNotInOrder(ended.value, programsMs)
     // One that has closed its channel is off, or about to be.
-    else if (ended.error.kind !== 'unit-lost') return
-    await orAborted(machine.exit, grace.signal)
+    const isOff = ended.isOk() || ended.error.kind === 'unit-lost'
+    if (isOff && (await orAborted(machine.exit, grace.signal)) !== undefined) return
+    // Whoever is in a hurry has given it up, and not it its end.
+    if (this.#hurry.signal.aborted) return
+    const reached = ended.isOk() ? 'synced' : ended.error.reached
+    this.#disorder = { kind: 'given-up', graceMs, ...(reached === undefined ? {} : { reached }) }
+    this.#context.step(this.name, 'stop-given-up')
+    const last =
+      reached === undefined ? 'it told of no step of its end' : `the last step of its end was "${reached}"`
+    this.#say(`it was not off within ${graceMs} ms, so its machine is killed: ${last}`)
   }
 
-  #sayWhatWasNotInOrder({ killed, notUnmounted }: ShutdownReport, programsMs: number): void {
-    const say = (text: string) => this.#context.log(this.name, { source: 'host', text })
-    if (killed > 0) say(`${killed} of its processes did not end within ${programsMs} ms and were killed`)
-    if (notUnmounted > 0) say(`${notUnmounted} of its volumes could not be unmounted`)
+  #sayWhatWasNotInOrder({ killed, notUnmounted, synced }: ShutdownReport, programsMs: number): void {
+    if (killed > 0)
+      this.#say(`${killed} of its processes did not end within ${programsMs} ms and were killed`)
+    if (notUnmounted > 0) this.#say(`${notUnmounted} of its volumes could not be unmounted`)
+    if (!synced) this.#say('not all that it has written may be on its disks: one of them did not answer')
+    if (notUnmounted > 0 || !synced) this.#disorder = { kind: 'volumes-left', notUnmounted, synced }
+  }
+
+  #say(text: string): void {
+    this.#context.log(this.name, { source: 'host', text })
   }
 
   /** Gives back everything a machine leaves when it has ended, however it ended. */
   async #release(exit: MachineExit): Promise<Result<MachineEnd, HostError>> {
-    const end: MachineEnd = { exit, graceful: exit.kind === 'powered-off' }
+    const disorder = this.#disorder
+    const graceful = exit.kind === 'powered-off' && disorder === undefined
+    const end: MachineEnd = { exit, graceful, ...(disorder === undefined ? {} : { disorder }) }
     this.#context.step(this.name, 'machine-ended')
     this.#ending.abort()
     // Before the host's directories may go.

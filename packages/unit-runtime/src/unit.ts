@@ -1,4 +1,11 @@
-import type { AgentHello, ExecOutcome, GuestProcess, GuestUser, TerminalSize } from '@spectrum/guest-agent'
+import type {
+  AgentHello,
+  ExecOutcome,
+  GuestProcess,
+  GuestUser,
+  ShutdownStep,
+  TerminalSize,
+} from '@spectrum/guest-agent'
 import type { Attachment, Closure, SharingReport } from '@spectrum/store-share'
 import type { ClosureReference } from '@spectrum/unit-graph'
 import type { MachineExit, MachineProcess } from '@spectrum/unit-monitor'
@@ -80,6 +87,25 @@ export interface StopOptions {
   readonly graceMs?: number | undefined
 }
 
+/** What the end of a guest that was asked to end in order was short of; by its own word, as far as it goes. */
+export type Disorder =
+  /**
+   * It was not off when the grace was over, so its machine was killed: a disk did not answer, or it needed longer. `reached`:
+   * the last step that it told of; absent: none.
+   */
+  | { readonly kind: 'given-up'; readonly graceMs: number; readonly reached?: ShutdownStep }
+  /**
+   * It went off by itself, and left volumes mounted, made read-only where its kernel let it: something in it kept them, or
+   * their disks did not answer. Their file systems are mended when they are mounted next.
+   */
+  | {
+      readonly kind: 'volumes-left'
+      /** How many. */
+      readonly notUnmounted: number
+      /** Whether all that was written is on the disks. */
+      readonly synced: boolean
+    }
+
 /** How a unit came to its final end. */
 export interface UnitEnd {
   /** `failed` when it ended although nobody asked it to and stays down; otherwise `stopped`. */
@@ -88,6 +114,8 @@ export interface UnitEnd {
   readonly exit: MachineExit | { readonly kind: 'never-started' }
   /** Whether the guest ended in order within its grace; also where there was none. */
   readonly graceful: boolean
+  /** Why not, where its guest was asked to end in order. */
+  readonly disorder?: Disorder
   /** How its command has ended, where that was the end of the unit. */
   readonly command?: ExecOutcome
   /** What it ended of, when nobody asked it to. */

@@ -77,9 +77,9 @@ export const machineChecks = [
     const report = (await shuttingDown)._unsafeUnwrap()
     // Whoever serves half a file may be counted with the commands.
     assert.ok(report.asked === 3 || report.asked === 4)
-    assert.equal(report.notUnmounted, 0)
+    assert.deepEqual([report.notUnmounted, report.synced], [0, true])
     assert.deepEqual(steps, ['asked', 'killed', 'unmounted', 'synced'])
-    assert.match((await putting)._unsafeUnwrapErr().kind, /aborted|unit-lost/)
+    assert.match((await putting)._unsafeUnwrapErr().kind, /file-failed|unit-lost/)
     // On a busy machine the grace may be over before everybody has had a turn.
     if (report.killed <= 1) {
       assert.deepEqual(await obeys.outcome, { kind: 'exited', code: 0 })

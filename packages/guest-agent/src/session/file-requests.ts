@@ -115,7 +115,7 @@ async function leftAlone(stream: HostStream, what: string): Promise<AgentError> 
   if (end.kind === 'unit-lost') {
     return { kind: 'unit-lost', message: end.message, closed: { kind: 'closed-by-unit' } }
   }
-  return { kind: 'aborted', message: `${what}: the unit gave it up: it is shutting down` }
+  return fileFailed(what, 'interrupted')
 }
 
 /** Opens a file: what the unit says of it comes first on the stream, then its content. */

@@ -41,6 +41,8 @@ const reasons: Readonly<Record<string, FileFailure>> = {
   ENOSPC: 'no-space',
   EDQUOT: 'no-space',
   EFBIG: 'too-large',
+  ECANCELED: 'interrupted',
+  EINTR: 'interrupted',
 }
 
 const advice: Readonly<Record<FileFailure, string>> = {
@@ -53,6 +55,8 @@ const advice: Readonly<Record<FileFailure, string>> = {
   'no-space': 'its file system has no room: use a larger volume, or remove something',
   'too-large': 'it is larger than what is allowed: allow more',
   'wrong-size': 'its size is not the one that was told first: try again while nobody changes it',
+  interrupted:
+    'the unit gave it up: it is being shut down, or a program in it ended the transfer: try again if it still runs',
   other: 'the file system of the unit failed',
 }
 

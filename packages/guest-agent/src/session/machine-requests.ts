@@ -19,6 +19,8 @@ const requestMs = 30_000
 /** What an orderly end may take beyond its grace: killing, unmounting, writing back. */
 const shutdownMs = 30_000
 const defaultGraceMs = 10_000
+/** Of what comes after the grace, the unit's own part. */
+const REST_OF_UNIT = 0.75
 
 /** What is asked of the unit as a machine: its volumes, its clock, its randomness, its end. */
 export class MachineRequests {
@@ -83,14 +85,15 @@ export class MachineRequests {
 
   async shutDown(options: ShutdownOptions): Promise<Result<ShutdownReport, AgentError>> {
     const graceMs = Math.ceil(options.graceMs ?? defaultGraceMs)
+    const deadlineMs = options.deadlineMs ?? graceMs + shutdownMs
     const progress = new ShutdownProgress(options.onStep)
     const result = await this.#outstanding.ask<ShutdownReport>({
       what: 'shutting the unit down',
-      options: { signal: options.signal, deadlineMs: options.deadlineMs ?? graceMs + shutdownMs },
+      options: { signal: options.signal, deadlineMs },
       answers: ['shutdown-step', 'powering-off', 'failed'],
       frames: (request) =>
         graceMs >= 0 && graceMs <= limits.shutdownGraceMs
-          ? [{ type: 'shut-down', request, graceMs }]
+          ? [{ type: 'shut-down', request, graceMs, deadlineMs: deadlineOfUnit(graceMs, deadlineMs) }]
           : { kind: 'invalid-request', field: 'graceMs', message: `0 to ${limits.shutdownGraceMs} ms` },
       read: (answer) => progress.read(answer),
     })
@@ -100,6 +103,12 @@ export class MachineRequests {
     if (reached === 'synced' && isOff(result.error)) return ok(report)
     return err(reached === undefined ? result.error : { ...result.error, reached })
   }
+}
+
+/** The unit gives up before the host does, so that it can say what it did not do, and its power can go. */
+function deadlineOfUnit(graceMs: number, deadlineMs: number): number {
+  const rest = Math.max(0, deadlineMs - graceMs)
+  return Math.min(Math.floor(graceMs + rest * REST_OF_UNIT), limits.shutdownDeadlineMs)
 }
 
 const readDone = (answer: Answer): Result<void, AgentError> =>
@@ -112,7 +121,7 @@ const isOff = (error: AgentError): boolean =>
 class ShutdownProgress {
   readonly #onStep: ((step: ShutdownStep) => void) | undefined
   #step = 0
-  #report: ShutdownReport = { asked: 0, killed: 0, unmounted: 0, notUnmounted: 0 }
+  #report: ShutdownReport = { asked: 0, killed: 0, unmounted: 0, notUnmounted: 0, synced: false }
 
   constructor(onStep: ((step: ShutdownStep) => void) | undefined) {
     this.#onStep = onStep
@@ -145,6 +154,7 @@ class ShutdownProgress {
     if (step === codes.shutdownStep.unmounted) {
       this.#report = { ...this.#report, unmounted: count - left, notUnmounted: left }
     }
+    if (step === codes.shutdownStep.synced) this.#report = { ...this.#report, synced: left === 0 }
     this.#onStep?.(this.reached!)
     return undefined
   }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +11,7 @@ let directory: string
 
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'guest-agent-disk-'))
-  makeExt4(join(directory, 'good'), 6 << 20)
+  for (const name of ['good', 'silent']) makeExt4(join(directory, name), 6 << 20)
 })
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -45,4 +46,36 @@ it('answers, and ends its unit in order, while a disk that it is to mount does n
   const report = (await agent.shutDown({ graceMs: 600_000 }))._unsafeUnwrap()
   // QEMU itself waits for the disk from here on.
   expect(report).toMatchObject({ killed: 0, unmounted: 1, notUnmounted: 0 })
+})
+
+it('gives up a disk that does not answer while it is unmounted, unmounts the others, and answers meanwhile', async () => {
+  await using machine = await TestMachine.boot({
+    kernel: await guestKernel({ volumes: true }),
+    volumes: { good: join(directory, 'good'), silent: join(directory, 'silent') },
+  })
+  const agent = (await machine.connect())._unsafeUnwrap()
+  for (const [device, path] of [
+    ['good', '/home'],
+    ['silent', '/data'],
+  ] as const) {
+    ;(await agent.mountVolume({ device, fileSystem, path }))._unsafeUnwrap()
+    ;(await agent.putFile({ path: `${path}/kept` }, Buffer.from(device)))._unsafeUnwrap()
+  }
+  await machine.silence('silent')
+  const steps: string[] = []
+  const report = agent.shutDown({ graceMs: 500, deadlineMs: 6_500, onStep: (step) => steps.push(step) })
+  await expect.poll(() => steps).toEqual(['asked', 'killed'])
+  ;(await agent.listStore())._unsafeUnwrap()
+  expect((await report)._unsafeUnwrap()).toMatchObject({ unmounted: 1, notUnmounted: 1, synced: false })
+  expect(machine.console()).toContain('the volume at /data stays mounted: its disk does not answer')
+  expect(await agent.closed).toEqual({ kind: 'closed-by-unit' })
+  // All that was written is on the one that answers, and its file system needs no mending.
+  const facts = spawnSync('debugfs', ['-R', 'stats -h', join(directory, 'good')], {
+    env: { PATH: `${process.env['PATH']}:/usr/sbin:/sbin` },
+    encoding: 'utf8',
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
+  })
+  expect(facts.stdout).toMatch(/^Filesystem state: +clean$/m)
+  expect(facts.stdout).not.toContain('needs_recovery')
 })

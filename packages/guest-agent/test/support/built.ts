@@ -12,6 +12,7 @@ export function buildTestPrograms(): {
   readonly fuzzDecoder: string
   readonly findUsers: string
   readonly probe: string
+  readonly termAtFsync: string
 } {
   const make = ['make', '--silent', '-C', `${root}agent`, `OUT=${out}`, 'test']
   execFileSync('flock', [`${root}agent/Makefile`, ...make], bounds)
@@ -21,6 +22,7 @@ export function buildTestPrograms(): {
     fuzzDecoder: `${out}/fuzz-decoder`,
     findUsers: `${out}/find-users`,
     probe: `${out}/probe`,
+    termAtFsync: `${out}/term-at-fsync.so`,
   }
 }
 

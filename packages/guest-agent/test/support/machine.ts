@@ -79,7 +79,7 @@ export class TestMachine implements AsyncDisposable {
       ...['-m', `${memory}M,slots=${8 + slots},maxmem=4G`],
       ...viewArguments(options.view, memory),
       ...['-kernel', options.kernel.image, '-initrd', join(directory, 'initramfs')],
-      ...['-append', 'console=ttyS0 panic=-1 loglevel=5'],
+      ...['-append', 'console=ttyS0 no_timer_check panic=-1 loglevel=5'],
       ...['-serial', `file:${join(directory, 'console')}`],
       ...['-device', 'virtio-serial-pci'],
       ...['-chardev', `socket,id=control,path=${join(directory, 'control')}`],
@@ -95,7 +95,7 @@ export class TestMachine implements AsyncDisposable {
       ]),
       ...Object.entries(options.volumes ?? {}).flatMap(([serial, file], index) => [
         ...['-blockdev', `driver=file,node-name=v${index},filename=${file}`],
-        ...['-device', `virtio-blk-pci,drive=v${index},serial=${serial}`],
+        ...['-device', `virtio-blk-pci,id=disk-${serial},drive=v${index},serial=${serial}`],
       ]),
       ...Array.from({ length: slots }, (_, index) => [
         '-device',
@@ -161,6 +161,13 @@ export class TestMachine implements AsyncDisposable {
         arguments: { driver: 'virtio-blk-pci', drive: serial, serial, bus: `slot${slot}`, ...geometry },
       },
     ])
+  }
+
+  /** From now on a volume's disk takes a second for each byte. */
+  async silence(serial: string): Promise<void> {
+    const unbounded = { bps_rd: 0, bps_wr: 0, iops: 0, iops_rd: 0, iops_wr: 0 }
+    const bounds = { id: `/machine/peripheral/disk-${serial}/virtio-backend`, bps: 1, ...unbounded }
+    await this.#qmp([{ execute: 'block_set_io_throttle', arguments: bounds }])
   }
 
   async #qmp(commands: readonly object[]): Promise<void> {

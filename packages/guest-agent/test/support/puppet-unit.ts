@@ -33,8 +33,8 @@ export class PuppetUnit {
 
 export const hello: Frame<'hello'> = {
   type: 'hello',
-  minVersion: 3,
-  maxVersion: 3,
+  minVersion: 4,
+  maxVersion: 4,
   bootId: '00000000-0000-4000-8000-000000000000',
   release: '6.1',
   machine: 'x86_64',

@@ -385,6 +385,7 @@ export class UnitLife {
       state,
       exit: this.#lastEnd?.exit ?? { kind: 'never-started' },
       graceful: this.#lastEnd?.graceful ?? true,
+      ...(this.#lastEnd?.disorder === undefined ? {} : { disorder: this.#lastEnd.disorder }),
       ...(ending?.command === undefined ? {} : { command: ending.command }),
       ...reasonOf(reason),
     })

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { closure, compose, defineUnit } from '@spectrum/unit-runtime'
+import { closure, compose, defineUnit, type Unit } from '@spectrum/unit-runtime'
 import { type FakeProgram, memoryVolumes } from '@spectrum/unit-runtime/fake'
 import { describe, expect, it } from 'vitest'
 import type { SupervisedUnit } from '../../src/supervision/supervised-unit.js'
@@ -83,4 +83,86 @@ describe('a unit that is stopped', () => {
       await watched.host.stop()
     },
   )
+})
+
+describe('a volume that keeps its unit from an end in order', () => {
+  /** Stops a unit with such a volume, and another one of its graph after it. */
+  async function stopped(atEnd: 'busy' | 'hangs') {
+    const volumes = memoryVolumes()
+    Object.assign(volumes.contents(path), { atEnd })
+    const watched = await watchedHost({ volumes })
+    const other = defineUnit('other', { store: closure(program) })
+    const units = (
+      await watched.host.start(compose({ other, ...graph.units })._unsafeUnwrap())
+    )._unsafeUnwrap() as Record<string, Unit>
+    const held: string[] = []
+    watched.events.on('step', ({ unit, step }) => {
+      if (unit === 'unit') held.push(`${step} ${volumes.held().length}`)
+    })
+    const stopping = units['unit']!.stop()
+    const log = async () => {
+      const lines: string[] = []
+      for await (const { source, text } of units['unit']!.logs()) if (source === 'host') lines.push(text)
+      return lines
+    }
+    return { watched, volumes, other: units['other']!, stopping, held, log }
+  }
+
+  it('is counted, said, and free for the next machine when this one is off', async () => {
+    const { watched, volumes, other, stopping, held, log } = await stopped('busy')
+    expect((await stopping)._unsafeUnwrap()).toMatchObject({
+      state: 'stopped',
+      exit: { kind: 'powered-off' },
+      graceful: false,
+      disorder: { kind: 'volumes-left', notUnmounted: 1, synced: true },
+    })
+    expect(held).toEqual(['stop-begun 1', 'machine-ended 1'])
+    expect(volumes.held()).toEqual([])
+    expect(await log()).toContain('1 of its volumes could not be unmounted')
+    expect(other.state).toBe('running')
+    await watched.host.stop()
+  })
+
+  it('is given up by its guest in time, when its disk does not answer', async () => {
+    const { watched, other, stopping, log } = await stopped('hangs')
+    await settle()
+    // The grace of programs is 7 s of these 10; of the rest the guest has three quarters.
+    watched.clock.advance(9_249)
+    await settle()
+    expect(watched.host.units.get('unit')!.state).toBe('stopping')
+    watched.clock.advance(1)
+    expect((await stopping)._unsafeUnwrap()).toMatchObject({
+      exit: { kind: 'powered-off' },
+      graceful: false,
+      disorder: { kind: 'volumes-left', notUnmounted: 1, synced: false },
+    })
+    expect(await log()).toContain(
+      'not all that it has written may be on its disks: one of them did not answer',
+    )
+    expect(other.state).toBe('running')
+    await watched.host.stop()
+  })
+
+  it('is not free before the monitor is dead, when the guest says nothing any more', async () => {
+    const { watched, volumes, other, stopping, held, log } = await stopped('hangs')
+    await settle()
+    watched.guest('unit').hang()
+    watched.clock.advance(9_999)
+    await settle()
+    expect([watched.host.units.get('unit')!.state, volumes.held()]).toEqual(['stopping', [path]])
+    watched.clock.advance(1)
+    expect((await stopping)._unsafeUnwrap()).toMatchObject({
+      state: 'stopped',
+      exit: { kind: 'killed' },
+      graceful: false,
+      disorder: { kind: 'given-up', graceMs: 10_000, reached: 'killed' },
+    })
+    expect(held).toEqual(['stop-begun 1', 'stop-given-up 1', 'machine-ended 1'])
+    expect(volumes.held()).toEqual([])
+    expect(await log()).toContain(
+      'it was not off within 10000 ms, so its machine is killed: the last step of its end was "killed"',
+    )
+    expect(other.state).toBe('running')
+    await watched.host.stop()
+  })
 })

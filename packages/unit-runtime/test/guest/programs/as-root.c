@@ -86,6 +86,43 @@ static int overwrite(const char *path)
 	return 0;
 }
 
+/* A device that may no longer read its queues, which lie in memory, answers nothing: no bus mastering for the disk. */
+static int silence(const char *serial)
+{
+	DIR *blocks = opendir("/sys/block");
+	const struct dirent *entry;
+	while (blocks != NULL && (entry = readdir(blocks)) != NULL) {
+		char path[300], text[32] = "";
+		uint16_t command = 0;
+		snprintf(path, sizeof path, "/sys/block/%.64s/serial", entry->d_name);
+		int fd = open(path, O_RDONLY);
+		if (fd < 0)
+			continue;
+		ssize_t got = read(fd, text, sizeof text - 1);
+		close(fd);
+		text[strcspn(text, "\n")] = '\0';
+		if (got <= 0 || strcmp(text, serial) != 0)
+			continue;
+		/* The virtio device's parent is the PCI device; its command register is at 4, bus mastering its third bit. */
+		snprintf(path, sizeof path, "/sys/block/%.64s/device/../config", entry->d_name);
+		fd = open(path, O_RDWR);
+		if (fd < 0 || pread(fd, &command, sizeof command, 4) != (ssize_t)sizeof command)
+			return complain(path);
+		command &= (uint16_t)~4u;
+		if (pwrite(fd, &command, sizeof command, 4) != (ssize_t)sizeof command)
+			return complain(path);
+		return 0;
+	}
+	return complain(serial);
+}
+
+/* No write to the file system ends before it is thawed. */
+static int freeze(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY);
+	return fd >= 0 && ioctl(fd, FIFREEZE, 0) == 0 ? 0 : complain(path);
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 2 ? argv[1] : "";
@@ -101,6 +138,10 @@ int main(int argc, char **argv)
 			failed |= overwrite(argv[i]);
 		return failed;
 	}
+	if (strcmp(verb, "silence") == 0)
+		return silence(argv[2]);
+	if (strcmp(verb, "freeze") == 0)
+		return freeze(argv[2]);
 	if (strcmp(verb, "umount") == 0)
 		return umount2(argv[2], MNT_DETACH) == 0 ? 0 : complain(argv[2]);
 	if (strcmp(verb, "remount") == 0)

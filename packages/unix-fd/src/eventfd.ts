@@ -12,6 +12,7 @@ const taken = new Uint8Array(8)
 
 /** A counter in the kernel: the cheapest way for one process to wake another. eventfd(2), non-blocking. */
 export class EventFd implements Disposable {
+  /** Its own descriptor, to be sent or waited for; the counter's to close. */
   readonly fd: Fd
   readonly #calls: SystemCalls
 

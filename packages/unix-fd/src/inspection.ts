@@ -25,20 +25,27 @@ export interface SocketInspection {
   readonly domain: 'unix' | number
   /** SO_TYPE: a name, or the number of another type. */
   readonly type: SocketType | 'datagram' | number
+  /** SO_ACCEPTCONN: whether peers can connect to it. */
   readonly listening: boolean
 }
 
 /** What a descriptor is: to be looked at before one that came from elsewhere is used. */
 export interface Inspection {
+  /** By its S_IFMT (inode(7)); `anonymous` where it has none. */
   readonly type: FileType
   /** Bytes, of a file; of others what the kernel gives, mostly 0. */
   readonly size: bigint
   /** With `inode`, the identity of the open file. */
   readonly device: bigint
+  /** See `device`. */
   readonly inode: bigint
+  /** O_ACCMODE of its flags. */
   readonly access: Access
+  /** O_APPEND: writes go to the end. */
   readonly append: boolean
+  /** O_NONBLOCK. It is of the open file, so other holders of it set it too. */
   readonly nonBlocking: boolean
+  /** FD_CLOEXEC: programs that are executed do not get it. */
   readonly closeOnExec: boolean
   /** Absent where the file can have none: it is no memfd, and no file of a tmpfs. */
   readonly seals: readonly Seal[] | undefined

@@ -44,8 +44,11 @@ export interface ListenOptions {
 
 /** A listening Unix socket. Closing it removes its path, and its lock. */
 export class Listener implements Disposable {
+  /** As it was given. */
   readonly path: string
+  /** Of the sockets that it accepts. */
   readonly type: SocketType
+  /** Its own descriptor; the listener's to close. */
   readonly fd: Fd
   readonly #calls: SystemCalls
   readonly #pause: Pause

@@ -24,6 +24,7 @@ function sealBits(calls: SystemCalls): readonly (readonly [Seal, number])[] {
 
 /** An anonymous file in memory that can be passed to another process and sealed against change. */
 export class Memfd implements Disposable {
+  /** Its own descriptor, to be sent or mapped; the memfd's to close. */
   readonly fd: Fd
   readonly #calls: SystemCalls
 

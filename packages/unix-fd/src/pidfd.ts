@@ -31,6 +31,7 @@ export class Pidfd implements Disposable {
   /** Clock ticks after boot at which the process started (field 22 of /proc/PID/stat). With the boot id and
    * `pid` it names a process for good: write it to a journal, and pass it to `openPidfd` later. */
   readonly startTime: bigint
+  /** Its own descriptor; the pidfd's to close. */
   readonly fd: Fd
   readonly #calls: SystemCalls
 

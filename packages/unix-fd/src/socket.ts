@@ -17,7 +17,13 @@ export type SocketType = 'stream' | 'seqpacket'
 
 /** What arrived. The descriptors are close-on-exec and belong to the caller, who closes each. */
 export type Received =
-  | { readonly kind: 'data'; readonly bytes: Uint8Array; readonly fds: readonly Fd[] }
+  | {
+      readonly kind: 'data'
+      /** The caller's own. */
+      readonly bytes: Uint8Array
+      /** In the order in which they were sent; each is the caller's to close. */
+      readonly fds: readonly Fd[]
+    }
   /** The peer finished. An empty seqpacket packet without descriptors looks the same. */
   | { readonly kind: 'end' }
 
@@ -64,7 +70,9 @@ function inboxFor(calls: SystemCalls, maxBytes: number): Inbox {
 
 /** A connected Unix socket, non-blocking and close-on-exec. Sends queue behind one another, and so do receives. */
 export class UnixSocket implements Disposable {
+  /** What it keeps apart: bytes (`stream`) or packets (`seqpacket`). */
   readonly type: SocketType
+  /** Its own descriptor; the socket's to close. */
   readonly fd: Fd
   readonly #calls: SystemCalls
   readonly #wouldBlock: number

@@ -306,13 +306,28 @@ export const soundDevice: Shape<SoundDevice> = record<SoundDevice>({
  * path. All but `kvm` are for aarch64, by feature of the binary; `trustedVmId` has 16 bits, `trustedVmPasId` 32.
  */
 export type Hypervisor =
-  | { readonly kind: 'kvm'; readonly device?: string | undefined }
-  | { readonly kind: 'geniezone'; readonly device?: string | undefined }
-  | { readonly kind: 'halla'; readonly device?: string | undefined }
+  | {
+      readonly kind: 'kvm'
+      /** Absolute path of its device node. */
+      readonly device?: string | undefined
+    }
+  | {
+      readonly kind: 'geniezone'
+      /** Absolute path of its device node. */
+      readonly device?: string | undefined
+    }
+  | {
+      readonly kind: 'halla'
+      /** Absolute path of its device node. */
+      readonly device?: string | undefined
+    }
   | {
       readonly kind: 'gunyah'
+      /** Absolute path of its device node. */
       readonly device?: string | undefined
+      /** 16 bits. */
       readonly trustedVmId?: number | undefined
+      /** 32 bits. */
       readonly trustedVmPasId?: number | undefined
     }
 

@@ -11,17 +11,32 @@ export type NetBackend =
   /**
    * An existing tap, by its name of at most 15 bytes: persistent and owned by the user, it needs no privilege.
    */
-  | { readonly kind: 'tap-name'; readonly tapName: string; readonly mac?: MacAddress | undefined }
+  | {
+      readonly kind: 'tap-name'
+      /** At most 15 bytes. */
+      readonly tapName: string
+      /** Of the guest's card. */
+      readonly mac?: MacAddress | undefined
+    }
   /** An inherited descriptor of a tap, by its number in crosvm's process. */
-  | { readonly kind: 'tap-fd'; readonly tapFd: number; readonly mac?: MacAddress | undefined }
+  | {
+      readonly kind: 'tap-fd'
+      /** Number of the descriptor in crosvm's process. */
+      readonly tapFd: number
+      /** Of the guest's card. */
+      readonly mac?: MacAddress | undefined
+    }
   /**
    * A tap that crosvm creates: needs CAP_NET_ADMIN. `hostIp` is the host's own address on it, `netmask` likewise as
    * four octets.
    */
   | {
       readonly kind: 'host-ip'
+      /** Four octets: `192.168.10.1`. */
       readonly hostIp: string
+      /** Four octets: `255.255.255.0`. */
       readonly netmask: string
+      /** Of the guest's card. */
       readonly mac: MacAddress
     }
 

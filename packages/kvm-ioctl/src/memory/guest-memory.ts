@@ -20,8 +20,16 @@ const MOST_BYTES = 2 ** 32 - 1
  * processes can map (vhost-user). `file`: a part of a file or memfd of the caller's.
  */
 export type Backing =
-  | { readonly kind: 'anonymous'; readonly hugePages?: boolean }
-  | { readonly kind: 'memfd'; readonly hugePages?: boolean }
+  | {
+      readonly kind: 'anonymous'
+      /** Out of the machine's huge pages (MAP_HUGETLB, MFD_HUGETLB). Default false. */
+      readonly hugePages?: boolean
+    }
+  | {
+      readonly kind: 'memfd'
+      /** Out of the machine's huge pages (MAP_HUGETLB, MFD_HUGETLB). Default false. */
+      readonly hugePages?: boolean
+    }
   | {
       readonly kind: 'file'
       /** Its owner may close it: the mapping stays. */

@@ -18,7 +18,11 @@ export type Attenuator =
   /** One call, for the life of the consuming unit. */
   | { readonly kind: 'once' }
   /** Only calls whose argument the predicate holds for. */
-  | { readonly kind: 'only'; readonly that: Predicate }
+  | {
+      readonly kind: 'only'
+      /** Over the argument of the call, which the service must take. */
+      readonly that: Predicate
+    }
   /** At most `count` calls within any `per`, counted over a sliding window. */
   | {
       readonly kind: 'rate'
@@ -28,9 +32,17 @@ export type Attenuator =
       readonly per: RatePeriod
     }
   /** No call from this moment on: milliseconds since 1970-01-01T00:00Z. */
-  | { readonly kind: 'until'; readonly time: number }
+  | {
+      readonly kind: 'until'
+      /** Milliseconds since 1970, by the host's clock. */
+      readonly time: number
+    }
   /** Every decision is written down, under this label. */
-  | { readonly kind: 'audit'; readonly label: string }
+  | {
+      readonly kind: 'audit'
+      /** 1 to 64 printable characters, for who reads what was decided. */
+      readonly label: string
+    }
   /** The consumer sends nothing but its argument: the request stream is closed from the start. */
   | { readonly kind: 'read-only' }
   /** May be taken back while the host runs, by this name. */

@@ -5,18 +5,24 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { DisplayPowers } from '../transport/unit-display.js'
 
 /**
+ * Messages are not made into objects, so what is young dies young in the smallest room that Node can give it. In the
+ * room it would take otherwise, a proxy grows by some MiB under its first flood, and is no faster.
+ */
+const SMALL = ['--max-semi-space-size=1']
+
+/**
  * The command `spectrum-wayland`, to be started by its parts. What is built lies beside this file; a source is run
  * through the TypeScript loader of the workspace.
  */
 export function proxyProgram(): DisplayPowers['program'] {
   const file = process.execPath
   const built = new URL('./spectrum-wayland.js', import.meta.url)
-  if (existsSync(built)) return { file, argv: [fileURLToPath(built)], environment: {} }
+  if (existsSync(built)) return { file, argv: [...SMALL, fileURLToPath(built)], environment: {} }
   const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
   const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm')).href
   return {
     file,
-    argv: ['--import', loader, here('./spectrum-wayland.ts')],
+    argv: [...SMALL, '--import', loader, here('./spectrum-wayland.ts')],
     environment: { TSX_TSCONFIG_PATH: here('../../../../tsconfig.base.json') },
   }
 }

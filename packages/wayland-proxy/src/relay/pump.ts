@@ -16,8 +16,8 @@ const SHARED_TURN = 1 / 4
  * scheduler as the flood makes it, and be kept waiting itself when the other client has something to say.
  */
 const REST_MS = 1
-/** So much is handed to the kernel at once; more would only wait in our memory. */
-const FLUSH_ABOVE_BYTES = 32 * 1024
+/** So much is handed to the kernel at once: who reads it works while the rest is judged. */
+const FLUSH_ABOVE_BYTES = 8 * 1024
 
 /**
  * Ids that are free again are nothing to wake a client for: they wait for what is, until they are so many bytes, or for

@@ -1,12 +1,26 @@
+import { setMaxListeners } from 'node:events'
 import type { Listener, UnixSocket } from '@spectrum/unix-fd'
 import { unixFd } from '@spectrum/unix-fd/linux'
 import { header, words } from './client.js'
 
 const descriptors = unixFd()._unsafeUnwrap()
 const SEAT = 'wl_seat\0'
-const MOTIONS_PER_BLOCK = 1_000
+const EVENTS_PER_BLOCK = 1_000
 
-/** A compositor with nothing but a seat, whose pointer never stands still: as fast as its clients' sockets take it. */
+/** wl_pointer.motion and its frame; wl_keyboard.modifiers. */
+const motion = (id: number, step: number) => [
+  ...header(id, 2, 20),
+  step,
+  step << 8,
+  step << 8,
+  ...header(id, 5, 8),
+]
+const modifiers = (id: number, step: number) => [...header(id, 4, 28), step, step, 0, 0, 0]
+
+/**
+ * A compositor with nothing but a seat, whose pointer never stands still and whose keyboard's modifiers never stay:
+ * as fast as its clients' sockets take it.
+ */
 export class Flooder implements Disposable {
   readonly #listener: Listener
   readonly #stop = new AbortController()
@@ -15,6 +29,8 @@ export class Flooder implements Disposable {
 
   constructor(path: string) {
     this.#listener = descriptors.listen(path, 'stream')._unsafeUnwrap()
+    // Every client waits for the end.
+    setMaxListeners(0, this.#stop.signal)
     void this.#accept()
   }
 
@@ -54,22 +70,19 @@ export class Flooder implements Disposable {
         } else if (id === 1) {
           await socket.send(words(...header(last, 0, 12), 1, ...header(1, 1, 12), last), { signal })
         } else if (id === registry) seat = last
-        else if (id === seat && opcode === 0) void this.#flood(socket, last)
+        else if (id === seat) void this.#flood(socket, opcode === 0 ? motion : modifiers, last)
         at += size
       }
       left = left.slice(at)
     }
   }
 
-  async #flood(socket: UnixSocket, pointer: number): Promise<void> {
-    const motion = Array.from({ length: MOTIONS_PER_BLOCK }, (_, step) => [
-      ...header(pointer, 2, 20),
-      step,
-      step << 8,
-      step << 8,
-      ...header(pointer, 5, 8),
-    ]).flat()
-    const block = words(...motion)
+  async #flood(
+    socket: UnixSocket,
+    event: (id: number, step: number) => readonly number[],
+    id: number,
+  ): Promise<void> {
+    const block = words(...Array.from({ length: EVENTS_PER_BLOCK }, (_, step) => event(id, step)).flat())
     for (;;) {
       const sent = await socket.send(block, { signal: this.#stop.signal })
       if (sent.isErr()) return

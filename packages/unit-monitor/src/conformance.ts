@@ -13,7 +13,7 @@ import { promisesOfLog } from './conformance/log.js'
 import { suiteOf } from './conformance/suite.js'
 
 export type { ConformanceContext, ConformanceView, TestApi } from './conformance/context.js'
-export { echoGuest } from './echo-guest.js'
+export { echoGuest, type FakeDisks } from './echo-guest.js'
 
 /** What every driver promises, as tests. A driver that passes can stand wherever another one stands. */
 export function monitorConformance(

@@ -1,30 +1,41 @@
 import type { FakeGuest } from './fake.js'
 
+/** What the volumes of fake machines begin with, by the paths of their files. */
+export type FakeDisks = Map<string, string>
+
 /**
  * The guest that the conformance suite talks to, for the fake monitor. A real monitor boots a real one that
  * says the same: `ready\n` first, then it obeys lines.
  *
  * `echo N\n` and N bytes: the same N bytes back. `pmem\n`: `pmem SIZE SIZE …\n`, ascending; `block\n` the same for
- * disks. `view TAG\n`: `view NAME NAME …\n`, what its view shows, sorted. `say N\n`: N lines on the console, then
+ * disks. `write SERIAL TEXT\n`: `written\n` once the text is at the beginning of that volume, or `refused\n`. `view TAG\n`: `view NAME NAME …\n`, what its view shows, sorted. `say N\n`: N lines on the console, then
  * `said\n`. `spoil\n`: hostile bytes on the console, then `said\n`. `poke\n`: tries to overwrite its devices, then
  * `poked\n`. `off\n`, `crash\n`, `hang\n`.
  */
-export async function echoGuest(guest: FakeGuest): Promise<void> {
+export async function echoGuest(guest: FakeGuest, disks: FakeDisks = new Map()): Promise<void> {
   const text = (line: string) => guest.control.write(new TextEncoder().encode(line))
   const input = bytesOf(guest.control.incoming)
   await text('ready\n')
   for (;;) {
     const line = await input.line()
     if (line === undefined) return
-    const [command, count = '0'] = line.split(' ')
+    const [command, count = '0', written = ''] = line.split(' ')
     switch (command) {
       case 'echo':
         await input.take(Number(count), (bytes) => guest.control.write(bytes))
         break
       case 'pmem':
       case 'block': {
-        const sizes = guest[command]().map((device) => device.sizeBytes)
+        const volumes = command === 'block' ? (guest.machine.volumes ?? []) : []
+        const sizes = [...guest[command](), ...volumes].map((device) => device.sizeBytes)
         await text(`${[command, ...sizes.sort((a, b) => a - b)].join(' ')}\n`)
+        break
+      }
+      case 'write': {
+        const volume = guest.machine.volumes?.find(({ serial }) => serial === count)
+        const isWritable = volume?.readOnly === false
+        if (isWritable) disks.set(volume.path, written)
+        await text(isWritable ? 'written\n' : 'refused\n')
         break
       }
       case 'view':

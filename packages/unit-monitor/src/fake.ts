@@ -31,7 +31,7 @@ import { MachineLog } from './machine-log.js'
 import type { Clock } from './powers.js'
 import { Patience, WaitEnded } from './waiting.js'
 
-export { echoGuest } from './echo-guest.js'
+export { echoGuest, type FakeDisks } from './echo-guest.js'
 
 /** What a scripted guest holds: the other end of everything its machine has. */
 export interface FakeGuest {
@@ -125,6 +125,10 @@ async function start(
     socketNameBytes: 16,
   })
   if (checked.isErr()) return err(checked.error)
+  if (!capabilities.volumes && (description.volumes ?? []).length > 0) {
+    const message = `machine ${description.name}: this monitor gives machines no disks to write`
+    return err({ kind: 'unsupported', capability: 'volumes', message })
+  }
   using patience = new Patience(clock, options, START_DEADLINE_MS)
   const name = `machine ${description.name}`
   const startup = script.startup?.(description) ?? { kind: 'connects' }

@@ -146,6 +146,20 @@ describe('the plan to attach a store to', () => {
     ])
   })
 
+  it('crosvm writes volumes, which the guest finds by their serial numbers, behind the disks of the store', () => {
+    const volumes = [
+      { serial: 'data', path: '/v/a,b', sizeBytes: MIB, readOnly: false },
+      { serial: 'old', path: '/v/old', sizeBytes: MIB, readOnly: true },
+    ]
+    expect(
+      crosvmAttachPlan({ ...fixed, pmem: [], view: undefined, volumes })._unsafeUnwrap().arguments,
+    ).toEqual([
+      '--block=path=/blobs/disk,ro=true',
+      "--block=path='/v/a,b',ro=false,id=data",
+      '--block=path=/v/old,ro=true,id=old',
+    ])
+  })
+
   it('cloud-hypervisor throws writes away, and spreads devices over segments', () => {
     const plan = cloudHypervisorAttachPlan({ ...REQUEST, hotplugSlots: 22 })._unsafeUnwrap()
     expect(plan).toEqual({
@@ -268,6 +282,30 @@ describe('a plan is refused, before anything is touched,', () => {
       kind: 'unsupported',
       capability: 'view',
     })
+  })
+
+  it('by monitors whose plans have no disks to write, which say whose have', () => {
+    const volumes = [{ serial: 'data', path: '/v', sizeBytes: MIB, readOnly: false }]
+    for (const name of ['cloud-hypervisor', 'firecracker'] as const)
+      expect(plans[name]({ ...bare, volumes })._unsafeUnwrapErr()).toMatchObject({
+        kind: 'unsupported',
+        capability: 'volumes',
+        message: expect.stringContaining('use crosvm or QEMU'),
+      })
+  })
+
+  it('by crosvm when volumes and the store together are more than its places', () => {
+    const volumes = Array.from({ length: 2 }, (_, index) => ({
+      ...{ serial: `v${index}`, path: `/v/${index}`, sizeBytes: MIB, readOnly: false },
+    }))
+    const memoryBytes = 1024 * MIB
+    expect(plans.crosvm({ ...bare, memoryBytes, pmem: many(230), volumes }).isOk()).toBe(true)
+    expect(plans.crosvm({ ...bare, memoryBytes, pmem: many(231), volumes })._unsafeUnwrapErr()).toMatchObject(
+      {
+        kind: 'no-room',
+        needed: 233,
+      },
+    )
   })
 
   it.each(['/a"b', '/a[b', '/a]b', '/a '])('by cloud-hypervisor when it cannot be told %s', (path) => {

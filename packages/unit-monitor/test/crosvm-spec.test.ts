@@ -60,6 +60,17 @@ describe('the machine that crosvm is told', () => {
     expect(printArgv(spec).join(' ')).not.toContain('disable-sandbox')
   })
 
+  it('has volumes that it may write as such, in crosvm’s sandbox and with its lock', () => {
+    const volumes = [{ serial: 'data', path: '/volumes/data.ext4', sizeBytes: 512, readOnly: false }]
+    const spec = crosvmMachineSpec({ ...MACHINE, volumes }, { sockets: SOCKETS })._unsafeUnwrap()
+    expect(spec.block).toEqual([{ path: '/volumes/data.ext4', readOnly: false, id: 'data' }])
+    const argv = printArgv(spec)
+    expect(argv).toContain('--block=path=/volumes/data.ext4,ro=false,id=data')
+    expect(argv.join(' ')).not.toMatch(/disable-sandbox|lock=false/)
+    expect(parseArgv(argv, { architecture: 'x86_64' })._unsafeUnwrap().block).toEqual(spec.block)
+    expect(leastPrivilege(spec).map(({ property }) => property)).toContain('block.0.readOnly')
+  })
+
   it('lets the caller’s kernel parameters win over the driver’s', () => {
     const spec = crosvmMachineSpec(MACHINE, { sockets: SOCKETS })._unsafeUnwrap()
     expect(spec.params?.at(-1)).toBe('of-the-caller')

@@ -1,12 +1,13 @@
-import type { PmemDevice } from '@spectrum/unit-monitor'
+import type { MonitorCapabilities, PmemDevice } from '@spectrum/unit-monitor'
 import { type ConformanceContext, monitorConformance } from '@spectrum/unit-monitor/conformance'
-import { echoGuest, fakeMonitor } from '@spectrum/unit-monitor/fake'
+import { echoGuest, type FakeDisks, fakeMonitor } from '@spectrum/unit-monitor/fake'
 import { linuxPowers } from '@spectrum/unit-monitor/linux'
 import { describe, expect, it } from 'vitest'
 
-async function fakeContext(): Promise<ConformanceContext> {
+async function fakeContext(capabilities: Partial<MonitorCapabilities> = {}): Promise<ConformanceContext> {
   const { clock } = linuxPowers()
   let count = 0
+  const disks: FakeDisks = new Map()
   const shown = new Map<string, readonly string[]>()
   const machine: ConformanceContext['machine'] = async (changes = {}) => ({
     name: 'test',
@@ -26,7 +27,8 @@ async function fakeContext(): Promise<ConformanceContext> {
     monitor: fakeMonitor(
       { clock },
       {
-        guest: echoGuest,
+        guest: (guest) => echoGuest(guest, disks),
+        capabilities,
         view: ({ socket }) => shown.get(socket) ?? [],
         startup: ({ kernel }) =>
           kernel === '/dies' ? { kind: 'dies', code: 1, lines: ['no such kernel'] } : { kind: 'connects' },
@@ -38,6 +40,10 @@ async function fakeContext(): Promise<ConformanceContext> {
       return { id: `device-${++count}`, path: '/some/file', sizeBytes }
     },
     isUntouched: async () => true,
+    async volume(serial, sizeBytes) {
+      return { serial, path: `/some/volume-${++count}`, sizeBytes, readOnly: false }
+    },
+    beginningOf: async ({ path }) => disks.get(path) ?? '',
     async view() {
       const view = { tag: 'store', socket: `/run/view-${++count}.sock` }
       return {
@@ -52,3 +58,10 @@ async function fakeContext(): Promise<ConformanceContext> {
 }
 
 monitorConformance('the fake monitor', fakeContext, { describe, it, expect })
+
+monitorConformance('the fake monitor without volumes', () => fakeContext({ volumes: false }), {
+  describe,
+  // The one above has kept the others.
+  it: (name, body) => (name.startsWith('volumes') ? it(name, body) : undefined),
+  expect,
+})

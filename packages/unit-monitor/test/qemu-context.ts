@@ -82,6 +82,16 @@ export function qemuWorkshop(kernel: string, initramfs: string): Workshop {
     async isUntouched(device) {
       return readFileSync(device.path).every((byte) => byte === 0)
     },
+    async volume(serial, sizeBytes) {
+      const path = join(directory, `volume,with=commas-${++count}`)
+      writeFileSync(path, '')
+      truncateSync(path, sizeBytes)
+      return { serial, path, sizeBytes, readOnly: false }
+    },
+    async beginningOf({ path }) {
+      const bytes = readFileSync(path)
+      return bytes.subarray(0, bytes.indexOf(0)).toString('latin1')
+    },
     view: () => serveView(real.processes, QEMU_VIEW_SERVER, join(directory, `view-${++count}`)),
     async leftovers() {
       const running = spawned.filter((pid) => existsSync(`/proc/${pid}`)).map((pid) => `process ${pid}`)

@@ -1,7 +1,8 @@
 import { type CrosvmMachine, crosvmSpec, printArgv } from '@spectrum/crosvm-spec'
 import { err, ok, type Result } from 'neverthrow'
+import type { VolumeDevice } from '../machine.js'
 import { escapeAndCut } from '../printable.js'
-import { type AttachRefusal, type AttachRequest, checkRoom, refuseVolumes, unsupported } from './request.js'
+import { type AttachRefusal, type AttachRequest, checkRoom, unsupported } from './request.js'
 
 /** How a machine of crosvm gets its store. */
 export interface CrosvmAttachPlan {
@@ -21,11 +22,11 @@ const VIEW_QUEUE_SIZE = 1024
 
 /**
  * crosvm adds neither pmem nor disks to a running machine, so a plan with reserved slots is refused
- * (`unsupported`): what comes later comes by a view. Volumes are refused as well; `no-room` above 232
- * devices, or where the guest could not manage its pmem; `unrepresentable` where crosvm's options cannot say a path.
+ * (`unsupported`): what comes later comes by a view. `no-room` above 232 devices, or where the guest could not manage its
+ * pmem; `unrepresentable` where crosvm's options cannot say a path.
  */
 export function crosvmAttachPlan(request: AttachRequest): Result<CrosvmAttachPlan, AttachRefusal> {
-  const { pmem, block = [], hotplugSlots, view } = request
+  const { pmem, block = [], volumes = [], hotplugSlots, view } = request
   if (hotplugSlots > 0)
     return err(
       unsupported(
@@ -33,14 +34,14 @@ export function crosvmAttachPlan(request: AttachRequest): Result<CrosvmAttachPla
         'crosvm adds no device to a running machine: reserve no slots, and give the machine a view',
       ),
     )
-  const volumes = refuseVolumes(request, 'crosvm')
-  if (volumes !== undefined) return err(volumes)
   const room = checkRoom(request, 'crosvm', { ports: MOST_CROSVM_DEVICES })
   if (room.isErr()) return err(room.error)
   const machine: CrosvmAttachPlan['machine'] = {
     // Shared and read-only: one copy in the host's page cache, whatever the guest tries.
     ...(pmem.length === 0 ? {} : { pmem: pmem.map(({ path }) => ({ path, readOnly: true })) }),
-    ...(block.length === 0 ? {} : { block: block.map(({ path }) => ({ path, readOnly: true })) }),
+    ...(block.length + volumes.length === 0
+      ? {}
+      : { block: [...block.map(({ path }) => ({ path, readOnly: true })), ...volumes.map(volumeDisk)] }),
     ...(view === undefined
       ? {}
       : { vhostUser: [{ type: 'fs', socket: view.socket, maxQueueSize: VIEW_QUEUE_SIZE }] }),
@@ -61,4 +62,12 @@ export function crosvmAttachPlan(request: AttachRequest): Result<CrosvmAttachPla
       return err({ kind: 'unrepresentable', value: 'path', message: `crosvm: ${message}` })
     },
   )
+}
+
+/**
+ * Locked by crosvm itself, too, as long as it runs (flock, its default): shared when read-only, else exclusive. What the guest
+ * discards is given back to the host.
+ */
+function volumeDisk({ path, serial, readOnly }: VolumeDevice): NonNullable<CrosvmMachine['block']>[number] {
+  return { path, readOnly, id: serial }
 }

@@ -96,7 +96,10 @@ const UNITS = {
 /** For monitors whose plans have no disks that a machine may write. */
 export function refuseVolumes(request: AttachRequest, monitor: string): AttachRefusal | undefined {
   if ((request.volumes ?? []).length === 0) return undefined
-  return unsupported('volumes', `${monitor} is given no disks to write: use QEMU for units with volumes`)
+  return unsupported(
+    'volumes',
+    `${monitor} is given no disks to write: use crosvm or QEMU for machines with volumes`,
+  )
 }
 
 export function unsupported(capability: string, message: string): AttachRefusal {

@@ -1,4 +1,4 @@
-import type { MachineDescription, MachineView, Monitor, PmemDevice } from '../machine.js'
+import type { MachineDescription, MachineView, Monitor, PmemDevice, VolumeDevice } from '../machine.js'
 import type { Clock } from '../powers.js'
 
 /** What one monitor brings to its conformance tests. Made anew for each test, disposed after it. */
@@ -15,6 +15,10 @@ export interface ConformanceContext extends AsyncDisposable {
   pmem(sizeBytes: number): Promise<PmemDevice>
   /** Whether the guest has changed a byte of the file. */
   isUntouched(device: PmemDevice): Promise<boolean>
+  /** A fresh volume whose file holds zeroes. */
+  volume(serial: string, sizeBytes: number): Promise<VolumeDevice>
+  /** Text at the beginning of a volume's file, up to the first zero byte. */
+  beginningOf(volume: VolumeDevice): Promise<string>
   /** Serves an empty directory as the view of one machine. */
   view(): Promise<ConformanceView>
   /** Processes this context has started that still run, and what is left in the directories it gave out. */

@@ -33,6 +33,8 @@ function invalidChanges(device: PmemDevice): readonly (readonly [string, Partial
     ['directory', { directory: `/${'d'.repeat(107)}` }],
     ['block[0].sizeBytes', { block: [{ ...device, sizeBytes: 511 }] }],
     ['block[0].id', { pmem: [device], block: [device] }],
+    ['volumes[0].serial', { volumes: [{ ...device, serial: 'two words', readOnly: false }] }],
+    ['volumes[0].sizeBytes', { volumes: [{ ...device, serial: 'data', sizeBytes: 511, readOnly: false }] }],
     ['view.tag', { view: { tag: 'two words', socket: '/s' } }],
     ['view.socket', { view: { tag: 'view', socket: 's' } }],
     ['directory', { directory: 'here' }],

@@ -33,6 +33,24 @@ export function promisesOfDevices({ promise, booted, expect }: Suite): void {
     for (const disk of disks) expect(await context.isUntouched(disk)).toBe(true)
   })
 
+  promise('volumes keep what a guest writes to the one with a serial number', async (context) => {
+    const [data, old] = [await context.volume('data', 4 * MIB), await context.volume('old', 2 * MIB)]
+    const volumes = [{ ...old, readOnly: true }, data]
+    const description = await context.machine({ block: [await context.pmem(2 * MIB)], volumes })
+    if (!context.monitor.capabilities.volumes) {
+      const refused = await context.monitor.start(description)
+      expect(refused.isErr() && refused.error).toMatchObject({ kind: 'unsupported', capability: 'volumes' })
+      return
+    }
+    await using unit = await booted(context, description)
+    await unit.guest.until(async () => (await unit.guest.sizes('block')).length === 3)
+    expect(await unit.guest.sizes('block')).toEqual([2 * MIB, 2 * MIB, 4 * MIB])
+    expect(await unit.guest.write('data', 'kept')).toBe('written')
+    expect(await unit.guest.write('old', 'lost')).toBe('refused')
+    expect(await unit.guest.write('none', 'lost')).toBe('refused')
+    expect([await context.beginningOf(data), await context.beginningOf(old)]).toEqual(['kept', ''])
+  })
+
   promise(
     'a view shows its machine what its server shows, also what comes and goes later',
     async (context) => {

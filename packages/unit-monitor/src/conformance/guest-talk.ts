@@ -59,6 +59,12 @@ export class GuestTalk {
     return (await this.line()).split(' ').slice(1).map(Number)
   }
 
+  /** Writes text at the beginning of the volume with this serial number, and has it on the disk: `written`, or `refused`. */
+  async write(serial: string, text: string): Promise<string> {
+    await this.send(`write ${serial} ${text}\n`)
+    return await this.line()
+  }
+
   async view(tag: string): Promise<string[]> {
     await this.send(`view ${tag}\n`)
     return (await this.line()).split(' ').slice(1)

@@ -55,7 +55,7 @@ export function crosvmMonitor(powers: CrosvmPowers, options: CrosvmOptions = {})
       pmemHotplug: false,
       block: true,
       blockHotplug: false,
-      volumes: false,
+      volumes: true,
       maxPmemDevices: CROSVM_LIMITS.maxPmemDevices,
       view: true,
       powerButton: true,

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Machine } from '@spectrum/unit-monitor'
@@ -29,7 +30,8 @@ describe.skipIf(missing !== undefined)(title, () => {
     const workshop = crosvmWorkshop(vmlinuz, initramfs, { binary })
     try {
       await body(workshop)
-      expect(await workshop.leftovers()).toEqual([])
+      // What has ended is reaped by whoever its parent's end has given it to, in their own time.
+      await expect.poll(() => workshop.leftovers()).toEqual([])
     } finally {
       await workshop[Symbol.asyncDispose]()
       rmSync(directory, { recursive: true })
@@ -56,6 +58,29 @@ describe.skipIf(missing !== undefined)(title, () => {
         const unfiltered = role === 'crosvm' || role === 'crosvm control port'
         expect(`${role} ${/^Seccomp:\s+(\d)$/m.exec(status)?.[1]}`).toBe(`${role} ${unfiltered ? 0 : 2}`)
       }
+    }))
+
+  it('writes a volume in a filtered process of its own, and has its file locked until it is gone', () =>
+    within(async (workshop) => {
+      const volume = await workshop.volume('data', 2 << 20)
+      const bounds = { timeout: 60_000, killSignal: 'SIGKILL' } as const
+      const isLocked = () => spawnSync('flock', ['-n', volume.path, 'true'], bounds).status === 1
+      {
+        await using machine = await started(workshop, { volumes: [volume] })
+        const disks = machine.processes.filter(({ role }) => role.startsWith('crosvm pcivirtio-block'))
+        expect(disks).toHaveLength(1)
+        const status = readFileSync(`/proc/${disks[0]?.pid}/status`, 'utf8')
+        expect(status).toMatch(/^Seccomp:\s+2$/m)
+        expect(status).toMatch(/^CapEff:\s+0{16}$/m)
+        expect(isLocked()).toBe(true)
+        // One that cannot have it alone does not start.
+        const refused = await workshop.monitor.start(await workshop.machine({ volumes: [volume] }))
+        expect(refused._unsafeUnwrapErr()).toMatchObject({
+          kind: 'monitor-died',
+          message: expect.stringContaining('lock'),
+        })
+      }
+      expect(isLocked()).toBe(false)
     }))
 
   it('maps the file of a pmem device shared and read-only in every machine that has it', () =>

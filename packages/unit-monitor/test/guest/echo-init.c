@@ -6,6 +6,7 @@
  *   echo N\n  and N bytes   -> the same N bytes
  *   pmem\n                  -> pmem SIZE SIZE ...\n   bytes of every pmem device, ascending
  *   block\n                 -> block SIZE SIZE ...\n  the same for disks
+ *   write SERIAL TEXT\n     -> written\n once the text is at the beginning of that disk, or refused\n
  *   view TAG\n              -> view NAME NAME ...\n   what a virtio-fs device shows, sorted; mounted at first use
  *   say N\n                 -> N numbered lines on the kernel console, then said\n
  *   spoil\n                 -> escape sequences and broken UTF-8 on the console, then said\n
@@ -155,6 +156,40 @@ static void report_devices(int control, const char *kind, const char *prefix, in
   put(control, block, used);
 }
 
+/* The disk with this serial number, or -1. */
+static int open_disk(const char *serial) {
+  int disk = -1;
+  DIR *blocks = opendir("/sys/block");
+  struct dirent *entry;
+  while (blocks && disk < 0 && (entry = readdir(blocks))) {
+    char path[300], text[32] = "";
+    snprintf(path, sizeof path, "/sys/block/%s/serial", entry->d_name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) continue;
+    ssize_t got = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[strcspn(text, "\n")] = 0;
+    if (got <= 0 || strcmp(text, serial) != 0) continue;
+    snprintf(path, sizeof path, "/dev/%s", entry->d_name);
+    disk = open(path, O_RDWR | O_CLOEXEC);
+  }
+  if (blocks) closedir(blocks);
+  return disk;
+}
+
+static void write_to_disk(int control, char *serial) {
+  char *text = strchr(serial, ' ');
+  int done = 0;
+  if (text) {
+    *text++ = 0;
+    int disk = open_disk(serial);
+    size_t length = strlen(text) + 1;
+    done = disk >= 0 && write(disk, text, length) == (ssize_t)length && fsync(disk) == 0;
+    if (disk >= 0) close(disk);
+  }
+  put(control, done ? "written\n" : "refused\n", 8);
+}
+
 static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 static void report_view(int control, const char *tag) {
@@ -212,6 +247,8 @@ int main(void) {
       report_devices(control, "pmem", "pmem", 0);
     } else if (strcmp(line, "block") == 0) {
       report_devices(control, "block", "vd", 0);
+    } else if (strncmp(line, "write ", 6) == 0) {
+      write_to_disk(control, line + 6);
     } else if (strncmp(line, "view ", 5) == 0) {
       report_view(control, line + 5);
     } else if (strcmp(line, "poke") == 0) {

@@ -18,6 +18,7 @@ import { bareQemuArguments, type PmemDevice } from '@spectrum/unit-monitor'
 import { buildDemoClosures } from '../../../examples/demo/src/closures.js'
 import { closure, compose, defineUnit, nixStore, openHost } from '../src/index.js'
 import { defaultPlaces, findGuestKernel } from '../src/linux.js'
+import { KERNEL_PARAMETERS } from '../src/unit-start.js'
 import { median, print } from './report/figure.js'
 
 const { values } = parseArgs({
@@ -46,7 +47,7 @@ async function bare(
       name: 'bare',
       kernel: kernelFiles.image,
       initramfs,
-      kernelParameters: [],
+      kernelParameters: KERNEL_PARAMETERS,
       memoryBytes: 256 * 1024 * 1024,
       vcpuCount: 1,
       pmem,

@@ -20,6 +20,11 @@ import { openWait, orAborted, type Wait } from './wait.js'
 /** Bytes of a guest whose unit does not say. */
 export const DEFAULT_MEMORY = 256 * 1024 * 1024
 const DEFAULT_SLOTS = 16
+/**
+ * The agent puts each command into a control group of its own. For that Linux waits until RCU has seen every processor, which
+ * is 10 ms of standing still where nothing else runs, and 1 ms expedited (Documentation/admin-guide/kernel-parameters.txt).
+ */
+export const KERNEL_PARAMETERS: readonly string[] = ['rcupdate.rcu_expedited=1']
 /** How long a machine whose channel ended gets to report why. */
 const POST_MORTEM_MS = 2_000
 
@@ -173,7 +178,7 @@ function describe(
     name: definition.name,
     kernel: parts.kernel,
     initramfs: parts.initramfs,
-    kernelParameters: [],
+    kernelParameters: KERNEL_PARAMETERS,
     memoryBytes: definition.memoryBytes ?? DEFAULT_MEMORY,
     vcpuCount: definition.vcpuCount ?? 1,
     pmem: parts.transport === 'pmem' ? store : [],

@@ -81,6 +81,13 @@ describe('a host lends disposables', () => {
     expect(waiting!.state).toBe('stopped')
   })
 
+  it('whose kernels do not stand still whenever a command is put into its group', async () => {
+    const given: (readonly string[])[] = []
+    await using host = await open({ onGuest: ({ machine }) => given.push(machine.kernelParameters) })
+    await host.disposable(plain, run('name'))
+    expect(given).toEqual([['rcupdate.rcu_expedited=1']])
+  })
+
   it('which are told the time and given entropy before anybody has them, after they stood still', async () => {
     const told: string[] = []
     const powers = fakeHostPowers({ store: { [tool]: {} }, programs })

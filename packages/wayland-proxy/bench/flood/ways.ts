@@ -57,7 +57,7 @@ export class Ways implements Disposable {
   async ours(name: string, display: string): Promise<Way> {
     this.#program ??= bundle(this.folder)
     const path = join(this.folder, name)
-    const argv = ['--max-semi-space-size=1', await this.#program, '--policy', this.#policy, '--listen', path]
+    const argv = ['--max-semi-space-size=2', await this.#program, '--policy', this.#policy, '--listen', path]
     const child = this.start(process.execPath, argv, display)
     return { path: await appears(path), processes: [child] }
   }

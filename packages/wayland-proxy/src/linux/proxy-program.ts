@@ -5,10 +5,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { DisplayPowers } from '../transport/unit-display.js'
 
 /**
- * Messages are not made into objects, so what is young dies young in the smallest room that Node can give it. In the
- * room it would take otherwise, a proxy grows by some MiB under its first flood, and is no faster.
+ * Messages are not made into objects, so what is young dies young in little room. In the room it would take otherwise,
+ * a proxy grows by some MiB under its first flood, and is no faster; in less, objects of the protocol outlive it.
  */
-const SMALL = ['--max-semi-space-size=1']
+const SMALL = ['--max-semi-space-size=2']
 
 /**
  * The command `spectrum-wayland`, to be started by its parts. What is built lies beside this file; a source is run

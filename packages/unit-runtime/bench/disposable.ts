@@ -1,6 +1,7 @@
 /**
  * How long it takes from asking for a disposable to the first byte that a program in it says: one that waited in the pool,
- * against one that is started then. Interleaved in one run; medians. The pool's includes going on, the time and the entropy.
+ * against one that is started then. Interleaved in one run; medians. The pool's includes going on, the time and the entropy;
+ * with and without the program having been run once before the unit was held still.
  *
  *   npm run bench -- disposable [--json] [--rounds N]
  */
@@ -8,7 +9,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { closure, defineUnit, nixStore, openHost, type Unit } from '../src/index.js'
+import { closure, defineUnit, nixStore, openHost, type Rehearsal, type Unit } from '../src/index.js'
 import { addProgram } from '../test/guest/real-store.js'
 import { median, print } from './report/figure.js'
 
@@ -40,36 +41,46 @@ async function once(): Promise<Record<'unit' | 'program' | 'output', number>> {
   return { unit: unit - began, program: program - began, output: output - began }
 }
 
-const cold: number[] = []
-const pooled = { unit: [] as number[], program: [] as number[], output: [] as number[] }
-for (let round = 0; round <= rounds; round++) {
-  const fresh = await once()
-  // One waits, for one use; the next round begins with none.
-  ;(await host.prepareDisposables(template, { count: 1 }))._unsafeUnwrap()
+/** One that waited, with this rehearsal behind it. The next one begins with none. */
+async function onceFromPool(rehearsal: Rehearsal): Promise<Record<'unit' | 'program' | 'output', number>> {
+  ;(await host.prepareDisposables(template, { count: 1, rehearsal }))._unsafeUnwrap()
   // What has just been held still is settled.
   await new Promise((resolve) => setTimeout(resolve, 1_000))
   const waited = once()
   void host.prepareDisposables(template, { count: 0 })
-  const taken = await waited
-  // The first round warms the caches.
-  if (round === 0) continue
-  cold.push(fresh.output)
-  for (const what of ['unit', 'program', 'output'] as const) pooled[what].push(taken[what])
+  return waited
+}
+
+const samples = () => ({ unit: [] as number[], program: [] as number[], output: [] as number[] })
+const cold = samples()
+const pooled = samples()
+const rehearsed = samples()
+for (let round = 0; round <= rounds; round++) {
+  for (const [taken, into] of [
+    [await once(), cold],
+    [await onceFromPool([]), pooled],
+    [await onceFromPool([[`${tool}/bin/look-around`]]), rehearsed],
+  ] as const) {
+    // The first round warms the caches.
+    if (round === 0) continue
+    for (const what of ['unit', 'program', 'output'] as const) into[what].push(taken[what])
+  }
 }
 await host.stop({ graceMs: 0 })
 await rm(root, { recursive: true })
 
 const { accelerator } = host.monitor
-const peer = median(cold)
-for (const [name, own] of [
-  ['from the pool to first output', pooled.output],
-  ['of that, until the unit is in hand', pooled.unit],
-  ['of that, until its program has started', pooled.program],
+const peer = median(cold.output)
+for (const [how, own] of [
+  ['from the pool', pooled],
+  ['from the pool, its program rehearsed', rehearsed],
 ] as const) {
-  const against = 'against a new one’s first output'
-  print(
-    { name: `disposable: ${name}, ${against}`, ours: median(own), peer, unit: 'ms', accelerator },
-    values.json,
-    1,
-  )
+  for (const [what, taken] of [
+    ['to first output', own.output],
+    ['of that, until the unit is in hand', own.unit],
+    ['of that, until its program has started', own.program],
+  ] as const) {
+    const name = `disposable: ${how}: ${what}, against a new one’s first output`
+    print({ name, ours: median(taken), peer, unit: 'ms', accelerator }, values.json, 1)
+  }
 }

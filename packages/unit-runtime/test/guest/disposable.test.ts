@@ -16,6 +16,8 @@ import { addProgram } from './real-store.js'
 import { findRemains } from './remains.js'
 
 const MIB = 1024 * 1024
+/** What the rehearsal leaves, and nobody else. */
+const REHEARSED = '/tmp/rehearsed'
 let root: string
 let host: Host
 let look: string
@@ -44,8 +46,8 @@ afterAll(async () => {
 })
 
 /** What time it is in the unit, 16 random bytes of its kernel, and whether somebody was here before. */
-async function lookAround(unit: Unit) {
-  const { stdout, outcome } = done(await unit.exec([look]))
+async function lookAround(unit: Unit, ...trace: readonly string[]) {
+  const { stdout, outcome } = done(await unit.exec([look, ...trace]))
   expect(outcome).toEqual({ kind: 'exited', code: 0 })
   const [seconds, random, traces] = new TextDecoder().decode(stdout).trim().split(' ')
   return { seconds: Number(seconds), random, traces, pids: unit.processes.map(({ pid }) => pid) }
@@ -73,8 +75,9 @@ function done<T>(result: Result<T, HostError>): T {
 }
 
 describe('disposables in virtual machines', () => {
-  it('wait still, go on with the host’s time and entropy of their own, serve one use, and are gone', async () => {
-    expect(done(await host.prepareDisposables(template, { count: 2 }))).toBe(2)
+  it('rehearse, wait still, go on with the host’s time and entropy of their own, serve one use, and are gone', async () => {
+    const rehearsal = [[look, REHEARSED]]
+    expect(done(await host.prepareDisposables(template, { count: 2, rehearsal }))).toBe(2)
     const waiting = [...host.units.values()]
     // In the order in which they came up, which is the machine's matter.
     expect(waiting.map(({ name, state }) => `${name} ${state}`).sort()).toEqual([
@@ -95,6 +98,7 @@ describe('disposables in virtual machines', () => {
         // It stood still for 3 s. How long the program took is the machine's matter.
         expect(around.seconds).toBeGreaterThan(began - 2)
         expect(around.seconds).toBeLessThan(Date.now() / 1000 + 1)
+        expect((await lookAround(unit, REHEARSED)).traces).toBe('used')
         return { ...around, name: unit.name }
       })
       seen.push(done(use))

@@ -44,6 +44,10 @@ interface Said {
   readonly stderr: string
   readonly revoked: { readonly removed: readonly string[] }
   readonly gone: object
+  readonly written: string
+  readonly unwritten: string
+  readonly refused: object
+  readonly kept: object
   readonly end: object
   readonly leftovers: object
 }
@@ -93,7 +97,7 @@ describe.skipIf(binary === undefined)(
       expect(roles[0]).toBe('crosvm')
       expect(roles.at(-1)).toBe('crosvm control port')
       const kinds = roles.slice(1, -1).map((role) => /^crosvm (?:pcivirtio-)?([a-z]+)/.exec(role)?.[1])
-      expect(new Set(kinds)).toEqual(new Set(['serial', 'pmem']))
+      expect(new Set(kinds)).toEqual(new Set(['serial', 'pmem', 'block']))
       for (const { role, seccomp, capabilities, noNewPrivileges } of said.processes) {
         const filtered = role !== 'crosvm' && role !== 'crosvm control port'
         expect({ role, seccomp, capabilities, noNewPrivileges }).toEqual({
@@ -119,6 +123,15 @@ describe.skipIf(binary === undefined)(
       expect(said.revoked.removed).toEqual(said.injected.added)
       expect(after).not.toContain(name)
       expect(said.gone).toMatchObject({ kind: 'not-started', reason: 'not-found' })
+    })
+
+    it('writes its volume and none that is read-only, which nobody else has meanwhile', () => {
+      expect([said.written, said.unwritten]).toEqual(['done', 'read-only'])
+      expect(said.refused).toMatchObject({ kind: 'volume-failed', unit: 'left', reason: 'in-use' })
+    })
+
+    it('finds on its volume what its last machine wrote, and room where it has grown', () => {
+      expect(said.kept).toEqual({ note: 'kept', room: true, bytes: 64 * 2 ** 20 })
     })
 
     it('powers off in order, and leaves nothing', () => {

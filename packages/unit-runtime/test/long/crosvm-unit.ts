@@ -2,7 +2,7 @@
  * A unit under crosvm, from its start to the last trace of it. Run in the lab by `crosvm-in-lab.test.ts`, where KVM is
  * real; prints one JSON object a line. Argument: `{ binary, program, tool }`.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { cp, mkdtemp } from 'node:fs/promises'
 import { crosvmMonitor } from '@spectrum/unit-monitor'
 import { linuxCrosvmPowers } from '@spectrum/unit-monitor/linux'
@@ -36,27 +36,37 @@ const root = await mkdtemp('/tmp/crosvm-unit-')
 const places = { state: `${root}/state`, cache: `${root}/cache` }
 const kernel = (await findGuestKernel(process.env, places.cache))._unsafeUnwrap()
 const powers = linuxHostPowers(places, kernel, 'kvm', ['injection'])
-const host = (
-  await openHostWith(
-    {
-      ...powers,
-      // It is not chosen by a trial: here a trial takes longer than anybody would wait elsewhere.
-      chooseMonitor: (given) =>
-        linuxCrosvmPowers(given)
-          .map((more) => ({
-            monitor: crosvmMonitor(more, { binary }),
-            why: 'it is the one to be tried',
-            considered: [],
-          }))
-          .asyncMap(async (chosen) => chosen),
-    },
-    places,
-    { store, injection: true, ...PATIENT },
-  )
-)._unsafeUnwrap()
+const openHost = async () =>
+  (
+    await openHostWith(
+      {
+        ...powers,
+        // It is not chosen by a trial: here a trial takes longer than anybody would wait elsewhere.
+        chooseMonitor: (given) =>
+          linuxCrosvmPowers(given)
+            .map((more) => ({
+              monitor: crosvmMonitor(more, { binary }),
+              why: 'it is the one to be tried',
+              considered: [],
+            }))
+            .asyncMap(async (chosen) => chosen),
+      },
+      places,
+      { store, injection: true, ...PATIENT },
+    )
+  )._unsafeUnwrap()
+const host = await openHost()
 say({ opened: host.monitor })
 
-const graph = compose({ left: defineUnit('left', { store: closure(program) }) })._unsafeUnwrap()
+const MIB = 1024 * 1024
+const graphOf = (mib: number) => {
+  const volumes = {
+    data: { path: '/data', sizeBytes: mib * MIB },
+    copy: { path: '/data/copy', sizeBytes: 16 * MIB, readOnly: true },
+  }
+  return compose({ left: defineUnit('left', { store: closure(program), volumes }) })._unsafeUnwrap()
+}
+const graph = graphOf(16)
 const { left: unit } = (await host.start(graph, PATIENT))._unsafeUnwrap()
 const statusOf = (pid: number) => {
   const status = readFileSync(`/proc/${pid}/status`, 'latin1')
@@ -87,7 +97,26 @@ say({ looked: looked.outcome, stderr: text(looked.stderr) })
 const revoked = (await unit.revoke(closure(tool), PATIENT))._unsafeUnwrap()
 say({ revoked, listing: (await unit.storeListing(PATIENT))._unsafeUnwrap() })
 say({ gone: (await unit.exec(peek, PATIENT))._unsafeUnwrap().outcome })
+// Its volumes: one is written, the other is not, and nobody else has them meanwhile.
+const put = async (path: string) =>
+  (await unit.files.put({ path }, Buffer.from('kept'), PATIENT)).match(
+    () => 'done',
+    (error) => (error.kind === 'agent-failed' && 'reason' in error.cause ? error.cause.reason : error.kind),
+  )
+const other = await openHost()
+const refused = (await other.start(graph, PATIENT))._unsafeUnwrapErr()
+;(await other.stop())._unsafeUnwrap()
+say({ written: await put('/data/note'), unwritten: await put('/data/copy/note'), refused })
 ;(await running.signal(9))._unsafeUnwrap()
 const end = (await unit.stop({ graceMs: 120_000 }))._unsafeUnwrap()
+// Its next machine has what was written, and more room for it.
+const { left: again } = (await host.start(graphOf(64), PATIENT))._unsafeUnwrap()
+const { content } = (await again.files.get({ path: '/data/note' }, PATIENT))._unsafeUnwrap()
+let note = ''
+for await (const chunk of content) note += text(chunk)
+const large = Buffer.alloc(40 * MIB, 7)
+const room = (await again.files.put({ path: '/data/large' }, large, PATIENT)).isOk()
+;(await again.stop({ graceMs: 120_000 }))._unsafeUnwrap()
+say({ kept: { note, room, bytes: statSync(`${places.state}/volumes/left/data.ext4`).size } })
 ;(await host.stop())._unsafeUnwrap()
 say({ end, leftovers: (await host.leftovers())._unsafeUnwrap() })

@@ -116,6 +116,14 @@ export class Desktop implements AsyncDisposable {
     ).#ready()
   }
 
+  /** weston in a window that covers the screen of another desktop, whose pictures, mouse and keyboard it shares. */
+  static async westonIn(outer: Desktop): Promise<Desktop> {
+    const argv = ['weston', '--backend=wayland-backend.so', '--socket=wayland-1', '--idle-time=0']
+    return await new Desktop([...argv, '--use-pixman', '--debug', '--sprawl'], false, {
+      WAYLAND_DISPLAY: outer.socket,
+    }).#ready()
+  }
+
   get runtime(): string {
     return join(this.folder, 'runtime')
   }

@@ -64,6 +64,18 @@ export class Screen {
     return true
   }
 
+  /** Whether a band begins anywhere, and goes on to the screen's right edge. */
+  hasBandSomewhere(frame: FramePolicy): boolean {
+    const colour = colourOf(frame.colour)
+    for (let y = 0; y < this.height; y++) {
+      for (let x = 0; x < this.width; x++) {
+        if (this.pixel(x, y) !== colour) continue
+        return this.hasBand({ x, y, width: this.width - x, height: this.height - y }, frame)
+      }
+    }
+    return false
+  }
+
   /** Whether the whole frame is round this window: the band, and the three other sides. */
   isFramed(window: Rectangle, frame: FramePolicy): boolean {
     const colour = colourOf(frame.colour)

@@ -1,0 +1,227 @@
+import type { ChildProcess } from 'node:child_process'
+import { expect } from 'vitest'
+import { type Desktop, type Rectangle, run } from './desktop.js'
+import type { HostKeyboard } from './keyboard.js'
+import { type HostPointer, LEFT, RIGHT } from './pointer.js'
+import { Screen } from './screen.js'
+import { RealUnit } from './unit.js'
+
+export const FRAME = { label: 'mail', colour: '#a51d2d' }
+/** What another program of the unit copies. */
+const TEXT = 'said in the unit'
+
+/** A compositor with a user: `outer` has the screen, the mouse and the keyboard, `desktop` runs the programs. */
+export interface Host {
+  readonly desktop: Desktop
+  readonly outer: Desktop
+  readonly pointer: HostPointer
+  readonly keyboard: HostKeyboard
+  /** What the compositor calls the windows. */
+  titles(): Promise<readonly string[]>
+  /** The user makes the window cover the screen, or not any more. */
+  toggleFullscreen(): Promise<void>
+  /** Where its frame is then. */
+  readonly whole: Rectangle
+  /** Ends it and all that runs in it. */
+  close(): Promise<void>
+}
+
+/** A user in front of one program of a unit. What is expected is waited for. */
+export class Walk implements AsyncDisposable {
+  readonly unit: RealUnit
+  readonly #host: Host
+  #child: ChildProcess | undefined
+
+  constructor(host: Host) {
+    this.#host = host
+    const identity = { titlePrefix: '[mail] ', appIdPrefix: 'unit.mail.', frame: FRAME }
+    this.unit = new RealUnit(host.desktop, { identity })
+  }
+
+  get inside(): NodeJS.ProcessEnv {
+    return this.#host.desktop.environment(this.unit.socket)
+  }
+
+  /** All whole frames that are on the screen, pixel by pixel. */
+  async frames(): Promise<Rectangle[]> {
+    return (await Screen.of(this.#host.outer)).frames(FRAME)
+  }
+
+  async #window(): Promise<Rectangle> {
+    await expect.poll(() => this.frames(), { message: 'one frame' }).toHaveLength(1)
+    return (await this.frames())[0]!
+  }
+
+  /** Where the pointer's image covers neither a frame nor a menu that opened in the middle. */
+  async #aside({ x, y, height }: Rectangle): Promise<void> {
+    await this.#host.pointer.moveTo(x + 40, y + height - 60)
+  }
+
+  async opens(argv: readonly string[]): Promise<void> {
+    // Its image would cover a frame.
+    await this.#host.pointer.moveTo(1_279, 719)
+    let tries = 0
+    const framed = async () => {
+      // weston places a window by its surface's origin, wherever: the band above it may be under the panel.
+      if (tries++ % 12 === 0) {
+        this.#child?.kill('SIGKILL')
+        this.#child = this.#host.desktop.start(argv, this.inside)
+      }
+      return await this.frames()
+    }
+    await expect.poll(framed, { interval: 400, timeout: 60_000, message: 'opens' }).toHaveLength(1)
+    const titles = async () => (await this.#host.titles()).filter((one) => one.startsWith('[mail] '))
+    await expect.poll(titles, { message: 'its title' }).toHaveLength(1)
+  }
+
+  /** As large as the screen, so that its frame is partly off it; at sway its band is not. */
+  async opensLarge(argv: readonly string[], withBand: boolean): Promise<void> {
+    this.#child = this.#host.desktop.start(argv, this.inside)
+    const titles = async () => (await this.#host.titles()).filter((one) => one.startsWith('[mail] '))
+    await expect.poll(titles, { message: 'its title' }).toHaveLength(1)
+    const shown = async () => (await Screen.of(this.#host.outer)).hasBandSomewhere(FRAME)
+    if (withBand) await expect.poll(shown, { message: 'its band' }).toBe(true)
+  }
+
+  /** At its right edge, which is the frame's, or at its left one where the screen ends. */
+  async isResized(): Promise<void> {
+    const before = await this.#window()
+    const { pointer } = this.#host
+    const wider = async () => {
+      const [now] = await this.frames()
+      if (now !== undefined && now.width > before.width + 40) return true
+      if (now === undefined) return false
+      const y = now.y + Math.round(now.height / 2)
+      const end = now.x + now.width
+      const [from, to] = end < 1_180 ? [end - 2, end + 88] : [now.x + 2, now.x - 88]
+      await pointer.drag([from, y], [to, y], () => this.#pressArrived())
+      await this.#aside(now)
+      return false
+    }
+    await expect.poll(wider, { interval: 500, message: 'resized' }).toBe(true)
+    await this.#window()
+  }
+
+  async #pressArrived(): Promise<void> {
+    const { counters } = this.unit.proxy
+    const before = counters.events + counters.requests
+    const arrived = () => {
+      const now = this.unit.proxy.counters
+      return now.events + now.requests > before
+    }
+    await expect.poll(arrived, { message: 'the press' }).toBe(true)
+  }
+
+  /** By the right button in the window, or by the left one on its menu bar. */
+  async opensAndClosesItsMenu(bar?: 'bar'): Promise<void> {
+    const { pointer } = this.#host
+    const window = await this.#window()
+    const [x, y] = bar
+      ? [window.x + 150, window.y + 34]
+      : [window.x + Math.round(window.width / 2), window.y + window.height - 60]
+    // A menu may cover its window's frame. A busy program overlooks a press now and then, as users know.
+    const isWindow = (one: Rectangle) => one.x === window.x && one.y === window.y
+    const until = async (open: boolean, act: () => Promise<void>) => {
+      const done = async () => {
+        const frames = await this.frames()
+        if (frames.some((one) => !isWindow(one)) === open && (open || frames.length === 1)) return true
+        await act()
+        await this.#aside(window)
+        return false
+      }
+      await expect.poll(done, { interval: 500, message: open ? 'its menu' : 'no menu' }).toBe(true)
+    }
+    await until(true, () => pointer.click(x, y, bar ? LEFT : RIGHT))
+    // A press elsewhere.
+    await until(false, () => pointer.click(window.x + 40, window.y + window.height - 60))
+  }
+
+  async coversTheScreenAndComesBack(): Promise<void> {
+    const before = await this.#window()
+    await this.#aside(before)
+    await this.#host.toggleFullscreen()
+    await this.#aside(this.#host.whole)
+    await expect.poll(() => this.frames(), { message: 'fullscreen' }).toEqual([this.#host.whole])
+    await this.#host.toggleFullscreen()
+    await expect.poll(async () => (await this.frames())[0]?.width, { message: 'back' }).toBeLessThan(1_200)
+    await this.#window()
+  }
+
+  /**
+   * Another program of the unit copies a text, and the user does `paste` in this one until it has arrived: in what
+   * `pasted` tells, as `wanted`.
+   */
+  async pastes(
+    paste: () => Promise<void>,
+    pasted: () => Promise<string> | string,
+    wanted = TEXT,
+  ): Promise<void> {
+    const copying = this.#host.desktop.start(['wl-copy', '--foreground', TEXT], this.inside)
+    await expect.poll(() => this.clipboard(), { message: 'copied' }).toBe(TEXT)
+    const arrives = async () => {
+      await this.focus()
+      await paste()
+      return await pasted()
+    }
+    await expect.poll(arrives, { interval: 500, message: 'pasted' }).toContain(wanted)
+    if (copying.exitCode === null && copying.signalCode === null) copying.kill()
+  }
+
+  /** The same, and the program is left without it, and goes on. */
+  async pastesNothing(paste: () => Promise<void>): Promise<void> {
+    const copying = this.#host.desktop.start(['wl-copy', '--foreground', TEXT], this.inside)
+    await expect.poll(() => this.clipboard(), { message: 'copied' }).toBe(TEXT)
+    const refused = async () => {
+      await this.focus()
+      await paste()
+      return this.unit.warnings.map(({ code }) => code)
+    }
+    await expect.poll(refused, { interval: 500, message: 'refused' }).toContain('W-DESCRIPTOR-KIND')
+    expect(this.unit.accidents).toEqual([])
+    copying.kill()
+  }
+
+  /** The user does `copy` until another program of the unit can paste `text`. */
+  async copies(copy: (window: Rectangle) => Promise<void>, text: string): Promise<void> {
+    const arrives = async () => {
+      await this.focus()
+      await copy(await this.#window())
+      return await this.clipboard()
+    }
+    await expect.poll(arrives, { interval: 500, message: 'copied' }).toContain(text)
+  }
+
+  /** Nothing of what was copied got to the desktop. */
+  async keptItsClipboard(): Promise<void> {
+    const outside = await run(['wl-paste', '--no-newline'], this.#host.desktop.environment(), 5_000)
+    expect(outside.output).not.toMatch(/said|copied/)
+  }
+
+  /** What the programs of the unit can paste. Who asks has a window for a moment. */
+  async clipboard(): Promise<string> {
+    const { output } = await run(['wl-paste', '--no-newline'], this.inside, 5_000)
+    return output
+  }
+
+  /** A press into the window. */
+  async focus(): Promise<void> {
+    const window = await this.#window()
+    await this.#host.pointer.click(window.x + 40, window.y + window.height - 60)
+  }
+
+  /** `act` closes it; it was nobody's accident. */
+  async closes(act: (child: ChildProcess) => Promise<void>): Promise<void> {
+    const child = this.#child!
+    const gone = () => child.exitCode !== null || child.signalCode !== null
+    if (!gone()) await act(child)
+    await expect.poll(gone, { message: 'its end' }).toBe(true)
+    await expect.poll(() => this.frames(), { message: 'closed' }).toEqual([])
+    expect(this.unit.accidents).toEqual([])
+    await expect.poll(() => this.unit.proxy.connections).toBe(0)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child?.kill('SIGKILL')
+    await this.unit[Symbol.asyncDispose]()
+  }
+}

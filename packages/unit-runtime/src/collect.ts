@@ -95,6 +95,7 @@ class Collected {
   #bytes = 0
   #cut = false
   #open = true
+  #isTaken = false
 
   constructor(stream: AsyncIterable<Uint8Array>, maxBytes: number) {
     this.ended = this.#read(stream, maxBytes)
@@ -107,11 +108,13 @@ class Collected {
   async #read(stream: AsyncIterable<Uint8Array>, maxBytes: number): Promise<void> {
     try {
       for await (const chunk of stream) {
+        // Leaving the loop tells the stream that the rest is nobody's.
+        if (this.#isTaken) break
         const kept = chunk.subarray(0, maxBytes - this.#bytes)
         if (kept.length < chunk.length) this.#cut = true
         this.#hold(kept, maxBytes)
       }
-      this.#open = false
+      if (!this.#isTaken) this.#open = false
     } catch {
       // The unit is lost; the outcome says so. What arrived is kept and marked as cut short.
     }
@@ -128,7 +131,11 @@ class Collected {
     this.#bytes = needed
   }
 
+  /** A unit that never ends its stream keeps nothing of the host's from then on. */
   take(): Uint8Array {
-    return this.#held.slice(0, this.#bytes)
+    this.#isTaken = true
+    const taken = this.#held.slice(0, this.#bytes)
+    this.#held = new Uint8Array(0)
+    return taken
   }
 }

@@ -126,4 +126,36 @@ describe('collecting a command', () => {
       exited,
     )
   })
+
+  it('keeps nothing of a stream that goes on after its command, and leaves it', async () => {
+    const clock = manualClock()
+    let go = () => {}
+    let left = false
+    let sent = 0
+    const stdout = (async function* () {
+      try {
+        yield bytes('in time')
+        for (;;) {
+          await new Promise<void>((resolve) => (go = resolve))
+          sent += 1
+          yield bytes('late')
+        }
+      } finally {
+        left = true
+      }
+    })()
+    const collecting = collectCommand(
+      clock,
+      agentWith({ outcome: async () => exited, stdout }),
+      command,
+      defaults,
+    )
+    await settle()
+    clock.advance(2_000)
+    const done = (await collecting)._unsafeUnwrap()
+    expect(done).toMatchObject({ outcome: exited, stdout: bytes('in time'), truncated: true })
+    go()
+    await settle()
+    expect([sent, left]).toEqual([1, true])
+  })
 })

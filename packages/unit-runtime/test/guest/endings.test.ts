@@ -100,7 +100,8 @@ it('ends in time a unit whose root keeps its volumes from it, and unmounts what 
   const said: string[] = []
   for await (const { text } of hostile.logs()) said.push(text)
   expect(said.join('\n')).toMatch(/of its volumes could not be unmounted|was not off within 8000 ms/)
-  expect(said.join('\n')).toContain('the volume at /silent stays mounted: its disk does not answer')
+  if (disorder?.kind === 'volumes-left')
+    expect(said.join('\n')).toContain('the volume at /silent stays mounted: its disk does not answer')
   await expectClean('hostile/good', '/note', 'good')
   // All of them are free again, and nobody else has noticed.
   const { clock, processes } = linuxPowers()

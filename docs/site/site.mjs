@@ -4,6 +4,7 @@ import {
   Application,
   Comment,
   Converter,
+  JSX,
   Logger,
   LogLevel,
   MinimalSourceFile,
@@ -132,6 +133,10 @@ export async function convert(modules = entries()) {
   const complaints = new Complaints()
   app.logger = complaints
   nameModules(app, modules)
+  // The navigation comes after the whole page: who has only a keyboard would have to pass all of that.
+  app.renderer.hooks.on('body.begin', () =>
+    JSX.createElement('a', { href: '#tsd-nav-container', class: 'skip' }, 'Skip to the navigation'),
+  )
   const project = await app.convert()
   if (project === undefined)
     throw new Error(['the packages do not convert', ...complaints.messages].join('\n'))

@@ -166,11 +166,26 @@ describe('the site in a browser', () => {
     await page.close()
   })
 
+  it('leaves each line of a drawing whole on a phone: what is too long scrolls by itself', async () => {
+    const page = await open('documents/Architecture.html', phone)
+    const long = `(() => {
+      const all = [...document.querySelectorAll('.tsd-typography pre')]
+      const { scrollWidth, clientWidth, clientHeight } = all.find((pre) => pre.textContent.includes('═'))
+      return [scrollWidth, clientWidth, clientHeight]
+    })()`
+    const [content, box, height] = await page.evaluate<[number, number, number]>(long)
+    expect(content).toBeGreaterThan(box)
+    // Two lines.
+    expect(height).toBeLessThan(80)
+    await page.close()
+  })
+
   it('opens its menu on a phone, and leads on from there', async () => {
     const page = await open('index.html', phone)
     await page.locator('#tsd-toolbar-menu-trigger').click()
     const link = page.locator('.tsd-navigation a', { hasText: 'Getting started' }).first()
     await link.waitFor()
+    await page.evaluate('Promise.all(document.getAnimations().map((one) => one.finished))')
     await page.screenshot({ path: join(screenshots, 'phone-menu.png') })
     await link.click()
     await page.waitForURL(/Getting_started/)
@@ -199,10 +214,14 @@ describe('the site in a browser', () => {
 
   it('lets the keyboard follow the navigation to a guide', async () => {
     const page = await open('index.html')
-    for (let presses = 0; presses < 40; presses++) {
-      await page.keyboard.press('Tab')
-      if ((await page.evaluate('document.activeElement?.textContent?.trim()')) === 'Getting started') break
-    }
+    // The navigation is made by a script, after the page is there.
+    await page.locator('.tsd-navigation a', { hasText: 'Getting started' }).first().waitFor()
+    const chosen = () => page.evaluate('document.activeElement?.textContent?.trim()')
+    await page.keyboard.press('Tab')
+    expect(await chosen()).toBe('Skip to the navigation')
+    await page.keyboard.press('Enter')
+    await page.keyboard.press('Tab')
+    expect(await chosen()).toBe('Getting started')
     await page.keyboard.press('Enter')
     await page.waitForURL(/Getting_started/)
     await page.close()

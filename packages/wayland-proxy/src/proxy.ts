@@ -49,6 +49,23 @@ const MOST_REMEMBERED_WARNINGS = 1_000
 /**
  * The proxy of one unit: its clients share limits, clipboard and policy, and nothing else. It owns the sockets that
  * it is given.
+ *
+ * @example
+ * ```ts
+ * import { acceptClients, DEFAULT_POLICY, WaylandProxy } from '@spectrum/wayland-proxy'
+ * import { linuxRelayPowers } from '@spectrum/wayland-proxy/linux'
+ * import { unixFd } from '@spectrum/unix-fd/linux'
+ *
+ * const powers = linuxRelayPowers()._unsafeUnwrap()
+ * const sockets = unixFd()._unsafeUnwrap()
+ * using proxy = new WaylandProxy(powers, {
+ *   policy: DEFAULT_POLICY,
+ *   onWarning: ({ code, message }) => console.warn(code, message),
+ * })
+ * using listener = sockets.listen('/run/units/mail', 'stream', { lock: true })._unsafeUnwrap()
+ * const connect = () => sockets.connect('/run/user/1000/wayland-1', 'stream')
+ * await acceptClients({ proxy, powers, listener, connect }, AbortSignal.timeout(60_000))
+ * ```
  */
 export class WaylandProxy implements Disposable {
   readonly #context: UnitContext & { policy: Policy }

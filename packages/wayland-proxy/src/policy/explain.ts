@@ -21,6 +21,15 @@ export interface Explanation {
 /**
  * Says what a policy makes of an interface (`wl_output`) or a message (`wl_shm.create_pool`): through which global
  * a client gets to it, and which rules look at it.
+ *
+ * @example
+ * ```ts
+ * import { DEFAULT_POLICY, explain, extendedTable } from '@spectrum/wayland-proxy'
+ *
+ * const table = extendedTable()._unsafeUnwrap()
+ * const { outcome, why } = explain(DEFAULT_POLICY, table, 'zwlr_screencopy_manager_v1')
+ * console.log(outcome, why) // hidden, and one sentence for each reason
+ * ```
  */
 export function explain(policy: Policy, table: ProtocolTable, name: string): Explanation {
   const [interfaceName = '', messageName] = name.split('.')

@@ -259,7 +259,20 @@ export function parsePolicy(json: string): Result<Policy, PolicyError> {
   return readPolicy(value)
 }
 
-/** A policy from a value of the same form, with the same defaults. Errors: `not-a-policy`. */
+/**
+ * A policy from a value of the same form, with the same defaults. Errors: `not-a-policy`.
+ *
+ * @example
+ * ```ts
+ * import { readPolicy } from '@spectrum/wayland-proxy'
+ *
+ * const policy = readPolicy({
+ *   identity: { frame: { label: 'mail', colour: '#a51d2d' }, titlePrefix: '[mail] ' },
+ *   clipboard: { mode: 'paste-in' },
+ * })
+ * if (policy.isErr()) throw new Error(policy.error.message) // names the first wrong place
+ * ```
+ */
 export function readPolicy(value: unknown): Result<Policy, PolicyError> {
   const read = policyShape.read(value, '')
   if (read.isErr()) {

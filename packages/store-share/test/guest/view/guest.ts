@@ -44,7 +44,7 @@ function crosvmArguments(image: string, initramfs: string, shares: readonly Shar
   ]
 }
 
-const PARAMETERS = 'quiet loglevel=1 console=ttyS0 panic=-1'
+const PARAMETERS = 'quiet loglevel=1 console=ttyS0 no_timer_check panic=-1'
 
 export interface Share {
   readonly socket: string

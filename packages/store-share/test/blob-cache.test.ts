@@ -127,6 +127,14 @@ describe('the blob of a store path', () => {
     expect(scans).toBe(1)
   })
 
+  it('makes its directories beside others that make them', async () => {
+    for (let round = 0; round < 50; round++) {
+      const paths = ['a', 'b', 'c', 'd'].map((name) => join(root, `${round}`, 'new', 'too', name))
+      await Promise.all(paths.map((path) => cacheFiles.makeDirectory(path)))
+      for (const path of paths) expect(statSync(path).isDirectory()).toBe(true)
+    }
+  })
+
   it('survives many caches of one process that build it at the same time', async () => {
     for (let round = 0; round < 5; round++) {
       const caches = await Promise.all(Array.from({ length: 4 }, () => open()))

@@ -21,6 +21,14 @@ describe('a directory of the host', () => {
     expect((await lstat(`${root}/a/b`)).mode & 0o777).toBe(0o700)
   })
 
+  it('is made by each of several at once, whoever makes its parents', async () => {
+    for (let round = 0; round < 50; round++) {
+      const paths = ['a', 'b', 'c', 'd'].map((name) => `${root}/${round}/new/too/${name}`)
+      await Promise.all(paths.map((path) => linuxHostFiles.makeDirectory(path)))
+      for (const path of paths) expect((await lstat(path)).isDirectory()).toBe(true)
+    }
+  })
+
   it.each([0o770, 0o702, 0o777])('is refused when others may write into it (mode %o)', async (mode) => {
     await mkdir(`${root}/open`)
     await chmod(`${root}/open`, mode)

@@ -91,15 +91,26 @@ async function makeDirectory(path: string): Promise<void> {
 }
 
 async function makeWithParents(path: string): Promise<void> {
+  const missing = await makeUnlessThere(path)
+  if (missing === undefined) return
+  const parent = dirname(path)
+  if (parent === path) throw missing
+  // Another process may have made the parent since: then it only has to be tried again.
+  if (!(await exists(parent))) await makeWithParents(parent)
+  const still = await makeUnlessThere(path)
+  if (still !== undefined) throw still
+}
+
+/** Undefined: it is there. Else the error that says that its parent is not. */
+async function makeUnlessThere(path: string): Promise<unknown> {
   try {
     await mkdir(path, { mode: 0o700 })
+    return undefined
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException
-    const parent = dirname(path)
-    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
-    if (code !== 'ENOENT' || parent === path || (await exists(parent))) throw thrown
-    await makeWithParents(parent)
-    await makeWithParents(path)
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return undefined
+    if (code === 'ENOENT') return thrown
+    throw thrown
   }
 }
 

@@ -107,15 +107,26 @@ export const linuxHostFiles: HostFiles = {
 
 /** Not `recursive`, which never returns below a directory like /proc, where making one is ENOENT. */
 async function makeWithParents(path: string): Promise<void> {
+  const missing = await makeUnlessThere(path)
+  if (missing === undefined) return
+  const parent = dirname(path)
+  if (parent === path) throw missing
+  // Another host may have made the parent since: then it only has to be tried again.
+  if ((await orAbsent(lstat(parent))) === undefined) await makeWithParents(parent)
+  const still = await makeUnlessThere(path)
+  if (still !== undefined) throw still
+}
+
+/** Undefined: it is there. Else the error that says that its parent is not. */
+async function makeUnlessThere(path: string): Promise<unknown> {
   try {
     await mkdir(path, { mode: 0o700 })
+    return undefined
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
-    if (code === 'EEXIST') return
-    const parent = dirname(path)
-    if (code !== 'ENOENT' || parent === path || (await orAbsent(lstat(parent))) !== undefined) throw cause
-    await makeWithParents(parent)
-    await makeWithParents(path)
+    if (code === 'EEXIST') return undefined
+    if (code === 'ENOENT') return cause
+    throw cause
   }
 }
 

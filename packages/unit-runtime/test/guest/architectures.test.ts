@@ -4,8 +4,18 @@ import { tmpdir } from 'node:os'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import type { Result } from 'neverthrow'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { closure, compose, defineUnit, type Host, nixStore, openHost, type Unit } from '../../src/index.js'
+import {
+  closure,
+  compose,
+  defineUnit,
+  type Host,
+  type HostError,
+  nixStore,
+  openHost,
+  type Unit,
+} from '../../src/index.js'
 import { addProgram, addToStore } from './real-store.js'
 
 // Units of other architectures: cross-compiled programs, the cross-compiled agent, Debian's kernels, software emulation.
@@ -21,15 +31,21 @@ let late: string
 const hosts: Host[] = []
 const units = new Map<Architecture, { readonly host: Host; readonly unit: Unit; readonly program: string }>()
 
+/** What it is, or why it is not. */
+function done<T>(result: Result<T, HostError>): T {
+  if (result.isErr()) throw new Error(`${result.error.kind}: ${result.error.message}`)
+  return result.value
+}
+
 async function start(architecture: Architecture) {
   const program = await addProgram('where', ['where.c'], `${architecture}-linux-gnu-gcc`)
   const places = { stateDirectory: `${root}/${architecture}`, cacheDirectory: `${root}/cache` }
   // By a view: nothing can be plugged into these machines.
   const options = { store: nixStore(), architecture, injection: true, ...places }
-  const host = (await openHost(options))._unsafeUnwrap()
+  const host = done(await openHost(options))
   hosts.push(host)
   const graph = compose({ far: defineUnit('far', { store: closure(program) }) })._unsafeUnwrap()
-  const unit = (await host.start(graph))._unsafeUnwrap().far
+  const unit = done(await host.start(graph)).far
   units.set(architecture, { host, unit, program })
 }
 

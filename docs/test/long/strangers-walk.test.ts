@@ -17,7 +17,7 @@ import { fault, type Step, stepsOf } from '../walk.js'
 
 const page = 'docs/guides/getting-started.md'
 const root = process.env['SPECTRUM_WALK_ROOT'] ?? ''
-const place = mkdtempSync(join(tmpdir(), 'spectrum-walk-'))
+const place = mkdtempSync(join(tmpdir(), 'walk-'))
 /** Where the stranger is, as the stranger sees it. */
 const home = root === '' ? join(place, 'home') : '/home/stranger'
 const transcript: string[] = []

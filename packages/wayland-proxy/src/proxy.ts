@@ -78,7 +78,7 @@ export class WaylandProxy implements Disposable {
 
   constructor(powers: RelayPowers, options: ProxyOptions) {
     const table = options.table ?? extendedTable()._unsafeUnwrap()
-    const census: UnitCensus = { objects: 0, poolBytes: 0 }
+    const census: UnitCensus = { objects: 0, pools: 0, poolBytes: 0 }
     const sessions = this.#sessions
     const routes: readonly Routes[] = compileRoutes(table, [registryHooks, ...policyHooks])
     const onWarning = options.onWarning

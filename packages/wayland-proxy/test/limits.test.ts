@@ -132,6 +132,25 @@ describe('a limit', () => {
       '2: more than 5 callbacks',
     ))
 
+  test('of pools of all clients together, whose descriptors it keeps until they are gone', async () => {
+    await using unit = new Unit({ limits: { poolsPerUnit: 3 } })
+    using file = memory(4_096)
+    const [one, two] = [await unit.started(), await unit.started()]
+    const shm = one.client.bind('wl_shm')
+    const made = [1, 2].map(() => one.client.make(shm, 'create_pool', file.fd, 4_096))
+    await one.client.sync()
+    const other = two.client.bind('wl_shm')
+    many(2, () => two.client.make(other, 'create_pool', file.fd, 4_096))
+    expect(await two.client.error()).toMatch('2: the unit has 3 pools')
+    expect(unit.codes()).toContain('W-LIMIT')
+    for (const pool of made) one.client.send(pool, 'destroy')
+    await one.client.sync()
+    many(3, () => one.client.make(shm, 'create_pool', file.fd, 4_096))
+    await one.client.sync()
+    one.client.close()
+    await expect.poll(() => unit.proxy.connections).toBe(0)
+  })
+
   test('of the bytes of a pool, made or grown', async () => {
     using file = memory(40_960)
     const grow = (size: number, grown?: number) =>
@@ -229,6 +248,27 @@ describe('a client that does not read', () => {
     expect(unit.endings[0]).toMatchObject({ kind: 'client-too-slow' })
     expect(unit.codes()).toContain('W-SLOW-READER')
     expect(output).toBeGreaterThan(0)
+    await other.client.sync()
+  })
+
+  test('and makes and destroys what the proxy answers itself is cut off, though the compositor says nothing', async () => {
+    await using unit = new Unit({ limits: { clientQueueBytes: 65_536 } })
+    const other = await unit.started()
+    const { client } = await unit.started()
+    const manager = client.bind('zwp_idle_inhibit_manager_v1')
+    const surface = client.make(client.bind('wl_compositor'), 'create_surface')
+    await client.sync()
+    client.stall()
+    const id = client.id()
+    const pair = [manager, (16 << 16) | 1, id, surface, id, 8 << 16]
+    const block = new Uint8Array(Uint32Array.from(Array(500).fill(pair).flat()).buffer)
+    // Of each the client is told in 12 bytes that its id is free again.
+    for (let sent = 0; unit.endings.length === 0 && sent < 64 * 2 ** 20; ) {
+      sent += client.tryRaw(block)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(unit.endings[0]).toMatchObject({ kind: 'client-too-slow' })
+    expect(unit.codes()).toContain('W-SLOW-READER')
     await other.client.sync()
   })
 

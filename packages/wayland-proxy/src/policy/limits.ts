@@ -38,6 +38,11 @@ export interface Limits {
   readonly unconfirmed: number
   /** Objects of all clients of the unit together. 16 to 10,000,000, by default 60,000. */
   readonly objectsPerUnit: number
+  /**
+   * `wl_shm_pool` of all clients of the unit together, of each of which the proxy keeps a descriptor. 1 to 65,536, by
+   * default 1,024.
+   */
+  readonly poolsPerUnit: number
   /** Bytes of one shared memory pool. 4 KiB to 2 GiB less one byte, by default 1 GiB. */
   readonly poolBytes: number
   /** Bytes of all pools of the unit together. 4 KiB to 1 TiB, by default 4 GiB. */
@@ -106,6 +111,7 @@ export const DEFAULT_LIMITS: Limits = {
   callbacks: 1_000,
   unconfirmed: 4_096,
   objectsPerUnit: 60_000,
+  poolsPerUnit: 1_024,
   poolBytes: 1 << 30,
   poolBytesPerUnit: 4 * 2 ** 30,
   rectanglesPerRegion: 1_024,
@@ -140,6 +146,7 @@ export const LIMIT_BOUNDS: Readonly<Record<Limit, readonly [number, number]>> = 
   callbacks: [1, 100_000],
   unconfirmed: [1, 1_000_000],
   objectsPerUnit: [16, 10_000_000],
+  poolsPerUnit: [1, 65_536],
   poolBytes: [4_096, 2 ** 31 - 1],
   poolBytesPerUnit: [4_096, 2 ** 40],
   rectanglesPerRegion: [1, 1_000_000],

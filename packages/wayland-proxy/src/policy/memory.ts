@@ -1,5 +1,6 @@
-import type { Inspection } from '@spectrum/unix-fd'
+import type { Fd, Inspection } from '@spectrum/unix-fd'
 import type { ProtocolObject } from '../objects/protocol-object.js'
+import { DISPLAY_ERROR } from '../relay/endings.js'
 import { type Hook, type Hooks, type Outcome, PASS, type RelayedMessage } from '../relay/hooks.js'
 
 /** wl_shm.error. */
@@ -10,6 +11,8 @@ const INVALID_FD = 2
 interface Pool {
   bytes: number
   holders: number
+  /** The same file as the compositor's, to see how large it is when the pool grows; the pool's, and closed with it. */
+  readonly file: Fd
 }
 
 const pools = new WeakMap<ProtocolObject, Pool>()
@@ -19,10 +22,15 @@ function release(relayed: RelayedMessage, pool: Pool): void {
   if (pool.holders === 0) relayed.session.unit.census.poolBytes -= pool.bytes
 }
 
-/** How many bytes more, or why not. */
-function admit(relayed: RelayedMessage, bytes: number, more: number): Outcome {
+/** Whether the pool may have so many bytes, `more` than before, of this file. */
+function admit(relayed: RelayedMessage, bytes: number, more: number, file: Inspection): Outcome {
   const { session, object } = relayed
   const { limits } = session.unit.policy
+  if (bytes > 0 && BigInt(bytes) > file.size) {
+    const text = `a pool of ${bytes} bytes in a file of ${file.size}`
+    const outcome = session.forbid('W-POOL-SIZE', text, INVALID_FD, object)
+    if (outcome !== PASS) return outcome
+  }
   if (bytes > limits.poolBytes) {
     return session.forbid(
       'W-POOL-SIZE',
@@ -51,18 +59,27 @@ const createPool: Hook = (relayed) => {
       object,
     )
   }
-  if (bytes > 0 && BigInt(bytes) > inspected.value.size) {
-    const text = `a pool of ${bytes} bytes in a file of ${inspected.value.size}`
-    const outcome = session.forbid('W-POOL-SIZE', text, INVALID_FD, object)
-    if (outcome !== PASS) return outcome
-  }
-  const outcome = admit(relayed, bytes, bytes)
+  const { census, policy } = session.unit
+  const most = policy.limits.poolsPerUnit
+  if (census.pools >= most)
+    return session.refuse(DISPLAY_ERROR.noMemory, `the unit has ${most} pools`, 'W-LIMIT')
+  const outcome = admit(relayed, bytes, bytes, inspected.value)
   if (outcome !== PASS) return outcome
   relayed.afterwards = ([created]) => {
-    const pool: Pool = { bytes: Math.max(0, bytes), holders: 1 }
-    session.unit.census.poolBytes += pool.bytes
+    const file = relayed.descriptor(1).duplicate()
+    if (file.isErr()) {
+      session.refuse(DISPLAY_ERROR.noMemory, `a pool's file cannot be kept: ${file.error.message}`, 'W-LIMIT')
+      return
+    }
+    const pool: Pool = { bytes: Math.max(0, bytes), holders: 1, file: file.value }
+    census.poolBytes += pool.bytes
+    census.pools += 1
     pools.set(created!, pool)
-    created!.whenGone = () => release(relayed, pool)
+    created!.whenGone = () => {
+      pool.file.close()
+      census.pools -= 1
+      release(relayed, pool)
+    }
   }
   return PASS
 }
@@ -72,7 +89,11 @@ const resizePool: Hook = (relayed) => {
   const bytes = relayed.number(0)
   // A pool cannot shrink: the compositor says so.
   if (pool === undefined || bytes <= pool.bytes) return PASS
-  const outcome = admit(relayed, bytes, bytes - pool.bytes)
+  const inspected = relayed.session.unit.powers.inspect(pool.file)
+  if (inspected.isErr()) {
+    return relayed.session.refuse(DISPLAY_ERROR.implementation, `a pool's file: ${inspected.error.message}`)
+  }
+  const outcome = admit(relayed, bytes, bytes - pool.bytes, inspected.value)
   if (outcome !== PASS) return outcome
   relayed.session.unit.census.poolBytes += bytes - pool.bytes
   pool.bytes = bytes

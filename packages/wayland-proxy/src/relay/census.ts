@@ -5,6 +5,7 @@ import type { ProtocolTable } from '../protocol/table.js'
 /** What all clients of one unit hold together. */
 export interface UnitCensus {
   objects: number
+  pools: number
   poolBytes: number
 }
 

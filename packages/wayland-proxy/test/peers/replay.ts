@@ -1,3 +1,4 @@
+import { ftruncateSync } from 'node:fs'
 import type { Fd } from '@spectrum/unix-fd'
 import { type CapturedMessage, type Ending, parseCapture } from '../../src/index.js'
 import { decodeArguments } from '../../src/wire/decode.js'
@@ -21,6 +22,8 @@ class Pair {
   readonly compositor: Peer
   /** Ids that the client uses again, as it did then, before it is told this time that they are free. */
   readonly #early: number[] = []
+  /** The file of each pool, which grew then before the pool did. */
+  readonly #files = new Map<number, Fd>()
 
   constructor(unit: Unit) {
     const [near, far] = descriptors.socketpair('stream')._unsafeUnwrap()
@@ -58,6 +61,13 @@ class Pair {
       const made = value.kind === 'new-id' || value.kind === 'untyped-new-id'
       if (made && peer === this.client && peer.objects.has(value.id)) this.#early.push(value.id)
       if (value.kind === 'new-id') peer.know(value.id, message.targets[index]!.name, known.version)
+      if (value.kind === 'new-id' && message.fullName === 'wl_shm.create_pool') {
+        this.#files.get(value.id)?.close()
+        this.#files.set(value.id, fds[0]!.duplicate()._unsafeUnwrap())
+      }
+      if (value.kind === 'int' && message.fullName === 'wl_shm_pool.resize') {
+        ftruncateSync(this.#files.get(id!)!.number, value.value)
+      }
       if (value.kind === 'untyped-new-id') {
         peer.know(value.id, new TextDecoder().decode(value.interface), value.version)
       }
@@ -67,6 +77,7 @@ class Pair {
   }
 
   close(): void {
+    for (const file of this.#files.values()) file.close()
     this.client.close()
     this.compositor.close()
   }

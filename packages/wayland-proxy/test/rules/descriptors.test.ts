@@ -2,6 +2,7 @@ import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Fd } from '@spectrum/unix-fd'
+import { err } from 'neverthrow'
 import { describe, expect, test } from 'vitest'
 import { descriptors, table } from '../peers/peer.js'
 import { type Connection, Unit } from '../peers/unit.js'
@@ -192,6 +193,46 @@ describe('evil descriptors', () => {
     sendPool(client, client.bind('wl_shm'), fd, 4096)
     ;((await compositor.next('wl_shm.create_pool')).args[1] as Fd).close()
     rmSync(folder, { recursive: true })
+  })
+
+  test('a pool grows with its file, and not beyond what the file is by then', async () => {
+    await using unit = new Unit()
+    const { client, compositor } = await unit.started()
+    using file = memory(4096)
+    const pool = sendPool(client, client.bind('wl_shm'), file.fd, 4096)
+    file.resize(8192)._unsafeUnwrap()
+    client.send(pool, 'resize', 8192)
+    expect((await compositor.next('wl_shm_pool.resize')).args).toEqual([8192])
+    client.send(pool, 'resize', 8193)
+    expect(await client.error()).toMatch('2: a pool of 8193 bytes in a file of 8192')
+    expect(compositor.names().filter((name) => name === 'wl_shm_pool.resize')).toHaveLength(1)
+    expect(unit.codes()).toContain('W-POOL-SIZE')
+  })
+
+  test('a pool whose file was cut off meanwhile does not grow', async () => {
+    await using unit = new Unit()
+    const { client, compositor } = await unit.started()
+    using file = memory(16_384)
+    const pool = sendPool(client, client.bind('wl_shm'), file.fd, 4096)
+    await client.sync()
+    file.resize(0)._unsafeUnwrap()
+    client.send(pool, 'resize', 8192)
+    expect(await client.error()).toMatch('2: a pool of 8192 bytes in a file of 0')
+    expect(compositor.names()).not.toContain('wl_shm_pool.resize')
+  })
+
+  test('a pool whose file the proxy cannot keep does not reach the compositor', async () => {
+    const failure = { kind: 'system', call: 'fcntl', code: 'EMFILE', message: 'too many' } as const
+    const inspect = (fd: Fd) => {
+      fd.duplicate = () => err(failure)
+      return descriptors.inspect(fd)
+    }
+    await using unit = new Unit({}, { powers: { inspect } })
+    const { client, compositor } = await unit.started()
+    using file = memory(4096)
+    sendPool(client, client.bind('wl_shm'), file.fd, 4096)
+    expect(await client.error()).toMatch("2: a pool's file cannot be kept: too many")
+    expect(compositor.names()).not.toContain('wl_shm.create_pool')
   })
 
   test('a file is no memory of the GPU', async () => {

@@ -237,7 +237,8 @@ export interface Unit<Name extends string = string> extends AsyncDisposable {
   inject(reference: ClosureReference, options?: WaitOptions): ResultAsync<InjectReport, HostError>
   /**
    * Finds the debug output of a program or a build in the local store, and injects it. `invalid-request`
-   * when the target is none of the unit's, `no-debug-output` when no store path has it.
+   * when the target is none of the unit's, `no-debug-output` when no store path has it, `state` when the store cannot be
+   * looked into; besides, as `inject`.
    */
   injectDebug(target: DebugTarget, options?: WaitOptions): ResultAsync<InjectReport & DebugOutput, HostError>
   /**

@@ -1,7 +1,7 @@
-import type { Closure, StoreSource } from '@spectrum/store-share'
+import type { Closure, StoreError, StoreSource } from '@spectrum/store-share'
 import { escapeAndCut } from '@spectrum/unit-monitor'
 import { err, ok, type Result } from 'neverthrow'
-import type { HostError } from '../errors.js'
+import { type HostError, stateFailed, storeFailed } from '../errors.js'
 import type { StoreFiles } from '../powers.js'
 import { orAborted, type Wait } from '../wait.js'
 import { readBuildId } from './elf-build-id.js'
@@ -41,8 +41,17 @@ interface Powers {
   readonly files: StoreFiles
 }
 
-/** Which build a target is. */
-export async function buildIdOf(
+/** Which build a target is. Fails with `invalid-request`, `state` where its file cannot be read, or `aborted`. */
+export function buildIdOf(
+  powers: Powers,
+  unit: { readonly name: string; readonly closure: Closure },
+  target: DebugTarget,
+  wait: Wait,
+): Promise<Result<string, HostError>> {
+  return reading(powers, () => findBuildId(powers, unit, target, wait))
+}
+
+async function findBuildId(
   { store, files }: Powers,
   unit: { readonly name: string; readonly closure: Closure },
   target: DebugTarget,
@@ -71,9 +80,19 @@ export async function buildIdOf(
 
 /**
  * The store path with debug information of a build, by the file that bears its id in name and content. Looks at
- * `-debug` outputs of the local store alone, and of several that fit, takes the first by name that is whole.
+ * `-debug` outputs of the local store alone, and of several that fit, takes the first by name that is whole. Fails with
+ * `no-debug-output`, with `state` or `store-failed` where it could not look or ask, `timed-out` or `aborted`.
  */
-export async function findDebugOutput(
+export function findDebugOutput(
+  powers: Powers,
+  unit: string,
+  buildId: string,
+  wait: Wait,
+): Promise<Result<DebugOutput, HostError>> {
+  return reading(powers, () => lookForOutput(powers, unit, buildId, wait))
+}
+
+async function lookForOutput(
   { store, files }: Powers,
   unit: string,
   buildId: string,
@@ -93,10 +112,12 @@ export async function findDebugOutput(
     if (file === undefined) continue
     passed += 1
     const found = await readBuildId(file, wait.signal)
+    if (found.isErr() && found.error.kind === 'aborted') return err(searchAborted(unit))
     if (found.isErr() || found.value !== buildId) continue
-    // What the store does not know as valid nobody may be given.
     const known = await store.closure([storePath], { signal: wait.signal, deadlineMs: wait.leftMs() })
-    if (known.isErr()) continue
+    // What the store does not know as valid nobody may be given; whether it does may not be known itself.
+    if (known.isErr() && saysInvalid(known.error)) continue
+    if (known.isErr()) return err(storeFailed(unit, known.error))
     return ok({
       buildId,
       storePath,
@@ -111,6 +132,20 @@ export async function findDebugOutput(
     'belongs to (separateDebugInfo in nixpkgs).'
   return err({ kind: 'no-debug-output', message, unit })
 }
+
+/** What the store's files fail with is no fault of whoever asks. */
+async function reading<T>(
+  { store }: Powers,
+  work: () => Promise<Result<T, HostError>>,
+): Promise<Result<T, HostError>> {
+  try {
+    return await work()
+  } catch (cause) {
+    return err(stateFailed(store.locate('/nix/store'), 'look into', cause))
+  }
+}
+
+const saysInvalid = ({ kind }: StoreError): boolean => kind === 'missing-path' || kind === 'missing-reference'
 
 function searchAborted(unit: string): HostError {
   return { kind: 'aborted', message: 'The search for debug information was aborted.', unit }

@@ -13,7 +13,10 @@ export const linuxStoreFiles: StoreFiles = {
       if (!path.startsWith(`${top}/`)) return undefined
       // A pipe in its place must not hold anybody up.
       const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-      const stat = await handle.stat()
+      const stat = await handle.stat().catch(async (cause: unknown) => {
+        await handle.close()
+        throw cause
+      })
       if (!stat.isFile()) {
         await handle.close()
         return undefined

@@ -1,8 +1,16 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { closure, compose, defineUnit, type Unit } from '@spectrum/unit-runtime'
-import { openFakeHost } from '@spectrum/unit-runtime/fake'
+import {
+  closure,
+  compose,
+  defineUnit,
+  type HostPowers,
+  openHostWith,
+  type Unit,
+} from '@spectrum/unit-runtime'
+import { fakeHostPowers, memoryStore, openFakeHost } from '@spectrum/unit-runtime/fake'
+import { errAsync } from 'neverthrow'
 import { describe, expect, it } from 'vitest'
 import { linuxStoreFiles } from '../../src/linux/store-files.js'
 import { buildIdNote, tinyElf } from './elf.js'
@@ -78,6 +86,64 @@ describe('debug information', () => {
       })
     }),
   )
+})
+
+describe('a search for debug information that cannot be finished', () => {
+  const find = { buildId: ID }
+  const failing = (code: string) => () => Promise.reject(Object.assign(new Error(code), { code }))
+
+  /** Of a host whose store, or its files, are changed once the unit runs. */
+  async function fails(
+    change: (powers: HostPowers, store: ReturnType<typeof memoryStore>) => void,
+    target: Parameters<Unit['injectDebug']>[0] = find,
+    signal?: AbortSignal,
+  ) {
+    const made = fakeHostPowers({ store, storeFiles })
+    const powers: HostPowers = { ...made, storeFiles: { ...made.storeFiles } }
+    const source = { ...memoryStore(store) }
+    const places = { state: '/state', cache: '/cache' }
+    await using host = (await openHostWith(powers, places, { store: source }))._unsafeUnwrap()
+    const graph = compose({ unit: defineUnit('unit', { store: closure(hello) }) })._unsafeUnwrap()
+    const { unit } = (await host.start(graph))._unsafeUnwrap()
+    change(powers, source)
+    return (await unit.injectDebug(target, { signal }))._unsafeUnwrapErr()
+  }
+
+  it.each<[string, keyof HostPowers['storeFiles'], Parameters<Unit['injectDebug']>[0]]>([
+    ['the store cannot be listed', 'list', find],
+    ['a file of it cannot be opened', 'open', find],
+    ['the program cannot be opened', 'open', { program: `${hello}/bin/hello` }],
+  ])('because %s fails with what the system says', async (_, method, target) => {
+    const error = await fails((powers) => {
+      Object.assign(powers.storeFiles, { [method]: failing('EIO') })
+    }, target)
+    expect(error).toMatchObject({ kind: 'state', code: 'EIO', path: '/nix/store' })
+  })
+
+  it('because the store does not answer says so, and not that there is none', async () => {
+    const cause = { kind: 'store-command', stderr: '', message: 'nix was not found; install it' } as const
+    const error = await fails((_, source) => {
+      source.closure = () => errAsync(cause)
+    })
+    expect(error).toMatchObject({ kind: 'store-failed', unit: 'unit', cause })
+  })
+
+  it('because it is given up at the last file says so, too', async () => {
+    const given = new AbortController()
+    const error = await fails(
+      ({ storeFiles: files }) => {
+        const { open } = files
+        const openAndGiveUp: typeof open = (root, relative) => {
+          if (root === debug) given.abort()
+          return open(root, relative)
+        }
+        Object.assign(files, { open: openAndGiveUp })
+      },
+      find,
+      given.signal,
+    )
+    expect(error).toMatchObject({ kind: 'aborted', unit: 'unit' })
+  })
 })
 
 it('the files of a store are opened through links that stay in their store path, and through no others', async () => {

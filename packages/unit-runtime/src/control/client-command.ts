@@ -21,9 +21,15 @@ export interface ControlledCommand {
   readonly stderr: AsyncIterable<Uint8Array>
   /** Resolves once, with how the command ended; never rejects. `unit-lost` as well when the host itself was lost. */
   readonly outcome: Promise<ExecOutcome>
-  /** Sends a signal by its number (1 to 64, signal(7)) to the command's process group. One that has ended gets none. */
+  /**
+   * Sends a signal by its number (1 to 64, signal(7); throws a RangeError for others) to the command's process group. One
+   * that has ended gets none.
+   */
   signal(number: number): void
-  /** Tells a command that was started with `pty` how large its terminal is now. */
+  /**
+   * Tells a command that was started with `pty` how large its terminal is now: 1 to 65,535 each way; throws a RangeError for
+   * others.
+   */
   resize(size: {
     /** Lines of text. */
     readonly rows: number

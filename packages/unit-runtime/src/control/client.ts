@@ -1,13 +1,14 @@
 import { errAsync, type Result, ResultAsync } from 'neverthrow'
 import { ClientCommand, type ControlledCommand } from './client-command.js'
 import type { ClientStreams } from './client-streams.js'
-import { Connection, type ControlWait } from './connection.js'
+import { Connection, type ControlWait, faultOf } from './connection.js'
 import { type ControlError, violated } from './errors.js'
 import { LineReader } from './line-reader.js'
 import type { ControlPowers, ControlSocket } from './powers.js'
 import {
   type Injected,
   type LogLine,
+  readAct,
   readInjected,
   readNothing,
   readStopped,
@@ -80,7 +81,7 @@ export interface ControlClient extends AsyncDisposable {
     readonly signal?: AbortSignal | undefined
   }): ResultAsync<ControlledLog, ControlError>
   /**
-   * Stops one unit, or the whole host. Default deadline: 600 s. Goes on when it is aborted here; a second one with
+   * Stops one unit, or the whole host. Default deadline: 600 s beyond the grace. Goes on when it is aborted here; a second one with
    * `graceMs: 0` ends the grace.
    */
   stop(
@@ -140,7 +141,7 @@ class Client implements ControlClient {
     graceMs,
     ...options
   }: Parameters<ControlClient['stop']>[0] = {}): ResultAsync<Stopped, ControlError> {
-    const wait = within(STOP_MS, options)
+    const wait = within(STOP_MS + (graceMs ?? 0), options)
     return this.connection.ask({ ask: 'stop', unit, graceMs }, readStopped, wait, 'The stop')
   }
 
@@ -155,7 +156,11 @@ class Client implements ControlClient {
     const { streams, outcome, answer, send } = begun.value
     const command = new ClientCommand(streams, outcome, answer, {
       stdin,
-      act: (act) => void send({ kind: 'act', value: act }),
+      act: (act) => {
+        const fault = faultOf(act, readAct)
+        if (fault !== undefined) throw new RangeError(`${act.act}: ${fault}`)
+        void send({ kind: 'act', value: act })
+      },
       input: (bytes) => send({ kind: 'input', bytes }),
       endInput: () => void send({ kind: 'input-end' }),
       cancel: () => void send({ kind: 'cancel' }),

@@ -14,7 +14,7 @@ import {
   FrameReader,
 } from './frames.js'
 import type { ControlPowers, ControlSocket } from './powers.js'
-import { readAnswer, readOutcome, readRefusal, readWelcome, type Welcome } from './requests.js'
+import { readAnswer, readOutcome, readRefusal, readRequest, readWelcome, type Welcome } from './requests.js'
 import { type Reader, ShapeFault } from './shape.js'
 
 /** For one request: who may give it up, and when it is given up by itself. */
@@ -139,6 +139,10 @@ export class Connection implements AsyncDisposable {
   /** Sends a request, and gives what becomes of it. */
   begin<T>(request: object, of: Reader<T>): Result<Begun<T>, ControlError> {
     if (this.#why !== undefined) return err(this.#why)
+    // The host would send this client away for it, with everything else that goes on here.
+    const fault = faultOf(request, readRequest)
+    if (fault !== undefined)
+      return err({ kind: 'invalid-request', message: `This cannot be asked: ${fault}.` })
     if (this.#asked.size >= controlLimits.openRequests) {
       const message = `More than ${controlLimits.openRequests} requests at once; wait for one of them, or connect again.`
       return err({ kind: 'invalid-request', message })
@@ -266,6 +270,17 @@ export class Connection implements AsyncDisposable {
     this.#asked.clear()
     this.#settleGreeted()
     this.#settleClosed(why)
+  }
+}
+
+/** What is wrong with a value; undefined when nothing is. */
+export function faultOf(value: unknown, of: Reader<unknown>): string | undefined {
+  try {
+    of(value, '')
+    return undefined
+  } catch (cause) {
+    if (cause instanceof ShapeFault) return cause.message
+    throw cause
   }
 }
 

@@ -18,6 +18,7 @@ export type ControlError =
   | { readonly kind: 'timed-out'; readonly message: string }
   /** The caller's signal has aborted. */
   | { readonly kind: 'aborted'; readonly message: string }
+  /** It was not asked: something in it is missing, too long or too much, or too much is asked at once. */
   | { readonly kind: 'invalid-request'; readonly message: string }
   /** The machine: no descriptor left, the native part is missing … */
   | { readonly kind: 'system'; readonly message: string }

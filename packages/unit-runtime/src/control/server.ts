@@ -1,11 +1,10 @@
 import type { HostEvents } from '../events.js'
 import type { Host } from '../host.js'
 import { openWait, orAborted } from '../wait.js'
-import type { Answered } from './command.js'
 import { CONTROL_VERSION, controlLimits } from './frames.js'
 import type { ControlSocket, ServePowers } from './powers.js'
 import { bounded } from './requests.js'
-import { Session } from './session.js'
+import { type Done, Session } from './session.js'
 import { UnitBook } from './unit-book.js'
 
 /** How long answers may take to leave when the server is closed. */
@@ -107,7 +106,7 @@ class Server implements ControlServer {
     this.#sessions.delete(session)
   }
 
-  async #stopHost(graceMs: number | undefined): Promise<{ readonly answer: Answered; end(): void }> {
+  async #stopHost(graceMs: number | undefined): Promise<Done> {
     const units = [...this.#host.units.values()]
     const stopped = await this.#host.stop({ graceMs })
     if (stopped.isErr()) {

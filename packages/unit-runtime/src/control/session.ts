@@ -1,7 +1,7 @@
 import { closure } from '@spectrum/unit-graph'
 import type { Host } from '../host.js'
 import type { Unit } from '../unit.js'
-import { openWait } from '../wait.js'
+import { openWait, orAborted } from '../wait.js'
 import { type Answered, type RunningCommand, runCommand, type Unnumbered } from './command.js'
 import {
   CONTROL_VERSION,
@@ -36,9 +36,17 @@ export interface Served {
   readonly host: Host
   readonly units: UnitBook
   readonly welcome: Welcome
-  /** Stops the whole host; `end` is to be called when the answer has been sent. */
-  stopHost(graceMs: number | undefined): Promise<{ readonly answer: Answered; end(): void }>
+  /** Stops the whole host. */
+  stopHost(graceMs: number | undefined): Promise<Done>
 }
+
+/** What a request came to; `end` is to be called when the answer has been sent. */
+export interface Done {
+  readonly answer: Answered
+  end(): void
+}
+
+const alone = (answer: Answered): Done => ({ answer, end() {} })
 
 /** A request whose answer has not left yet. */
 interface Open {
@@ -218,19 +226,15 @@ export class Session {
     after()
   }
 
-  async #answerTo(request: Request, open: Open): Promise<{ readonly answer: Answered; end(): void }> {
-    const alone = (answer: Answered) => ({ answer, end() {} })
+  async #answerTo(request: Request, open: Open): Promise<Done> {
     const { host, units } = this.#served
     switch (request.ask) {
       case 'list':
         return alone({ units: units.list() })
       case 'logs':
         return alone(await this.#tellLogs(request, open))
-      case 'stop': {
-        if (request.unit === undefined) return this.#served.stopHost(request.graceMs)
-        const unit = host.units.get(request.unit)
-        return alone(unit === undefined ? this.#noUnit(request.unit) : await stopUnit(unit, request.graceMs))
-      }
+      case 'stop':
+        return this.#stop(request)
       case 'inject': {
         const unit = host.units.get(request.unit)
         if (unit === undefined) return alone(this.#noUnit(request.unit))
@@ -258,6 +262,20 @@ export class Session {
         )
       }
     }
+  }
+
+  /** A stop goes on without its client, and a grace may be long: when the client has gone, nobody waits for it here. */
+  async #stop({ unit: name, graceMs }: RequestOf<'stop'>): Promise<Done> {
+    const stopping = name === undefined ? this.#served.stopHost(graceMs) : this.#stopUnit(name, graceMs)
+    const done = await orAborted(stopping, this.#ending.signal)
+    if (done !== undefined) return done
+    void stopping.then(({ end }) => end())
+    return alone({ failure: { kind: 'aborted', message: 'it goes on; the connection was closed' } })
+  }
+
+  async #stopUnit(name: string, graceMs: number | undefined): Promise<Done> {
+    const unit = this.#served.host.units.get(name)
+    return alone(unit === undefined ? this.#noUnit(name) : await stopUnit(unit, graceMs))
   }
 
   async #tellLogs(request: RequestOf<'logs'>, open: Open): Promise<Answered> {

@@ -2,7 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connectControl, connectControlWith, serveControl } from '@spectrum/unit-runtime/control'
+import {
+  connectControl,
+  connectControlWith,
+  serveControl,
+  serveControlWith,
+} from '@spectrum/unit-runtime/control'
 import { manualClock } from '@spectrum/unit-runtime/fake'
 import { liveFds } from '@spectrum/unix-fd'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -221,7 +226,6 @@ describe('a host that serves control', () => {
     const pairs = new Pairs()
     const stranger = pairs.connect()
     const accepted = (await pairs.accept())!
-    const { serveControlWith } = await import('@spectrum/unit-runtime/control')
     let given = false
     await using server = serveControlWith(served.host, {
       ...powers,
@@ -265,6 +269,34 @@ describe('a host that serves control', () => {
     expect((await client.closed).kind).toBe('host-lost')
     expect((await client.list())._unsafeUnwrapErr().kind).toBe('host-lost')
     await client[Symbol.asyncDispose]()
+  })
+})
+
+describe('what cannot be asked', () => {
+  it('is told to whoever asked it, and the connection goes on with the rest', async () => {
+    await using served = await openServed()
+    await using client = await served.client()
+    const command = (await client.exec('left', [`${hello}/bin/stay`]))._unsafeUnwrap()
+    const asked = [
+      [await client.exec('left', []), 'argv must be a list of 1 to 1024'],
+      [await client.exec('', ['/x']), 'unit must be text of 1 to 64 bytes'],
+      [
+        await client.exec('left', ['/x'], { pty: { rows: 0, columns: 80 } }),
+        'pty.rows must be a whole number',
+      ],
+      [await client.inject('left', Array(257).fill(gdb)), 'paths must be a list of 1 to 256'],
+      [await client.logs({ lines: -1 }), 'lines must be a whole number'],
+      [await client.stop({ unit: 'left', graceMs: Number.NaN }), 'graceMs must be a whole number'],
+    ] as const
+    for (const [answer, why] of asked)
+      expect(answer._unsafeUnwrapErr()).toMatchObject({
+        kind: 'invalid-request',
+        message: expect.stringContaining(why),
+      })
+    expect(() => command.signal(65)).toThrow(RangeError)
+    expect(() => command.resize({ rows: 24, columns: 0 })).toThrow('columns must be')
+    command.signal(9)
+    expect(await command.outcome).toMatchObject({ kind: 'signalled' })
   })
 })
 

@@ -111,21 +111,26 @@ export class Broker {
   async #serve(unit: string, call: GuestCall): Promise<void> {
     const service = this.#graph.units[unit]!.needs[call.service]!.service
     const place: Place = { call: ++this.#calls, unit, need: call.service, service }
-    const held: string[] = []
+    const held = new Set<string>()
     const take = (key: string, most: number) => {
       const taken = this.#slots.take(key, most)
-      if (taken) held.push(key)
+      if (taken) held.add(key)
       return taken
     }
+    const free = (key: string) => {
+      if (held.delete(key)) this.#slots.free(key)
+    }
+    const ofCaller = `unit ${unit}`
     this.#open++
     try {
-      const decided = take(`unit ${unit}`, this.#limits.perUnit)
+      const decided = take(ofCaller, this.#limits.perUnit)
         ? await this.#decide(place, call, take)
         : busy('of this unit')
       if ('refusal' in decided) this.#refuse(place, call, decided)
-      else await this.#carry(place, call, decided)
+      // A provider that does not end what it was told to end takes up its own room, and none of its caller's.
+      else await this.#carry(place, call, decided, () => free(ofCaller))
     } finally {
-      for (const key of held) this.#slots.free(key)
+      for (const key of held) free(key)
       this.#open--
     }
   }
@@ -284,7 +289,12 @@ export class Broker {
   }
 
   /** From its first line to the registration nothing else happens: a close or a revocation is before it or ends the exchange. */
-  async #carry(place: Place, call: GuestCall, { decision, rest, carry }: Allowed): Promise<void> {
+  async #carry(
+    place: Place,
+    call: GuestCall,
+    { decision, rest, carry }: Allowed,
+    cut: () => void,
+  ): Promise<void> {
     const { clock } = this.#powers
     const provenance = this.#provenanceOf(decision)
     const late = this.#closing.signal.aborted ? closed : this.#isRevoked(decision.edge) ? revoked : undefined
@@ -293,6 +303,7 @@ export class Broker {
     const schemas = { request: decision.request, response: place.service.response }
     using exchange = new Exchange(call, rest, schemas, clock, this.#idleMs(decision.edge))
     this.#exchanges.set(exchange, decision.edge)
+    exchange.signal.addEventListener('abort', cut, { once: true })
     let end: CallEnd
     try {
       this.#tell({ ...this.#identityOf(place), ...provenance, kind: 'allowed' })

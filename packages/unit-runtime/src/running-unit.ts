@@ -289,6 +289,8 @@ export class RunningUnit {
     if (killed?.isErr() && this.#watch.exit === undefined) {
       // Not ended: the directory and the journal stay, so that the next host can finish it, unless it ends after all.
       this.#stopping = undefined
+      // Whatever made it end may be nobody who hears the error.
+      this.#say(`its machine could not be ended: ${killed.error.message}`)
       void machine.exit.then((exit) => {
         this.#stopping ??= this.#release(exit)
       })

@@ -294,7 +294,7 @@ describe('a host', () => {
     expect(hostPaths(files).some((each) => each.endsWith('/u1'))).toBe(true)
   })
 
-  it('gives back what a machine held that could not be ended, when it ends after all', async () => {
+  it('gives back what a machine held that could not be ended, when it ends after all, and its log says it', async () => {
     const files = memoryFiles()
     let crash = () => {}
     const onGuest: FakeHostOptions['onGuest'] = (guest) => {
@@ -307,6 +307,9 @@ describe('a host', () => {
     expect((await left.stop({ graceMs: 0 }))._unsafeUnwrapErr().kind).toBe('timed-out')
     await settle()
     expect(left.state).toBe('stopping')
+    const said: string[] = []
+    for await (const { text } of left.logs()) said.push(text)
+    expect(said).toContain('its machine could not be ended: it hangs in the kernel')
     crash()
     expect(await left.ended).toMatchObject({ state: 'stopped', exit: { kind: 'failed' } })
     expect(hostPaths(files).some((each) => each.endsWith('/u1'))).toBe(false)

@@ -102,6 +102,7 @@ export class WaylandProxy implements Disposable {
         return found
       },
       mayHoldDescriptors: () => this.descriptors <= this.policy.limits.descriptorsPerUnit,
+      mayQueue: () => this.unreadBytes <= this.policy.limits.clientQueueBytesPerUnit,
       ask: (question, answer) => {
         const { ask } = options
         if (ask === undefined) answer(false)
@@ -141,6 +142,13 @@ export class WaylandProxy implements Disposable {
       count += pump.client.input.fds.length + pump.compositor.output.pendingDescriptors
       count += pump.client.output.pendingDescriptors
     }
+    return count
+  }
+
+  /** Bytes that clients leave unread, besides what the kernel holds for them. */
+  get unreadBytes(): number {
+    let count = 0
+    for (const { pump } of this.#sessions) count += pump.client.output.pending
     return count
   }
 

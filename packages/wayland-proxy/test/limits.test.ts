@@ -264,12 +264,68 @@ describe('a client that does not read', () => {
     const block = new Uint8Array(Uint32Array.from(Array(500).fill(pair).flat()).buffer)
     // Of each the client is told in 12 bytes that its id is free again.
     for (let sent = 0; unit.endings.length === 0 && sent < 64 * 2 ** 20; ) {
-      sent += client.tryRaw(block)
+      sent += Math.max(0, client.tryRaw(block.subarray(sent % block.length)))
       await new Promise((resolve) => setImmediate(resolve))
     }
     expect(unit.endings[0]).toMatchObject({ kind: 'client-too-slow' })
     expect(unit.codes()).toContain('W-SLOW-READER')
     await other.client.sync()
+  })
+
+  test('while it is told of 4,000 monitors and of ten seconds of input misses nothing', async () => {
+    await using unit = new Unit()
+    const { client, compositor } = await unit.started()
+    client.make(client.bind('wl_seat'), 'get_keyboard')
+    await client.sync()
+    client.stall()
+    const { events } = unit.proxy.counters
+    const [registry, keyboard] = [compositor.newest('wl_registry'), compositor.newest('wl_keyboard')]
+    for (let name = 1_000; name < 5_000; name++) compositor.send(registry, 'global', name, 'wl_output', 4)
+    const modifiers = (step: number) => [keyboard, (28 << 16) | 4, step, step, 0, 0, 0]
+    const input = Array.from({ length: 20_000 }, (_, step) => modifiers(step)).flat()
+    compositor.raw(new Uint8Array(Uint32Array.from(input).buffer))
+    await expect.poll(() => unit.proxy.counters.events).toBeGreaterThanOrEqual(events + 24_000)
+    expect(unit.proxy.unreadBytes).toBeGreaterThan(256 * 1024)
+    client.resume()
+    await client.sync()
+    expect(unit.endings).toEqual([])
+    expect(unit.proxy.unreadBytes).toBe(0)
+    const seen = client.seen.filter(({ name }) => name === 'wl_keyboard.modifiers')
+    expect(seen.length).toBe(20_000)
+    expect(seen.at(-1)!.args[0]).toBe(19_999)
+    expect(client.globals.filter(({ interface: type }) => type === 'wl_output').length).toBeGreaterThan(4_000)
+  })
+
+  test('is cut off at less when others of its unit do not read either; who reads goes on, here and elsewhere', async () => {
+    await using unit = new Unit({ limits: { clientQueueBytesPerUnit: 200_000 } })
+    await using otherUnit = new Unit()
+    const reading = await unit.started()
+    const elsewhere = await otherUnit.started()
+    const stalled = [await unit.started(), await unit.started(), await unit.started()]
+    const event = table.find('wl_output')!.events.find(({ name }) => name === 'scale')!
+    const blocks: Uint8Array[] = []
+    for (const { client, compositor } of stalled) {
+      client.bind('wl_output')
+      await client.sync()
+      client.stall()
+      const { bytes } = compositor.encode(compositor.newest('wl_output'), event, [1])
+      blocks.push(new Uint8Array(bytes.length * 512).map((_, at) => bytes[at % bytes.length]!))
+    }
+    let most = 0
+    while (unit.endings.length === 0) {
+      stalled.forEach(({ compositor }, index) => {
+        compositor.tryRaw(blocks[index]!)
+      })
+      await new Promise((resolve) => setImmediate(resolve))
+      most = Math.max(most, unit.proxy.unreadBytes)
+    }
+    expect(unit.endings[0]).toMatchObject({ kind: 'client-too-slow' })
+    expect(unit.endings[0]!.message).toContain('200000')
+    expect(unit.codes()).toContain('W-SLOW-READER')
+    // What one turn of one client adds is looked at when it was added.
+    expect(most).toBeLessThan(200_000 + 65_536)
+    await reading.client.sync()
+    await elsewhere.client.sync()
   })
 
   test('and asks for descriptors is cut off before it has those of the unit, and other clients go on', async () => {

@@ -95,7 +95,7 @@ describe('what is queued', () => {
     const output = new Output()
     const taker = new Taker()
     for (let round = 0; round < 3; round++) {
-      for (let message = 0; message < 500; message++) words(output, Array(16).fill(message))
+      for (let message = 0; message < 200; message++) words(output, Array(16).fill(message))
       taker.room = Number.POSITIVE_INFINITY
       taker.sends = 0
       output.flush(taker.socket)._unsafeUnwrap()

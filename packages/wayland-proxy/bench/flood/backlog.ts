@@ -5,7 +5,7 @@ import type { Way } from './ways.js'
 
 const STALLED_MS = 2_000
 const LOOK_EVERY_MS = 50
-const FURTHER = 8
+const FURTHER = 16
 
 /** What the compositor floods its client with: motions of the pointer replace one another, modifiers do not. */
 const FLOODS = { motion: 0, modifiers: 1 } as const
@@ -27,7 +27,7 @@ export interface Memory {
   readonly idle: number
   /** How much more at most while the first client reads nothing. */
   readonly first: number
-  /** How much more for each of eight further ones. */
+  /** How much more for each of the further ones. */
   readonly further: number
 }
 

@@ -57,7 +57,8 @@ export class Ways implements Disposable {
   async ours(name: string, display: string): Promise<Way> {
     this.#program ??= bundle(this.folder)
     const path = join(this.folder, name)
-    const argv = ['--max-semi-space-size=2', await this.#program, '--policy', this.#policy, '--listen', path]
+    const small = ['--max-semi-space-size=2', '--v8-pool-size=1']
+    const argv = [...small, await this.#program, '--policy', this.#policy, '--listen', path]
     const child = this.start(process.execPath, argv, display)
     return { path: await appears(path), processes: [child] }
   }

@@ -7,8 +7,10 @@ import type { DisplayPowers } from '../transport/unit-display.js'
 /**
  * Messages are not made into objects, so what is young dies young in little room. In the room it would take otherwise,
  * a proxy grows by some MiB under its first flood, and is no faster; in less, objects of the protocol outlive it.
+ * The little that is left to other threads, compiling what is hot, is as much for one as for four, each of which would
+ * keep memory of its own for it: more than a MiB.
  */
-const SMALL = ['--max-semi-space-size=2']
+const SMALL = ['--max-semi-space-size=2', '--v8-pool-size=1']
 
 /**
  * The command `spectrum-wayland`, to be started by its parts. What is built lies beside this file; a source is run

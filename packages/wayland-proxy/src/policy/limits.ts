@@ -85,15 +85,20 @@ export interface Limits {
    */
   readonly compositorQueueBytes: number
   /**
-   * While the client has so many bytes to read, pointer motions replace one another. 0 to 256 MiB, by default
-   * 64 KiB.
+   * While the client has so many bytes to read, besides what the kernel holds for it, pointer motions replace one
+   * another. 0 to 256 MiB, by default 16 KiB.
    */
   readonly coalesceAboveBytes: number
   /**
-   * A client that leaves so many bytes unread is cut off, with the warning `W-SLOW-READER`. 8 KiB to 256 MiB,
-   * by default 4 MiB.
+   * A client that leaves so many bytes unread, besides what the kernel holds for it, is cut off, with the warning
+   * `W-SLOW-READER`. 8 KiB to 256 MiB, by default 1 MiB, which is what sway, KWin and Mutter hold for a client.
    */
   readonly clientQueueBytes: number
+  /**
+   * While the clients of the unit together leave so many bytes unread, each is cut off that leaves more than 64 KiB,
+   * with the same warning. 64 KiB to 4 GiB, by default 1 MiB: one client may use all of it.
+   */
+  readonly clientQueueBytesPerUnit: number
 }
 
 /** The limits of a policy that names none. */
@@ -124,8 +129,9 @@ export const DEFAULT_LIMITS: Limits = {
   millisecondsPerTurn: 1,
   requestsPerSecond: 0,
   compositorQueueBytes: 256 * 1024,
-  coalesceAboveBytes: 64 * 1024,
-  clientQueueBytes: 4 * 2 ** 20,
+  coalesceAboveBytes: 16 * 1024,
+  clientQueueBytes: 2 ** 20,
+  clientQueueBytesPerUnit: 2 ** 20,
 }
 
 /** The name of a limit. */
@@ -161,6 +167,7 @@ export const LIMIT_BOUNDS: Readonly<Record<Limit, readonly [number, number]>> = 
   compositorQueueBytes: [4_096, 2 ** 26],
   coalesceAboveBytes: [0, 2 ** 28],
   clientQueueBytes: [8_192, 2 ** 28],
+  clientQueueBytesPerUnit: [65_536, 2 ** 32],
 }
 
 /** Kinds of objects that have a limit of their own. */

@@ -4,10 +4,13 @@ import { MOST_MESSAGE_BYTES } from '../wire/framing.js'
 
 /** Enough for what goes out in most turns; every client has one in each direction. */
 const OWN_BYTES = MOST_MESSAGE_BYTES
-/** What more is queued in. */
-const PIECE_BYTES = 64 * 1024
-/** So many that are not in use are kept for whoever needs some next. */
-const MOST_SPARE = 8
+/** What more is queued in: mostly enough for what is handed to the kernel at once, and little beyond what is queued. */
+const PIECE_BYTES = 4 * MOST_MESSAGE_BYTES
+/**
+ * So many that are not in use are kept for whoever needs some next: as much as a unit's clients may leave unread by
+ * default. What is let go instead is free only when V8 next looks, and a proxy gives it little reason to.
+ */
+const MOST_SPARE = 64
 /** What libwayland receives at most with one message; more would be lost there. */
 export const MOST_DESCRIPTORS_SENT = 28
 const DONE: Result<boolean, UnixFdError> = ok(true)

@@ -26,6 +26,9 @@ const FLUSH_ABOVE_BYTES = 8 * 1024
 const HELD_BYTES = 4_096
 const HELD_MS = 4
 
+/** So many bytes may wait for the client, whatever others of the unit leave unread. */
+const QUEUED_BYTES = 64 * 1024
+
 /**
  * While so many descriptors wait for the compositor, the client is not read. So many may wait for the client, whatever
  * others of the unit hold.
@@ -172,7 +175,9 @@ export class Pump {
 
   #worthSending(): boolean {
     const { output } = this.compositor
-    return output.pending >= FLUSH_ABOVE_BYTES || output.pendingDescriptors > QUEUED_DESCRIPTORS
+    if (output.pending >= FLUSH_ABOVE_BYTES || output.pendingDescriptors > QUEUED_DESCRIPTORS) return true
+    // What the proxy answers itself.
+    return this.client.output.pending >= FLUSH_ABOVE_BYTES
   }
 
   /** How many whole messages were relayed, at most `most`. */
@@ -301,19 +306,9 @@ export class Pump {
       relayEvent(this.#session, at, size)
       if (this.#closed) return done
       done += 1
-      const { clientQueueBytes } = this.#session.unit.policy.limits
-      if (this.client.output.pending > clientQueueBytes) {
-        // What the kernel would take by now is not held against it.
-        this.#flush(true)
-        if (this.#closed || this.client.output.pending <= clientQueueBytes) continue
-        const message = `the client leaves more than ${clientQueueBytes} bytes unread`
-        this.#session.unit.warn({
-          code: 'W-SLOW-READER',
-          session: this.#session.number,
-          message,
-        })
-        this.#session.end({ kind: 'client-too-slow', message })
-        return done
+      if (this.client.output.pending > this.#session.unit.policy.limits.clientQueueBytes) {
+        this.#flush()
+        if (this.#closed) return done
       }
     }
     return done
@@ -399,6 +394,30 @@ export class Pump {
     this.#held = 0
     const down = this.client.flush(anyway)
     if (down.isErr()) this.#session.failed(down.error, 'client')
+    else this.#boundUnread(anyway)
+  }
+
+  /**
+   * Whatever brought it about, the compositor or the client's own requests. What the kernel would take by now is not
+   * held against it: `asked` says that the kernel was.
+   */
+  #boundUnread(asked: boolean): void {
+    const { pending } = this.client.output
+    const { unit, number } = this.#session
+    const { clientQueueBytes, clientQueueBytesPerUnit } = unit.policy.limits
+    const message =
+      pending > clientQueueBytes
+        ? `the client leaves more than ${clientQueueBytes} bytes unread`
+        : pending > QUEUED_BYTES && !unit.mayQueue()
+          ? `the unit's clients leave more than ${clientQueueBytesPerUnit} bytes unread`
+          : undefined
+    if (message === undefined) return
+    if (!asked) {
+      this.#flush(true)
+      return
+    }
+    unit.warn({ code: 'W-SLOW-READER', session: number, message })
+    this.#session.end({ kind: 'client-too-slow', message })
   }
 
   #planHeld(): void {

@@ -67,6 +67,8 @@ export interface UnitContext {
   interfaceNamed(name: string): CompiledInterface
   /** Whether the unit has fewer descriptors on their way than its limit. */
   mayHoldDescriptors(): boolean
+  /** Whether the unit's clients together leave less unread than their limit. */
+  mayQueue(): boolean
   warn(warning: Warning): void
   /** Asks the user. Nobody there to ask, no answer in time: no. */
   ask(question: Question, answer: (granted: boolean) => void): void

@@ -1,5 +1,20 @@
-import type { Result, ResultAsync } from 'neverthrow'
+import type { ResultAsync } from 'neverthrow'
+import type { GuestCommand, GuestProcess } from './agent/command.js'
+import type { FileContent, FileGet, FilePut, GuestFile } from './agent/file.js'
+import type {
+  StoreMount,
+  StoreMountReport,
+  StoreUnbindReport,
+  ViewMount,
+  VolumeMount,
+} from './agent/mount.js'
+import type { GuestCall, GuestStream } from './agent/stream.js'
 import type { AgentError } from './errors.js'
+
+export type * from './agent/command.js'
+export type * from './agent/file.js'
+export type * from './agent/mount.js'
+export type * from './agent/stream.js'
 
 /** The agent's first message: readiness is this answer, never the existence of a socket. */
 export interface AgentHello {
@@ -13,228 +28,10 @@ export interface AgentHello {
   readonly machine: string
 }
 
-/** A command by argument vector. There is no shell anywhere on its way. */
-export interface GuestCommand {
-  /** `argv[0]` is the absolute path of the program inside the unit. */
-  readonly argv: readonly string[]
-  /** The whole environment of the command; empty by default. */
-  readonly env?: Readonly<Record<string, string>> | undefined
-  /** Absolute path inside the unit; `/` by default. */
-  readonly cwd?: string | undefined
-  /** `closed` (default): the command reads end-of-file at once. */
-  readonly stdin?: 'closed' | 'open' | undefined
-  /**
-   * A terminal of the command's own, which is its controlling terminal and its stdin, stdout and stderr. What it shows
-   * comes on `stdout`; `stderr` is empty. The end of stdin is typed as the terminal's end-of-file character, so in raw
-   * mode there is none. Its end hangs up whoever is still on the terminal.
-   */
-  readonly pty?: TerminalSize | undefined
-  /**
-   * By number; both, and no supplementary group. By default the command runs as the agent does: as root. Not started
-   * with `bad-user` where the agent may not.
-   */
-  readonly user?: GuestUser | undefined
-}
-
-/** The size of a terminal, as its programs read it (TIOCGWINSZ). */
-export interface TerminalSize {
-  /** Characters, 1 to 65 535. */
-  readonly rows: number
-  /** Characters, 1 to 65 535. */
-  readonly columns: number
-}
-
-/** By number: a unit has no list of users. 0 is root. */
-export interface GuestUser {
-  /** Number of the user. */
-  readonly uid: number
-  /** Number of its only group. */
-  readonly gid: number
-}
-
-/** How a command ended. A command that fails is an outcome, not an error. */
-export type ExecOutcome =
-  | {
-      readonly kind: 'exited'
-      /** 0 to 255. */
-      readonly code: number
-    }
-  | {
-      readonly kind: 'signalled'
-      /** Linux's name of it: `SIGKILL` (signal(7)). */
-      readonly signal: string
-      /** Whether the kernel wrote a core file. */
-      readonly coreDumped: boolean
-    }
-  /** The unit could not start it: no such file, not executable, a bad working directory … */
-  | {
-      readonly kind: 'not-started'
-      /** For programs. */
-      readonly reason: NotStartedReason
-      /** For people; what the unit said is escaped and bounded in it. */
-      readonly message: string
-    }
-  /** The guest kernel's out-of-memory killer ended it. */
-  | { readonly kind: 'oom' }
-  | { readonly kind: 'cancelled' }
-  | { readonly kind: 'timed-out' }
-  | {
-      readonly kind: 'unit-lost'
-      /** Why it is lost. */
-      readonly message: string
-    }
-
-/** Why a command did not start; the message says what is missing, down to the ELF interpreter. */
-export type NotStartedReason =
-  | 'not-found'
-  | 'not-executable'
-  | 'permission'
-  | 'bad-cwd'
-  | 'resources'
-  | 'other'
-  | 'bad-user'
-
-/** A command that runs in a unit. */
-export interface GuestProcess {
-  /** Of this channel, never used again on it. It is no process id of the unit. */
-  readonly id: number
-  /** Present when the command was started with `stdin: 'open'`. */
-  readonly stdin: GuestStdin | undefined
-  /** Byte-exact; one consumer each; not reading one of them stops neither the other nor other commands. */
-  readonly stdout: AsyncIterable<Uint8Array>
-  /** As `stdout`. */
-  readonly stderr: AsyncIterable<Uint8Array>
-  /** Resolves once; never rejects. Settles only when the unit has reported it or is lost. */
-  readonly outcome: Promise<ExecOutcome>
-  /**
-   * Sends a signal by its number (Linux's, 1 to 64) to the command's process group. Fails with `refused` (ESRCH) when the command
-   * has ended, `invalid-request` for another number, `unit-lost`.
-   */
-  signal(number: number): ResultAsync<void, AgentError>
-  /** Gives its terminal another size; whoever is in the foreground hears SIGWINCH. `refused` (ENOTTY) without one. */
-  resize(size: TerminalSize): ResultAsync<void, AgentError>
-  /**
-   * Takes its terminal away, as when a line is cut: SIGHUP for the command and the foreground, stdout ends. The
-   * outcome follows when the command has ended. `refused` (ENOTTY) without a terminal.
-   */
-  hangUp(): ResultAsync<void, AgentError>
-}
-
-/** The writing end of a command's standard input. */
-export interface GuestStdin {
-  /** Resolves when the unit has granted credit for the bytes. */
-  write(bytes: Uint8Array): Promise<void>
-  /** No more will be written: the command reads end-of-file. May be called again. */
-  end(): Promise<void>
-}
-
-/** What to mount: one EROFS metadata image over blob devices, and which of its entries become visible. */
-export interface StoreMount {
-  /** Id in the trailer of the device that holds the metadata image. */
-  readonly image: string
-  /** Ids of the blob devices, in the order of the image's device table. */
-  readonly devices: readonly string[]
-  /** Base names (`HASH-NAME`) in the image's root to bind into `/nix/store`. Already bound names are kept. */
-  readonly paths: readonly string[]
-}
-
-/** A live view: a virtio-fs device whose server grows and shrinks while the unit runs. */
-export interface ViewMount {
-  /** The device's tag: 1 to 36 characters of ASCII. A unit has one view. */
-  readonly tag: string
-  /** Base names (`HASH-NAME`) in the view's root to bind into `/nix/store`. Already bound names are kept. */
-  readonly paths: readonly string[]
-}
-
-/** What the agent did when it was asked to mount. */
-export interface StoreMountReport {
-  /**
-   * Whether the guest kernel really maps file data directly (`dax=always` stuck and a file proves it). Never for
-   * a view or for block devices: their data is copied into the guest's page cache.
-   */
-  readonly dax: boolean
-  /** Names that were bound by this call. */
-  readonly bound: readonly string[]
-}
-
-/** What the unit says of names it took away. It is the unit's claim; a hostile one may keep what it had. */
-export interface StoreUnbindReport {
-  /** Names that were visible and no longer are. */
-  readonly removed: readonly string[]
-  /**
-   * Those of them that processes run from, hold open, map or stand in. What a process holds it keeps until it lets
-   * go; nothing new is found under the name.
-   */
-  readonly inUse: readonly string[]
-  /** How many processes that are. */
-  readonly processes: number
-}
-
-/** A file system on a disk of the unit's own. */
-export interface VolumeMount {
-  /** Serial number of the virtio disk: 1 to 20 characters of letters, digits, `-`, `_` and `.`. */
-  readonly device: string
-  /** What the disk has to hold; it is not made. */
-  readonly fileSystem: 'ext4'
-  /**
-   * Where: absolute and canonical, at most 255 bytes; not `/` or `/run`, nor anything at or below `/proc`, `/sys`,
-   * `/dev`, `/nix` and `/run/spectrum`. Directories that are not there are made.
-   */
-  readonly path: string
-  /** False by default. */
-  readonly readOnly?: boolean | undefined
-}
-
 /** What became of the unit's clock. */
 export interface ClockStep {
   /** How far the clock was moved, by the unit's word: positive when it was behind. */
   readonly stepMs: number
-}
-
-/** A regular file in the unit. */
-export interface GuestFilePlace {
-  /** Absolute path of a directory out of which `path` must not lead, not by links either. `/` by default. */
-  readonly below?: string | undefined
-  /** Path below that. Where `below` is `/` it may begin with one. */
-  readonly path: string
-}
-
-/** A file to put, and what it is to be. */
-export interface FilePut extends GuestFilePlace {
-  /** Permission bits; 0o644 by default. */
-  readonly mode?: number | undefined
-  /** Its owner; root by default. */
-  readonly owner?: GuestUser | undefined
-}
-
-/** What goes into a file. The size is the promise: more or less is a failure, and nothing is put. */
-export type FileContent =
-  | Uint8Array
-  | {
-      /** Bytes that `content` yields in all. */
-      readonly size: number
-      /** Read once, chunk by chunk, as the unit takes it. */
-      readonly content: AsyncIterable<Uint8Array>
-    }
-
-/** A file to get. */
-export interface FileGet extends GuestFilePlace {
-  /** A larger file is not got: `file-failed`, `too-large`. 1 TiB by default. */
-  readonly maxBytes?: number | undefined
-}
-
-/** A file that arrives. Whoever gets one reads it to its end or cancels it. */
-export interface GuestFile {
-  /** Bytes, as it was opened. */
-  readonly size: number
-  /** Permission bits (0 to 0o7777), by the unit's word. */
-  readonly mode: number
-  /** One consumer; leaving its loop cancels. Never more than `size` bytes; less only when `ended` says why. */
-  readonly content: AsyncIterable<Uint8Array>
-  /** Resolves once, when all of it was read, or with why it ended early. Never rejects. */
-  readonly ended: Promise<Result<void, AgentError>>
-  /** Nobody wants the rest. */
-  cancel(): void
 }
 
 /** How often a unit is asked, and who hears what of it. */
@@ -283,50 +80,6 @@ export interface ShutdownReport {
   readonly notUnmounted: number
   /** Whether all that was written is on the disks. False where a disk did not answer in time. */
   readonly synced: boolean
-}
-
-/**
- * The host's end of a Unix stream socket in the unit: a duplex stream, byte-exact, each direction with a credit of
- * its own. Whoever gets one ends both directions or resets it.
- */
-export interface GuestStream {
-  /** Of this channel, never used again on it. */
-  readonly id: number
-  /**
-   * What the program sends; one consumer. Ends when the program shuts its end for writing, and when the stream is
-   * gone. Leaving the loop is `stop`. Nothing is taken from the program before somebody reads.
-   */
-  readonly incoming: AsyncIterable<Uint8Array>
-  /** Resolves when the unit has room for the bytes. Rejects once the program reads no more. */
-  write(bytes: Uint8Array): Promise<void>
-  /** The program reads end-of-file after what was written; it may still send. */
-  end(): Promise<void>
-  /** Takes no more from the program: its writes fail with EPIPE. */
-  stop(): void
-  /** Closes both directions at once; what was not delivered is lost. */
-  reset(): void
-  /** Resolves when the program reads no more: it has gone, shut that end, or the stream is closed. */
-  readonly readerGone: Promise<void>
-  /** Resolves once, when the unit holds nothing of it any more. Never rejects. */
-  readonly closed: Promise<StreamEnd>
-}
-
-/** How a stream between a unit and its host ended. */
-export type StreamEnd =
-  /** Both directions have ended, and the program took in all that was written, or has left it. */
-  | { readonly kind: 'finished' }
-  /** By this host's `reset`. */
-  | { readonly kind: 'reset' }
-  | {
-      readonly kind: 'unit-lost'
-      /** Why it is lost. */
-      readonly message: string
-    }
-
-/** A program of the unit has connected to one of its services. It waits: serve it, or `reset` it. */
-export interface GuestCall extends GuestStream {
-  /** One of the names that were offered. */
-  readonly service: string
 }
 
 /**

@@ -131,6 +131,10 @@ export class Frame {
   readonly #offered: { readonly serial: number; readonly screen: Size | undefined }[] = []
   /** The same as the client has answered last. */
   #covers: Size | undefined
+  /** Whether the compositor has heard an answer: without one there is no window. */
+  #hasAnswered = false
+  /** The answer that it hears with the next commit, if it is to hear it. */
+  #unheard: number | undefined
 
   constructor(supply: Supply, state: SurfaceState, xdg: ProtocolObject, role: ProtocolObject) {
     this.#session = supply.session
@@ -153,22 +157,43 @@ export class Frame {
     if (this.#offered.length > MOST_OFFERED) this.#offered.shift()
   }
 
-  answered(serial: number): void {
+  /**
+   * Whether the compositor hears it now. Who has agreed to cover the screen and is larger is cut off by weston, so what
+   * the client makes of it is seen first.
+   */
+  answered(serial: number): Outcome {
     const at = this.#offered.findIndex((one) => one.serial === serial)
-    if (at < 0) return
+    if (at < 0) return PASS
     this.#covers = this.#offered[at]!.screen
     this.#offered.splice(0, at + 1)
+    const waits = this.#covers !== undefined && this.#hasAnswered
+    this.#hasAnswered = true
+    this.#unheard = waits ? serial : undefined
+    return waits ? SWALLOW : PASS
+  }
+
+  #answer(): void {
+    const serial = this.#unheard
+    this.#unheard = undefined
+    if (serial !== undefined) this.#session.request(this.#xdg, 'ack_configure', [uint(serial)])
   }
 
   /** A window larger than the screen that it covers would have its frame outside of it. */
   #staysOnScreen(outside: Box): void {
     const screen = this.#covers
-    if (screen === undefined || fitsOn(this.#session, screen, outside)) return
+    if (screen === undefined || fitsOn(this.#session, screen, outside)) {
+      this.#answer()
+      return
+    }
     this.#covers = undefined
     const { width, height } = outside
     const size = `${width} by ${height} on a screen of ${screen.width} by ${screen.height}`
     const left = this.#session.leaveOut('W-FULLSCREEN', `a window's frame would be off the screen: ${size}`)
-    if (left === SWALLOW) this.#session.request(this.#role, 'unset_fullscreen', [])
+    if (left === PASS) this.#answer()
+    else {
+      this.#unheard = undefined
+      this.#session.request(this.#role, 'unset_fullscreen', [])
+    }
   }
 
   /** The user has pressed a button on one of its strips: as on any window's border. Ids are the compositor's. */
@@ -201,6 +226,8 @@ export class Frame {
     this.margins = LEAST_MARGINS
     this.screen = undefined
     this.#covers = undefined
+    this.#hasAnswered = false
+    this.#unheard = undefined
     this.#offered.length = 0
   }
 

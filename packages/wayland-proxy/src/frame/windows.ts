@@ -136,10 +136,8 @@ export const framedWindowHooks: Hooks = {
     },
   },
   numericRequests: {
-    'xdg_surface.ack_configure': (_session, { surface }, words, first) => {
-      surface?.frame?.answered(words[first]!)
-      return PASS
-    },
+    'xdg_surface.ack_configure': (_session, { surface }, words, first) =>
+      surface?.frame?.answered(words[first]!) ?? PASS,
     'xdg_surface.set_window_geometry': setWindowGeometry,
     'xdg_toplevel.set_min_size': withFrame,
     'xdg_toplevel.set_max_size': withFrame,

@@ -410,6 +410,41 @@ describe('sizes', () => {
     expect(framed.unit.codes()).toContain('W-FULLSCREEN')
   })
 
+  test('in fullscreen are agreed to when the client is seen to keep to them: weston cuts off who does not', async () => {
+    await using framed = await Framed.start()
+    const { client, compositor } = framed
+    const { surface, xdg } = framed.toplevel()
+    const answer = async (serial: number, ...states: number[]) => {
+      await configured(framed, 1_280, 720, ...states)
+      compositor.send(compositor.newest('xdg_surface'), 'configure', serial)
+      await client.next('xdg_surface.configure')
+      client.send(xdg, 'ack_configure', serial)
+      await framed.settle()
+    }
+    const agreed = () => framed.sent('xdg_surface.ack_configure').map(({ args }) => args[0])
+    await framed.settle()
+    await answer(1)
+    framed.show(surface, 100, 100)
+    await answer(2, 2)
+    expect(agreed()).toEqual([1])
+    framed.show(surface, 1_272, 696)
+    await framed.settle()
+    expect(agreed()).toEqual([1, 2])
+    const names = compositor.names()
+    expect(names.lastIndexOf('xdg_surface.ack_configure')).toBeLessThan(
+      names.lastIndexOf('wl_surface.commit'),
+    )
+    await answer(3, 2)
+    framed.show(surface, 1_280, 720)
+    await framed.settle()
+    expect(framed.sent('xdg_toplevel.unset_fullscreen')).toHaveLength(1)
+    await answer(4, 2)
+    await answer(5)
+    client.send(surface, 'commit')
+    await framed.settle()
+    expect(agreed()).toEqual([1, 2, 5])
+  })
+
   test('in fullscreen at weston, which forgets what lies before a surface’s origin, leave room for that', async () => {
     const globals = [...USUAL_GLOBALS, { name: 91, interface: 'weston_desktop_shell', version: 1 }]
     await using framed = await Framed.start({}, globals)

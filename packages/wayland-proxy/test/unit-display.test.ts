@@ -112,6 +112,25 @@ test('a connection leaves no socket behind, however it ended, while its display 
   await display.close()
 })
 
+test('for crosvm it carries only what gets there, and leaves nothing beside its socket', async () => {
+  const asked: (readonly string[])[] = []
+  const processes: DisplayPowers['processes'] = {
+    spawn: (request) => {
+      asked.push(request.argv)
+      return powers.processes.spawn(request)
+    },
+  }
+  for (const crossDomain of [false, true]) {
+    const ours = { ...request(), crossDomain }
+    const display = (await UnitDisplay.open({ ...powers, processes }, ours, never))._unsafeUnwrap()
+    expect(asked.pop()!.includes('--cross-domain')).toBe(crossDomain)
+    expect(readdirSync(folder).length).toBe(crossDomain ? 1 : 2)
+    expect(join(folder, readdirSync(folder).at(-1)!)).toBe(display.socket)
+    await display.close()
+    rmSync(display.socket)
+  }
+})
+
 test('what cannot be removed stays with the directory, and the connection ends as it would', async () => {
   const removeFile = () => Promise.reject(new Error('EACCES'))
   const display = (await UnitDisplay.open({ ...powers, removeFile }, request(), never))._unsafeUnwrap()

@@ -70,6 +70,12 @@ export interface DisplayRequest {
   readonly upstream: string
   /** What its proxy holds it to; written to a file in `directory`, which the proxy reads. */
   readonly policy: Policy
+  /**
+   * Whether crosvm brings the unit's clients, which connect to `socket` by its virtio-gpu: they are given only descriptors that
+   * can get there (`carryAcrossDomains`). That device can reach the whole directory, so the policy's file is removed as soon
+   * as it is read. Default: false.
+   */
+  readonly crossDomain?: boolean | undefined
   /** What the proxy and waypipe say, a line at a time, escaped and cut. */
   readonly onLine?: ((text: string) => void) | undefined
 }
@@ -147,6 +153,7 @@ export class UnitDisplay implements AsyncDisposable {
         upstream,
         '--listen',
         `${directory}/${PROXY_SOCKET}`,
+        ...(request.crossDomain === true ? ['--cross-domain'] : []),
       ]
       proxy = await powers.processes.spawn({
         file: program.file,
@@ -163,10 +170,17 @@ export class UnitDisplay implements AsyncDisposable {
     const probe = await display.#connect(PROXY_SOCKET, proxy, signal)
     if (probe.isOk()) {
       probe.value.close()
+      // Where that fails, the device finds a policy that nobody reads any more.
+      if (request.crossDomain === true) await powers.removeFile(policy).catch(() => {})
       return ok(display)
     }
     await display.close()
     return err(probe.error)
+  }
+
+  /** Absolute path of the proxy's socket: what a machine's `display` connects to. It stays until the directory goes. */
+  get socket(): string {
+    return `${this.#request.directory}/${PROXY_SOCKET}`
   }
 
   /**

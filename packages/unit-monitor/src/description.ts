@@ -1,7 +1,14 @@
 import { Buffer } from 'node:buffer'
 import { err, ok, type Result } from 'neverthrow'
 import type { MonitorError } from './errors.js'
-import type { BlockDevice, MachineDescription, MachineView, PmemDevice, VolumeDevice } from './machine.js'
+import type {
+  BlockDevice,
+  MachineDescription,
+  MachineDisplay,
+  MachineView,
+  PmemDevice,
+  VolumeDevice,
+} from './machine.js'
 import type { Files } from './powers.js'
 import { escapeAndCut } from './printable.js'
 
@@ -47,6 +54,7 @@ export function checkDescription(
     deviceListProblem(machine, limits) ??
     volumesProblem(machine.volumes ?? []) ??
     viewProblem(machine.view) ??
+    displayProblem(machine.display) ??
     directoryProblem(machine.directory, limits)
   return problem === undefined ? ok(undefined) : err(problem)
 }
@@ -107,11 +115,14 @@ export async function inspectDescription(
     const problem = await inspectDevice({ ...volume, id: volume.serial }, files, `volumes[${index}].`)
     if (problem !== undefined) return err(problem)
   }
-  const socket = machine.view === undefined ? undefined : await files.inspect(machine.view.socket)
-  if (machine.view !== undefined && socket?.kind !== 'other')
-    return err(
-      invalid('view.socket', `${shown(machine.view.socket)} is no socket: start the view's server first`),
-    )
+  for (const [field, device, server] of [
+    ['view.socket', machine.view, "the view's server"],
+    ['display.socket', machine.display, 'the proxy of its windows'],
+  ] as const) {
+    if (device === undefined) continue
+    if ((await files.inspect(device.socket))?.kind !== 'other')
+      return err(invalid(field, `${shown(device.socket)} is no socket: start ${server} first`))
+  }
   return ok(undefined)
 }
 
@@ -219,10 +230,18 @@ function viewProblem(view: MachineView | undefined): InvalidDescription | undefi
       'view.tag',
       `${shown(view.tag)} must be 1 to 36 characters of A-Z, a-z, 0-9, ".", "_", "-"`,
     )
+  return socketProblem('view.socket', view.socket)
+}
+
+function displayProblem(display: MachineDisplay | undefined): InvalidDescription | undefined {
+  return display === undefined ? undefined : socketProblem('display.socket', display.socket)
+}
+
+function socketProblem(field: string, path: string): InvalidDescription | undefined {
   return (
-    pathProblem('view.socket', view.socket) ??
-    (Buffer.byteLength(view.socket) > MAX_SOCKET_PATH_BYTES
-      ? invalid('view.socket', `is longer than a socket address may be (${MAX_SOCKET_PATH_BYTES} bytes)`)
+    pathProblem(field, path) ??
+    (Buffer.byteLength(path) > MAX_SOCKET_PATH_BYTES
+      ? invalid(field, `is longer than a socket address may be (${MAX_SOCKET_PATH_BYTES} bytes)`)
       : undefined)
   )
 }

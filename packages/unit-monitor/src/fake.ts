@@ -98,6 +98,7 @@ export function fakeMonitor(powers: { readonly clock: Clock }, script: FakeScrip
     volumes: true,
     maxPmemDevices: 256,
     view: true,
+    display: true,
     powerButton: false,
     pause: true,
     ...script.capabilities,
@@ -128,6 +129,10 @@ async function start(
   if (!capabilities.volumes && (description.volumes ?? []).length > 0) {
     const message = `machine ${description.name}: this monitor gives machines no disks to write`
     return err({ kind: 'unsupported', capability: 'volumes', message })
+  }
+  if (!capabilities.display && description.display !== undefined) {
+    const message = `machine ${description.name}: this monitor gives machines no way to a Wayland socket`
+    return err({ kind: 'unsupported', capability: 'display', message })
   }
   using patience = new Patience(clock, options, START_DEADLINE_MS)
   const name = `machine ${description.name}`

@@ -62,6 +62,19 @@ export interface MachineView {
   readonly socket: string
 }
 
+/**
+ * The way of the machine's windows to the host: a virtio-gpu that draws nothing itself, whose cross-domain contexts
+ * connect programs of the guest to a Wayland socket of the host. What they say there is theirs alone: let nobody but a
+ * proxy with the machine's policy listen.
+ */
+export interface MachineDisplay {
+  /**
+   * Absolute path of the Unix socket that takes their connections, and crosvm's own; it listens when the machine is
+   * started. Everything in its directory can be reached by the process of that device: keep nothing else there.
+   */
+  readonly socket: string
+}
+
 /** A machine in nobody's dialect: every driver translates it to its own monitor. */
 export interface MachineDescription {
   /** `[a-z][a-z0-9-]{0,31}`; used in logs and for the monitor's own name, never for identity. */
@@ -93,6 +106,8 @@ export interface MachineDescription {
   readonly volumes?: readonly VolumeDevice[] | undefined
   /** Absent: the machine has no virtio-fs device. */
   readonly view?: MachineView | undefined
+  /** There where `capabilities.display` says so. Absent: the machine has no virtio-gpu device. */
+  readonly display?: MachineDisplay | undefined
   /**
    * How many pmem devices and disks may be added while the machine runs; their ports are reserved at start. 0 or
    * more. crosvm can add none, whatever is said here.
@@ -249,6 +264,8 @@ export interface MonitorCapabilities {
   readonly maxPmemDevices: number
   /** Whether a machine can have a view, so that software can be added to it without a new device. */
   readonly view: boolean
+  /** Whether a machine can reach a Wayland socket through a device of its own. */
+  readonly display: boolean
   /** Whether the guest can be asked from outside to shut down in order: `pressPowerButton` is there. */
   readonly powerButton: boolean
   /** Whether a machine can be held still and go on later: `pause` and `resume` are there. */

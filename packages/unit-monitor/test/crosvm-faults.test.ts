@@ -1,8 +1,17 @@
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { printArgv } from '@spectrum/crosvm-spec'
 import type { PacketSocket, PacketSockets } from '@spectrum/crosvm-spec/control'
 import type { HostInspection } from '@spectrum/crosvm-spec/spawn'
-import { type CrosvmPowers, crosvmMonitor, type Machine, type MonitorError } from '@spectrum/unit-monitor'
+import {
+  type CrosvmPowers,
+  crosvmMachineSpec,
+  crosvmMonitor,
+  type Machine,
+  type MonitorError,
+} from '@spectrum/unit-monitor'
 import { linuxCrosvmPowers } from '@spectrum/unit-monitor/linux'
 import type { Received, UnixFdError } from '@spectrum/unix-fd'
 import { err, errAsync, ok, okAsync, ResultAsync } from 'neverthrow'
@@ -14,6 +23,7 @@ import { stubCrosvm } from './stub-crosvm.js'
 const CONNECT = 'const port = await meet(), guest = await console_(); port.on("error", () => {});'
 /** What a host must have for crosvm that this one may lack. */
 const FURNISHED = { '/dev/kvm': 'device', '/var/empty': 'directory' } as const
+const SOCKETS = { console: '/c', control: '/a', port: '/p', vm: '/v' }
 const READY = '{"VcpuPidTidResponse":{"pid_tid_map":{"0":[7,8]}}}'
 
 describe('the crosvm driver, when crosvm misbehaves', { timeout: 60_000 }, () => {
@@ -202,6 +212,25 @@ describe('the crosvm driver, when crosvm misbehaves', { timeout: 60_000 }, () =>
     const error = (await monitor.start(await workshop.machine()))._unsafeUnwrapErr()
     expect(error.kind).toBe('unsupported')
     expect(workshop.spawned).toEqual([])
+  })
+
+  it('refuses a display that its binary was built without, and one whose socket is not there', async () => {
+    const socket = join(workshop.directory, 'w')
+    const machine = await workshop.machine({ display: { socket } })
+    const absent = await crosvmMonitor(powers(READY), { binary: '/bin/true' }).start(machine)
+    expect(absent._unsafeUnwrapErr()).toMatchObject({ kind: 'invalid-description', field: 'display.socket' })
+    const server = createServer().listen(socket)
+    await once(server, 'listening')
+    // All that a machine without a display takes.
+    const spec = crosvmMachineSpec(await workshop.machine(), { sockets: SOCKETS })._unsafeUnwrap()
+    const options = new Set(printArgv(spec).flatMap((word) => /^--([a-z-]+)/.exec(word)?.[1] ?? []))
+    const probe = { probe: () => okAsync({ contentHash: '', options }) }
+    const monitor = crosvmMonitor({ ...powers(READY), probe }, { binary: '/bin/true' })
+    const error = (await monitor.start(machine))._unsafeUnwrapErr()
+    expect(error.kind).toBe('unsupported')
+    expect(error.message).toContain('gpu')
+    expect(workshop.spawned).toEqual([])
+    server.close()
   })
 
   it('refuses a binary that is no crosvm before it is started', async () => {

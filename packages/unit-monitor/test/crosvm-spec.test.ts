@@ -71,6 +71,17 @@ describe('the machine that crosvm is told', () => {
     expect(leastPrivilege(spec).map(({ property }) => property)).toContain('block.0.readOnly')
   })
 
+  it('has a GPU that draws nothing where it is described with a display, for contexts that end at its socket', () => {
+    const display = { socket: '/run/d/w' }
+    const spec = crosvmMachineSpec({ ...MACHINE, display }, { sockets: SOCKETS })._unsafeUnwrap()
+    const argv = printArgv(spec)
+    expect(argv).toContain('--gpu=backend=2d,max-num-displays=1,context-types=cross-domain')
+    expect(argv).toContain('--wayland-sock=/run/d/w')
+    expect(argv.join(' ')).not.toContain('disable-sandbox')
+    const split = { ...MACHINE, display: { socket: '/run/d,e/w' } }
+    expect(crosvmMachineSpec(split, { sockets: SOCKETS })._unsafeUnwrapErr().kind).toBe('invalid-description')
+  })
+
   it('lets the caller’s kernel parameters win over the driver’s', () => {
     const spec = crosvmMachineSpec(MACHINE, { sockets: SOCKETS })._unsafeUnwrap()
     expect(spec.params?.at(-1)).toBe('of-the-caller')

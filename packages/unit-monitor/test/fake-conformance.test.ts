@@ -59,6 +59,19 @@ async function fakeContext(capabilities: Partial<MonitorCapabilities> = {}): Pro
 
 monitorConformance('the fake monitor', fakeContext, { describe, it, expect })
 
+it('refuses a display like a monitor that has none, and takes it like one that has', async () => {
+  const display = { socket: '/run/w' }
+  for (const [capable, kind] of [
+    [true, undefined],
+    [false, 'unsupported'],
+  ] as const) {
+    await using context = await fakeContext({ display: capable })
+    const started = await context.monitor.start(await context.machine({ display }))
+    expect(started.isErr() ? started.error.kind : undefined).toBe(kind)
+    if (started.isOk()) await started.value[Symbol.asyncDispose]()
+  }
+})
+
 monitorConformance('the fake monitor without volumes', () => fakeContext({ volumes: false }), {
   describe,
   // The one above has kept the others.

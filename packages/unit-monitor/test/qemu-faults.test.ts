@@ -39,6 +39,15 @@ describe('the QEMU driver, when QEMU misbehaves', { timeout: 60_000 }, () => {
     expect(error).toMatchObject({ kind: 'monitor-missing', binary: 'qemu-of-nobody' })
   })
 
+  it('refuses a display, which it has no device for, before anything is started', async () => {
+    const monitor = qemuMonitor(workshop.powers, { binary: '/bin/true', accelerator: 'emulation' })
+    const machine = await workshop.machine({ display: { socket: '/run/w' } })
+    const error = (await monitor.start(machine))._unsafeUnwrapErr()
+    expect(error).toMatchObject({ kind: 'unsupported', capability: 'display' })
+    expect(monitor.capabilities.display).toBe(false)
+    expect(workshop.spawned).toEqual([])
+  })
+
   it('gives the last lines and the status of one that exits before it connects', async () => {
     const error = await failure(`console.error('no such \\x1b[31mboard'); process.exit(3)`)
     expect(error).toMatchObject({

@@ -37,6 +37,8 @@ function invalidChanges(device: PmemDevice): readonly (readonly [string, Partial
     ['volumes[0].sizeBytes', { volumes: [{ ...device, serial: 'data', sizeBytes: 511, readOnly: false }] }],
     ['view.tag', { view: { tag: 'two words', socket: '/s' } }],
     ['view.socket', { view: { tag: 'view', socket: 's' } }],
+    ['display.socket', { display: { socket: 's' } }],
+    ['display.socket', { display: { socket: `/${'s'.repeat(107)}` } }],
     ['directory', { directory: 'here' }],
   ]
 }

@@ -58,6 +58,7 @@ export function crosvmMonitor(powers: CrosvmPowers, options: CrosvmOptions = {})
       volumes: true,
       maxPmemDevices: CROSVM_LIMITS.maxPmemDevices,
       view: true,
+      display: true,
       powerButton: true,
       pause: true,
     },

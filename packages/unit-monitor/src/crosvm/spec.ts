@@ -2,7 +2,7 @@ import { type CrosvmMachine, type CrosvmSpec, crosvmSpec, type Help, printArgv }
 import { err, ok, type Result } from 'neverthrow'
 import { crosvmAttachPlan, MOST_CROSVM_DEVICES } from '../attach/crosvm.js'
 import { checkDescription, type DescriptionLimits, type InvalidDescription, invalid } from '../description.js'
-import type { MachineDescription } from '../machine.js'
+import type { MachineDescription, MachineDisplay } from '../machine.js'
 import { escapeAndCut } from '../printable.js'
 
 /**
@@ -73,7 +73,7 @@ const LONGEST_NAME = 15
 
 /**
  * The machine for crosvm, with nothing that a unit does not need: no balloon, no USB, no network, no clock chip,
- * no hypervisor within. The keyboard controller stays, because a reboot goes through it: without it a panic would
+ * no hypervisor within, and a GPU only where its windows are to be shown. The keyboard controller stays, because a reboot goes through it: without it a panic would
  * become a triple fault, which crosvm reports like a shutdown.
  *
  * Pure. `help`: what the binary can be told; without it nothing is said that crosvm has learned only lately.
@@ -106,6 +106,7 @@ export function crosvmMachineSpec(
     vhostUserConnectTimeoutMs: PORT_CONNECT_MS,
     pmem: store.pmem,
     block: store.block,
+    ...wayToCompositor(machine.display),
     socket: sockets.vm,
     balloon: { kind: 'absent' },
     usb: false,
@@ -148,6 +149,21 @@ export function controlPortArguments(sockets: CrosvmSockets): readonly string[] 
   const before = printed.slice(0, printed.indexOf('run'))
   const option = printed.find((argument) => argument.startsWith(SERIAL))?.slice(SERIAL.length) ?? ''
   return [...before, 'device', 'console', `--socket-path=${sockets.port}`, `--port=${option}`]
+}
+
+/**
+ * The guest's own drawing ends in memory: what crosvm could show of its screen takes a compositor with
+ * `zwp_linux_dmabuf_v1`, and goes through the same socket. Without a limit it had 16 screens.
+ */
+function wayToCompositor(
+  display: MachineDisplay | undefined,
+): Pick<CrosvmMachine, 'gpu' | 'waylandSockets'> | undefined {
+  if (display === undefined) return undefined
+  return {
+    gpu: { backend: '2d', contextTypes: ['cross-domain'], maxNumDisplays: 1 },
+    // Only one without a name is reached by cross-domain contexts.
+    waylandSockets: [{ path: display.socket }],
+  }
 }
 
 const SERIAL = '--serial='

@@ -71,6 +71,7 @@ export function qemuMonitor(powers: MonitorPowers, options: QemuOptions): Monito
       volumes: true,
       maxPmemDevices: QEMU_LIMITS.maxPmemDevices,
       view: true,
+      display: false,
       powerButton: false,
       pause: true,
     },
@@ -93,6 +94,10 @@ async function start(
   if (plan.isErr()) return err(plan.error)
   const argv = qemuArguments(description, { ...options, sockets })
   if (argv.isErr()) return err(argv.error)
+  if (description.display !== undefined) {
+    const message = `machine ${description.name}: the QEMU driver has no way to a Wayland socket: use crosvm, or carry Wayland over the control channel (waypipe)`
+    return err({ kind: 'unsupported', capability: 'display', message })
+  }
 
   using patience = new Patience(powers.clock, operation, START_DEADLINE_MS)
   using acquired = new Acquired()

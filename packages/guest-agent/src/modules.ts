@@ -38,6 +38,8 @@ export interface UnitNeeds {
   readonly view?: boolean | undefined
   /** Whether it mounts volumes: ext4 on disks of its own. */
   readonly volumes?: boolean | undefined
+  /** Whether its programs reach the host's desktop by contexts of a virtio-gpu. Debian's cloud kernels have none. */
+  readonly display?: boolean | undefined
 }
 
 /**
@@ -54,6 +56,7 @@ export function unitModules(needs: UnitNeeds = {}): readonly WantedModule[] {
     { name: 'erofs' },
     ...(needs.view === true ? [{ name: 'virtiofs' }] : []),
     ...(needs.volumes === true ? [{ name: 'ext4' }] : []),
+    ...(needs.display === true ? [{ name: 'virtio_gpu' }] : []),
   ]
 }
 
@@ -120,7 +123,7 @@ export function resolveModules(
       return err({
         kind: 'kernel-lacks',
         feature: name,
-        message: `the guest kernel has no ${name}, neither as a module nor built in: use a kernel that has it (Debian's linux-image-cloud-amd64 does; in a kernel configuration it is ${configOption(name)})`,
+        message: `the guest kernel has no ${name}, neither as a module nor built in: use a kernel that has it (Debian's ${debianKernel(name)} does; in a kernel configuration it is ${configOption(name)})`,
       })
     }
     const failure = visit(path)
@@ -162,6 +165,10 @@ function parseDependencies(
 const isRelativeModule = (path: string): boolean =>
   suffix.test(path) && !path.startsWith('/') && !path.split('/').includes('..')
 
+/** What is made for clouds knows no screens. */
+const debianKernel = (name: string): string =>
+  name === 'virtio_gpu' ? 'linux-image-amd64' : 'linux-image-cloud-amd64'
+
 const configOption = (name: string): string =>
   ({
     virtio_pci: 'CONFIG_VIRTIO_PCI',
@@ -172,4 +179,5 @@ const configOption = (name: string): string =>
     erofs: 'CONFIG_EROFS_FS',
     virtiofs: 'CONFIG_VIRTIO_FS with CONFIG_FUSE_FS',
     ext4: 'CONFIG_EXT4_FS',
+    virtio_gpu: 'CONFIG_DRM_VIRTIO_GPU',
   })[name] ?? `the option that builds ${name}.ko`

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { buildInitramfs, resolveModules } from '@spectrum/guest-agent'
+import { buildInitramfs, resolveModules, type UnitNeeds, unitModules } from '@spectrum/guest-agent'
 import { expect, it } from 'vitest'
 import { writeCpio } from '../src/cpio.js'
 
@@ -94,6 +94,14 @@ it('names the feature that a kernel lacks, and the remedy', () => {
   const error = resolveModules(index)._unsafeUnwrapErr()
   expect(error).toMatchObject({ kind: 'kernel-lacks', feature: 'virtio_pci' })
   expect(error.message).toContain('CONFIG_VIRTIO_PCI')
+})
+
+it('wants a GPU only for a unit with a display, and names a kernel of Debian that has it', () => {
+  const names = (needs: UnitNeeds) => unitModules(needs).map(({ name }) => name)
+  expect(names({ display: true }).filter((name) => !names({}).includes(name))).toEqual(['virtio_gpu'])
+  const { message } = resolveModules(index, [{ name: 'virtio_gpu' }])._unsafeUnwrapErr()
+  expect(message).toContain("Debian's linux-image-amd64")
+  expect(message).toContain('CONFIG_DRM_VIRTIO_GPU')
 })
 
 it.each([

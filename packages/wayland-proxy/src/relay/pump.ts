@@ -297,6 +297,7 @@ export class Pump {
 
   #relayEvents(most: number): number {
     const { input } = this.compositor
+    const { clientQueueBytes } = this.#session.unit.policy.limits
     let done = 0
     while (done < most) {
       const size = this.#wholeMessage(this.compositor, 'compositor')
@@ -306,7 +307,7 @@ export class Pump {
       relayEvent(this.#session, at, size)
       if (this.#closed) return done
       done += 1
-      if (this.client.output.pending > this.#session.unit.policy.limits.clientQueueBytes) {
+      if (this.client.output.pending > clientQueueBytes) {
         this.#flush()
         if (this.#closed) return done
       }

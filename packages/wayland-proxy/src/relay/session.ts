@@ -28,6 +28,8 @@ export class Session {
   readonly number: number
   readonly clientObjects = new ObjectTable()
   readonly serverObjects = new ObjectTable()
+  /** The client's wl_display, which lasts as long as the session. */
+  readonly display: ProtocolObject
   readonly census: Census
   readonly pump: Pump
   readonly globals: Globals
@@ -55,15 +57,12 @@ export class Session {
     display.serverId = DISPLAY_ID
     this.clientObjects.set(DISPLAY_ID, display)
     this.serverObjects.set(DISPLAY_ID, display)
+    this.display = display
     this.globals = globalsOf(this)
   }
 
   get ending(): Ending | undefined {
     return this.#ending
-  }
-
-  get display(): ProtocolObject {
-    return this.clientObjects.get(DISPLAY_ID)!
   }
 
   #make(type: CompiledInterface, version: number): ProtocolObject {

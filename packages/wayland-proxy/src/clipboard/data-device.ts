@@ -69,6 +69,7 @@ function dataDeviceManager(unit: UnitContext, dialect: Dialect): Answerer {
 
   return {
     interface: dialect.manager,
+    policyChanged: (session) => hosts.get(session)?.policyChanged(),
     bind(manager, session) {
       behave(manager, {
         [dialect.createSource]: ({ created: [object] }) => {
@@ -78,9 +79,7 @@ function dataDeviceManager(unit: UnitContext, dialect: Dialect): Answerer {
           const device = relayed.created[0]!
           const seat = session.clientObjects.get(relayed.id(1))
           const remove = selection.addDevice(session, device)
-          const { clipboard } = unit.policy
-          const crosses = dialect.kind === 'clipboard' && (mayPaste(clipboard) || mayCopy(clipboard))
-          if (crosses && seat !== undefined) hostOf(session).attach(seat)
+          if (dialect.kind === 'clipboard' && seat !== undefined) hostOf(session).attach(seat)
           const handlers = {
             set_selection: (message: RelayedMessage) => setSelection(message, seat),
             start_drag: refuseDrag(sources),

@@ -10,6 +10,8 @@ import { Transfer } from './transfer.js'
 
 /** wl_data_device_manager, as far as this uses it. */
 const MOST_VERSION = 3
+/** That one client may ask for the clipboard of. A program has one, however many windows. */
+const MOST_SEATS = 16
 
 export function mayPaste({ mode }: ClipboardPolicy): boolean {
   return mode === 'paste-in' || mode === 'both'
@@ -34,7 +36,8 @@ export class HostClipboard {
   readonly #session: Session
   readonly #onContent: (content: Content | undefined) => void
   readonly #offers = new Map<number, { readonly object: ProtocolObject; readonly mimeTypes: string[] }>()
-  readonly #devices = new Map<ProtocolObject, ProtocolObject>()
+  /** The seats that the client has asked for, with the device at the compositor once the policy has let it use one. */
+  readonly #devices = new Map<ProtocolObject, ProtocolObject | undefined>()
   #manager: ProtocolObject | undefined
   #shown: ProtocolObject | undefined
   /** What stands for the client's source at the compositor. */
@@ -49,17 +52,33 @@ export class HostClipboard {
 
   /** The client wants the clipboard of this seat. */
   attach(seat: ProtocolObject): void {
-    if (seat.serverId === 0 || this.#devices.has(seat)) return
-    const manager = this.#bound()
-    if (manager === undefined) return
+    for (const [one, device] of this.#devices) {
+      if (!one.alive && device === undefined) this.#devices.delete(one)
+    }
+    if (this.#devices.has(seat) || this.#devices.size >= MOST_SEATS) return
+    this.#devices.set(seat, undefined)
+    this.policyChanged()
+  }
+
+  policyChanged(): void {
+    const { clipboard } = this.#session.unit.policy
+    if (!mayPaste(clipboard) && !mayCopy(clipboard)) return
+    for (const [seat, device] of this.#devices) {
+      if (device !== undefined || !seat.alive || seat.serverId === 0) continue
+      const manager = this.#bound()
+      if (manager !== undefined) this.#devices.set(seat, this.#deviceOf(seat, manager))
+    }
+  }
+
+  #deviceOf(seat: ProtocolObject, manager: ProtocolObject): ProtocolObject {
     const session = this.#session
     const type = session.unit.interfaceNamed('wl_data_device')
     const device = session.createOwn(type, manager.version, (relayed) => this.#onDevice(relayed))
-    this.#devices.set(seat, device)
     session.request(manager, 'get_data_device', [
       { kind: 'new-id', id: device.serverId },
       { kind: 'object', id: seat.serverId },
     ])
+    return device
   }
 
   #bound(): ProtocolObject | undefined {

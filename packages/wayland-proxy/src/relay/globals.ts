@@ -16,6 +16,8 @@ export interface Answerer {
   readonly interface: string
   /** The client bound the global: give the object its behaviour. */
   bind(object: ProtocolObject, session: Session): void
+  /** Another policy holds from now on. */
+  policyChanged?(session: Session): void
 }
 
 interface Offered {
@@ -86,7 +88,10 @@ export class Globals {
         decision.version >= one.version
       if (!same && !(unit.policy.dryRun && one.upstreamName !== undefined)) this.#withdraw(one)
     }
-    for (const answerer of unit.answerers.values()) this.#offerAnswered(answerer)
+    for (const answerer of unit.answerers.values()) {
+      this.#offerAnswered(answerer)
+      answerer.policyChanged?.(this.#session)
+    }
     for (const name of this.#upstream.keys()) this.#offerUpstream(name)
   }
 

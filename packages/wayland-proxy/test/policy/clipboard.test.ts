@@ -1,6 +1,6 @@
 import type { Fd } from '@spectrum/unix-fd'
 import { describe, expect, test } from 'vitest'
-import type { Question } from '../../src/index.js'
+import { type Question, readPolicy } from '../../src/index.js'
 import { descriptors } from '../peers/peer.js'
 import { type Connection, powers, Unit } from '../peers/unit.js'
 
@@ -214,6 +214,41 @@ describe('pasting from the desktop', () => {
     const { args } = await compositor.next('wl_data_offer.receive')
     give(args[1] as Fd, 'from the desktop')
     expect(await readAll(pipe)).toBe('from the desktop')
+  })
+
+  test('is possible to a program that runs already when the policy opens the border, and not when it closes it', async () => {
+    await using unit = new Unit()
+    const { client, compositor, gesture } = await programOf(unit)
+    expect(compositor.names()).not.toContain('wl_data_device_manager.get_data_device')
+    const border = (mode: string) => unit.proxy.setPolicy(readPolicy({ clipboard: { mode } })._unsafeUnwrap())
+    border('paste-in')
+    border('both')
+    await compositor.next('wl_data_device_manager.get_data_device')
+    hostOffers(compositor, ['text/plain'])
+    const offer = (await client.next('wl_data_device.selection')).args[0] as number
+    await gesture(7)
+    const pipe = await paste(client, offer, 'text/plain')
+    give((await compositor.next('wl_data_offer.receive')).args[1] as Fd, 'from the desktop')
+    expect(await readAll(pipe)).toBe('from the desktop')
+    border('internal')
+    expect(await readAll(await paste(client, offer, 'text/plain'))).toBe('')
+    const count = (name: string) => compositor.names().filter((one) => one === name).length
+    expect(count('wl_data_offer.receive')).toBe(1)
+    expect(count('wl_data_device_manager.get_data_device')).toBe(1)
+  })
+
+  test('has devices at the compositor for a few seats, however often a client asks for another', async () => {
+    await using unit = new Unit({ clipboard: { mode: 'paste-in' } })
+    const { client, compositor } = await unit.started()
+    const manager = client.bind('wl_data_device_manager')
+    for (let round = 0; round < 40; round++) {
+      const seat = client.bind('wl_seat')
+      client.send(client.make(manager, 'get_data_device', seat), 'release')
+      client.send(seat, 'release')
+      await client.sync()
+    }
+    const asked = compositor.names().filter((name) => name === 'wl_data_device_manager.get_data_device')
+    expect(asked).toHaveLength(16)
   })
 
   test('without one gives nothing, and says so', async () => {

@@ -296,36 +296,45 @@ describe('a client that does not read', () => {
     expect(client.globals.filter(({ interface: type }) => type === 'wl_output').length).toBeGreaterThan(4_000)
   })
 
-  test('is cut off at less when others of its unit do not read either; who reads goes on, here and elsewhere', async () => {
-    await using unit = new Unit({ limits: { clientQueueBytesPerUnit: 200_000 } })
+  test('is cut off first of its unit when that leaves too much unread together; who leaves less goes on', async () => {
+    await using unit = new Unit({ limits: { clientQueueBytesPerUnit: 300_000 } })
     await using otherUnit = new Unit()
     const reading = await unit.started()
     const elsewhere = await otherUnit.started()
-    const stalled = [await unit.started(), await unit.started(), await unit.started()]
+    const [worst, late] = [await unit.started(), await unit.started()]
     const event = table.find('wl_output')!.events.find(({ name }) => name === 'scale')!
-    const blocks: Uint8Array[] = []
-    for (const { client, compositor } of stalled) {
+    const tell = async ({ compositor }: Connection, enough: () => boolean) => {
+      const { bytes } = compositor.encode(compositor.newest('wl_output'), event, [1])
+      const block = new Uint8Array(bytes.length * 512).map((_, at) => bytes[at % bytes.length]!)
+      for (let sent = 0; !enough(); ) {
+        sent += Math.max(0, compositor.tryRaw(block.subarray(sent % block.length)))
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    }
+    for (const { client } of [worst, late]) {
       client.bind('wl_output')
       await client.sync()
       client.stall()
-      const { bytes } = compositor.encode(compositor.newest('wl_output'), event, [1])
-      blocks.push(new Uint8Array(bytes.length * 512).map((_, at) => bytes[at % bytes.length]!))
     }
+    await tell(worst, () => unit.proxy.unreadBytes > 200_000)
+    expect(unit.endings).toEqual([])
     let most = 0
-    while (unit.endings.length === 0) {
-      stalled.forEach(({ compositor }, index) => {
-        compositor.tryRaw(blocks[index]!)
-      })
-      await new Promise((resolve) => setImmediate(resolve))
+    await tell(late, () => {
       most = Math.max(most, unit.proxy.unreadBytes)
-    }
+      return unit.endings.length > 0
+    })
     expect(unit.endings[0]).toMatchObject({ kind: 'client-too-slow' })
-    expect(unit.endings[0]!.message).toContain('200000')
+    expect(unit.endings[0]!.message).toContain('300000')
     expect(unit.codes()).toContain('W-SLOW-READER')
     // What one turn of one client adds is looked at when it was added.
-    expect(most).toBeLessThan(200_000 + 65_536)
+    expect(most).toBeLessThan(300_000 + 65_536)
+    expect(unit.proxy.connections).toBe(2)
+    late.client.resume()
+    await expect.poll(() => unit.proxy.unreadBytes).toBe(0)
     await reading.client.sync()
     await elsewhere.client.sync()
+    worst.client.resume()
+    await worst.client.end()
   })
 
   test('and asks for descriptors is cut off before it has those of the unit, and other clients go on', async () => {

@@ -95,8 +95,8 @@ export interface Limits {
    */
   readonly clientQueueBytes: number
   /**
-   * While the clients of the unit together leave so many bytes unread, each is cut off that leaves more than 64 KiB,
-   * with the same warning. 64 KiB to 4 GiB, by default 1 MiB: one client may use all of it.
+   * When the clients of the unit together leave so many bytes unread, and one of them more than 64 KiB, the one that
+   * leaves most is cut off, with the same warning. 64 KiB to 4 GiB, by default 1 MiB: one client may use all of it.
    */
   readonly clientQueueBytesPerUnit: number
 }

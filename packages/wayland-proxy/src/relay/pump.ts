@@ -26,7 +26,7 @@ const FLUSH_ABOVE_BYTES = 8 * 1024
 const HELD_BYTES = 4_096
 const HELD_MS = 4
 
-/** So many bytes may wait for the client, whatever others of the unit leave unread. */
+/** Who leaves no more bytes unread than that is not what a unit's limit is for. */
 const QUEUED_BYTES = 64 * 1024
 
 /**
@@ -102,11 +102,9 @@ export class Pump {
     const { output } = this.client
     if (output.pendingDescriptors <= QUEUED_DESCRIPTORS) return
     this.#flush(true)
-    const { unit, number } = this.#session
-    if (this.#closed || output.pendingDescriptors <= QUEUED_DESCRIPTORS || unit.mayHoldDescriptors()) return
-    const message = `the client leaves ${output.pendingDescriptors} descriptors unread`
-    unit.warn({ code: 'W-SLOW-READER', session: number, message })
-    this.#session.end({ kind: 'client-too-slow', message })
+    if (this.#closed || output.pendingDescriptors <= QUEUED_DESCRIPTORS) return
+    if (this.#session.unit.mayHoldDescriptors()) return
+    this.#tooSlow(`the client leaves ${output.pendingDescriptors} descriptors unread`)
   }
 
   /** Offers each side what is queued for it, then closes both. Idempotent. */
@@ -404,19 +402,24 @@ export class Pump {
    */
   #boundUnread(asked: boolean): void {
     const { pending } = this.client.output
-    const { unit, number } = this.#session
+    const { unit } = this.#session
     const { clientQueueBytes, clientQueueBytesPerUnit } = unit.policy.limits
-    const message =
-      pending > clientQueueBytes
-        ? `the client leaves more than ${clientQueueBytes} bytes unread`
-        : pending > QUEUED_BYTES && !unit.mayQueue()
-          ? `the unit's clients leave more than ${clientQueueBytesPerUnit} bytes unread`
-          : undefined
-    if (message === undefined) return
-    if (!asked) {
-      this.#flush(true)
-      return
+    const beyond = pending > clientQueueBytes
+    if (!beyond && (pending <= QUEUED_BYTES || unit.mayQueue())) return
+    if (!asked) this.#flush(true)
+    else if (beyond) this.#tooSlow(`the client leaves more than ${clientQueueBytes} bytes unread`)
+    else {
+      // Who has just got more may be reading; who leaves most is not.
+      let slowest: Pump = this
+      for (const { pump } of unit.sessions) {
+        if (pump.client.output.pending > slowest.client.output.pending) slowest = pump
+      }
+      slowest.#tooSlow(`the unit's clients leave more than ${clientQueueBytesPerUnit} bytes unread`)
     }
+  }
+
+  #tooSlow(message: string): void {
+    const { unit, number } = this.#session
     unit.warn({ code: 'W-SLOW-READER', session: number, message })
     this.#session.end({ kind: 'client-too-slow', message })
   }

@@ -10,6 +10,7 @@ import { type JournalState, readJournal } from './journal.js'
 import { groupName } from './limits/host-groups.js'
 import type { ResourcePowers } from './limits/resource-powers.js'
 import type { HostFiles, ProcessIdentity, ProcessTable } from './powers.js'
+import { openWait } from './wait.js'
 
 /** What was left by one host program that died, and what became of it. */
 export interface ReconciledHost {
@@ -32,6 +33,8 @@ export interface ReconcilePowers {
   readonly resources: Pick<ResourcePowers, 'groups'>
 }
 
+/** What SIGKILL has not ended by then is stuck in the kernel, as at a disk that does not answer. */
+const KILL_MS = 5_000
 /** Times the processes of a host are looked for again: one may be between fork and exec. */
 const ROUNDS = 20
 const PAUSE_MS = 50
@@ -107,7 +110,10 @@ async function endDeadHost(
   return { host, killed, removed, unmounted, failures }
 }
 
-/** Kills what carries this host's mark, and what the journal names by pid and start time, until none is found. */
+/**
+ * Kills what carries this host's mark, and what the journal names by pid and start time, until none is found, or one
+ * cannot be ended: that holds up neither the end of the others nor, for long, the host that is being opened.
+ */
 async function killAll(
   powers: ReconcilePowers,
   host: string,
@@ -121,15 +127,32 @@ async function killAll(
     const found = await findProcesses(powers.processTable, host, state)
     // A process whose pid was never recorded may still be between fork and exec: look once more for it.
     if (found.length === 0 && (!unresolved || round > 1)) return
-    for (const { process, role } of found) {
-      const outcome = await powers.processTable.kill(process, signal)
-      if (outcome === 'killed') killed.push({ pid: process.pid, role })
+    const ends = await Promise.all(found.map(({ process }) => kill(powers, process, signal)))
+    for (const [index, { process, role }] of found.entries()) {
+      const end = ends[index]!
+      if (end === 'killed') killed.push({ pid: process.pid, role })
+      else if (end !== 'gone') failures.push(`process ${process.pid} (${role}) is not ended: ${end.why}`)
     }
+    if (failures.length > 0) return
     if (signal.aborted) break
     if (found.length === 0) await pause(powers.clock, PAUSE_MS, signal)
   }
   for (const { process, role } of await findProcesses(powers.processTable, host, state)) {
     failures.push(`process ${process.pid} (${role}) is still alive`)
+  }
+}
+
+/** Never rejects. */
+async function kill(
+  { clock, processTable }: ReconcilePowers,
+  process: ProcessIdentity,
+  signal: AbortSignal,
+): Promise<'killed' | 'gone' | { readonly why: string }> {
+  using patience = openWait(clock, KILL_MS, signal)
+  try {
+    return await processTable.kill(process, patience.signal)
+  } catch (cause) {
+    return { why: cause instanceof Error ? cause.message : String(cause) }
   }
 }
 

@@ -98,6 +98,33 @@ describe('reconciliation', () => {
     expect(await table.identify(child.pid)).toBeDefined()
   })
 
+  it('ends the others and goes on when a process cannot be ended, and tries that one again the next time', async () => {
+    const host = await deadHost()
+    const [stuck, other] = [
+      await sleeper({ [MARKER]: `${host}/ab12` }),
+      await sleeper({ [MARKER]: `${host}/cd34` }),
+    ]
+    const hangs: ProcessTable = {
+      ...table,
+      async kill(process, given) {
+        if (process.pid !== stuck.pid) return table.kill(process, signal)
+        // As one that waits for its disk: the wait for its end is given up and nothing else.
+        await new Promise((resolve) => given.addEventListener('abort', resolve, { once: true }))
+        throw new Error('it lives on')
+      },
+    }
+    const quick = { ...clock, deadline: (ms: number) => clock.deadline(ms / 100) }
+    const [report] = await reconcile({ ...powers, clock: quick, processTable: hangs }, places, signal)
+    expect(report).toMatchObject({
+      killed: [{ pid: other.pid }],
+      failures: [`process ${stuck.pid} (unknown) is not ended: it lives on`],
+    })
+    expect(existsSync(`${places.state}/hosts/${host}`)).toBe(true)
+    const [again] = await reconcile(powers, places, signal)
+    expect(again).toMatchObject({ killed: [{ pid: stuck.pid }], failures: [] })
+    expect(existsSync(`${places.state}/hosts/${host}`)).toBe(false)
+  })
+
   it('leaves a process with the mark of another host alone', async () => {
     const host = await deadHost()
     const child = await sleeper({ [MARKER]: `${host}x/ab12` })

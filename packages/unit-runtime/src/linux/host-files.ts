@@ -72,7 +72,10 @@ export const linuxHostFiles: HostFiles = {
 
   async openJournal(path): Promise<DurableLog> {
     const handle = await open(path, 'ax', 0o600)
-    await syncDirectory(dirname(path))
+    await syncDirectory(dirname(path)).catch(async (cause: unknown) => {
+      await handle.close()
+      throw cause
+    })
     return {
       async append(line) {
         await handle.appendFile(line)

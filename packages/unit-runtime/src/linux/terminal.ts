@@ -15,14 +15,12 @@ export interface NoTerminal {
 
 /** The terminal that this program was started from. It is read from now on; close it, or the program goes on. */
 export function openTerminal(): Result<Terminal & Disposable, NoTerminal> {
+  let input: ReadStream | undefined
   try {
-    return ok(
-      new ControllingTerminal(
-        new ReadStream(openSync('/dev/tty', 'r')),
-        new WriteStream(openSync('/dev/tty', 'w')),
-      ),
-    )
+    input = new ReadStream(openSync('/dev/tty', 'r'))
+    return ok(new ControllingTerminal(input, new WriteStream(openSync('/dev/tty', 'w'))))
   } catch (cause) {
+    input?.destroy()
     const { message } = cause as Error
     return err({
       kind: 'no-terminal',

@@ -1,4 +1,4 @@
-import { mkdtempSync, openSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, openSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Fd, liveFds, type UnixSocket } from '@spectrum/unix-fd'
@@ -167,6 +167,28 @@ describe('the way through crosvm', () => {
     }
     writer.close()
     two.close()
+  })
+
+  test('carries an eventfd, and nothing else that has no type of file and is no memory', () => {
+    // Node's own of both kinds.
+    for (const [target, carried] of [
+      ['anon_inode:[eventfd]', true],
+      ['anon_inode:[eventpoll]', false],
+    ] as const) {
+      const number = readdirSync('/proc/self/fd').find((fd) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`) === target
+        } catch {
+          return false // The one by which the directory was read.
+        }
+      })
+      const nodes = descriptors.adopt(Number(number))
+      const copy = nodes.duplicate()._unsafeUnwrap()
+      nodes.take()
+      expect(carry(copy).isOk()).toBe(carried)
+      expect(copy.closed).toBe(!carried)
+      copy.close()
+    }
   })
 
   test('carries no file that it cannot read, and leaves nothing of it', () => {

@@ -10,7 +10,7 @@ const PIECE = 64 * 1024
 export function linuxCrossDomainPowers(descriptors: UnixFd): CrossDomainPowers {
   return {
     inspect: (fd) => descriptors.inspect(fd),
-    isMemfd: (fd) => readlinkSync(`/proc/self/fd/${fd.number}`).startsWith('/memfd:'),
+    target: (fd) => readlinkSync(`/proc/self/fd/${fd.number}`),
     copy: (fd, bytes) => copy(descriptors, fd, bytes),
   }
 }

@@ -15,16 +15,19 @@ export const carryAnything: Carry = (fd) => ok(fd)
 export interface CrossDomainPowers {
   /** What a descriptor is, by fstat(2). */
   readonly inspect: RelayPowers['inspect']
-  /** Whether it is a memfd, by its link in /proc. */
-  isMemfd(fd: Fd): boolean
+  /** What its link in /proc names: `/memfd:…`, `/dmabuf:…`, `anon_inode:…`, or a path. */
+  target(fd: Fd): string
   /** A memfd with the first `bytes` of the file, 4 MiB at most. The caller owns it, and still owns `fd`. */
   copy(fd: Fd, bytes: number): Result<Fd, UnixFdError>
 }
 
+/** Of what has no type of file, crosvm takes GPU memory and what counts events. */
+const CARRIED_UNTYPED = /^(\/dmabuf:|anon_inode:\[eventfd\]$)/
+
 /**
- * What crosvm's cross-domain context can bring into a unit: shared memory and the writing end of a pipe. Any other
- * descriptor makes it give the channel up. A file of the compositor that is no memfd is copied into one. GPU memory
- * has no type of file, and crosvm knows it.
+ * What crosvm's cross-domain context can bring into a unit: shared memory, GPU memory, an eventfd, and the writing end of a
+ * pipe. Another descriptor, such as a fence, makes it give up the channel for good (rutabaga_gfx 0.1.80, `determine_type`),
+ * except for a socket, which no event carries. A file of the compositor that is no memfd is copied into one.
  */
 export function carryAcrossDomains(powers: CrossDomainPowers): Carry {
   const judge = (fd: Fd): Result<Fd, string> => {
@@ -32,9 +35,11 @@ export function carryAcrossDomains(powers: CrossDomainPowers): Carry {
     if (inspected.isErr()) return err(inspected.error.message)
     const { type, access, size } = inspected.value
     if (type === 'pipe') return access === 'write' ? ok(fd) : err(`a pipe opened for ${access}`)
-    if (type === 'anonymous') return ok(fd)
+    if (type === 'anonymous') {
+      return CARRIED_UNTYPED.test(powers.target(fd)) ? ok(fd) : err('neither memory nor an eventfd')
+    }
     if (type !== 'file') return err(`a ${type}`)
-    if (powers.isMemfd(fd)) return ok(fd)
+    if (powers.target(fd).startsWith('/memfd:')) return ok(fd)
     if (size > MOST_COPIED_BYTES) return err(`a file of ${size} bytes`)
     const copied = powers.copy(fd, Number(size))
     if (copied.isErr()) return err(copied.error.message)

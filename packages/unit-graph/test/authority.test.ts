@@ -99,6 +99,17 @@ describe('a call', () => {
       reason: 'invalid-argument',
     })
   })
+
+  it('that names a field which there is not says so in a log without commanding it', () => {
+    const said = (name: string) => {
+      const decision = authorityWith().decide(call(0, { [name]: 1 }))
+      return decision.kind === 'refused' ? decision.message : decision.kind
+    }
+    expect(said('\u001b]0;title\u0007\nall is well')).toBe(
+      'The argument.\\x1b]0;title\\x07\\x0aall is well of org.example.open is not a field.',
+    )
+    expect(said('x'.repeat(30_000)).length).toBeLessThan(200)
+  })
 })
 
 describe('an attenuator', () => {

@@ -1,4 +1,5 @@
 import type { Graph } from '../compose.js'
+import { printable } from '../escape.js'
 import { conform, type StreamSchema } from '../service/schema.js'
 import { type Edge, edgesOf } from './edge.js'
 import { type EdgeHistory, type Judgement, judge, type Reason } from './judge.js'
@@ -46,7 +47,7 @@ export type Decision =
       readonly kind: 'refused'
       /** For the host's log. To the caller all of them look like a name with nothing behind it. */
       readonly reason: 'no-edge' | 'invalid-argument' | 'attenuated'
-      /** Why, in words. */
+      /** Why, in words; text of the caller in it is escaped and cut. */
       readonly message: string
       /** Undefined where the need is wired to nothing. */
       readonly edge: Edge | undefined
@@ -109,7 +110,9 @@ export class Authority {
     const audit = edge.attenuators.flatMap((one) => (one.kind === 'audit' ? [one.label] : []))
     const argument = conform(edge.service.argument, call.argument)
     if (!argument.conforms) {
-      const message = `The argument${argument.path.map((part) => `.${part}`).join('')} of ${edge.service.name} ${argument.because}.`
+      // A field that there is not has the name that the caller gave it.
+      const place = argument.path.map((part) => `.${printable(part)}`).join('')
+      const message = `The argument${place} of ${edge.service.name} ${argument.because}.`
       return { kind: 'refused', reason: 'invalid-argument', message, edge, audit, reasons: [] }
     }
     const ledger = this.#ledgerOf(edge)

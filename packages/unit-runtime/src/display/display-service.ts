@@ -9,6 +9,7 @@ import {
 import { err, ok, type Result } from 'neverthrow'
 import type { OpenService, OwningService, ServicePowers } from '../broker/owning-service.js'
 import type { HostCall, HostService } from '../broker/powers.js'
+import { orAborted } from '../wait.js'
 
 /**
  * What a unit needs that shows windows. In the unit, `waypipe --socket /run/spectrum/services/NEED server -- PROGRAM`
@@ -137,7 +138,9 @@ class Displays implements OpenService {
     const entry = this.#entries.get(unit) ?? this.#begin(unit, policy)
     entry.calls += 1
     try {
-      const display = await entry.opening
+      const display = await orAborted(entry.opening, call.signal)
+      // It has hung up; a display that is only being opened for it is given up with it.
+      if (display === undefined) return
       if (display.isErr()) throw new Error(display.error)
       const stream = { incoming: call.request, write: (bytes: Uint8Array) => call.respond(bytes) }
       const carried = await display.value.carry(stream, AbortSignal.any([call.signal, entry.unwanted.signal]))

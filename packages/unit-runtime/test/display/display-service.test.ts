@@ -134,9 +134,12 @@ function call(caller: string, words: readonly string[] = []) {
   return { made, heard, leave, cut: () => ended.abort() }
 }
 
-function open(options: Partial<DisplayOptions> = {}) {
+function open(
+  options: Partial<DisplayOptions> = {},
+  connect = (path: string) => descriptors.connect(path, 'stream'),
+) {
   const machine = {
-    connect: (path: string) => descriptors.connect(path, 'stream'),
+    connect,
     removeFile: async (path: string) => rmSync(path, { force: true }),
     program: { file: '/bin/proxy', argv: [], environment: {} },
   }
@@ -237,6 +240,22 @@ it('leaves nothing behind where its programs cannot be started', async () => {
     await expect(serve(call('mail').made)).rejects.toThrow(/the display of mail did not start: .*no program/)
     await close()
   }
+})
+
+it('gives a display up that is only being opened when the last program that wants it has gone', async () => {
+  const nowhere = `${root}/nowhere`
+  const { serve, close } = open({}, () => descriptors.connect(nowhere, 'stream'))
+  const [one, two] = [call('mail'), call('mail')]
+  const served = [serve(one.made), serve(two.made)]
+  await expect.poll(roles).toEqual(['unit mail: display'])
+  one.cut()
+  await served[0]
+  expect(roles()).toEqual(['unit mail: display'])
+  two.cut()
+  await served[1]
+  expect(roles()).toEqual([])
+  expect(started).toHaveLength(1)
+  await close()
 })
 
 it('ends what is open when the host stops, also what is just being started', async () => {

@@ -34,6 +34,17 @@ const poll = (ask: () => unknown) =>
 
 export const expect = Object.assign(chai.expect, { poll })
 
+/** Of `vi`, what those use who start something and wait for it. */
+export const vi = {
+  async waitUntil<T>(ask: () => T, { timeout = 1_000 } = {}): Promise<NonNullable<Awaited<T>>> {
+    for (const end = Date.now() + timeout; ; await sleep(50)) {
+      const answer = await ask()
+      if (answer) return answer
+      if (Date.now() > end) throw new Error(`not so within ${timeout} ms`)
+    }
+  },
+}
+
 class Skip {
   constructor(readonly why: string) {}
 }

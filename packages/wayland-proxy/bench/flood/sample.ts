@@ -6,7 +6,9 @@ import type { Way, Ways } from './ways.js'
 
 const SYNCS = Number(process.env['BENCH_SYNCS'] ?? 1_000)
 const COMMITS = Number(process.env['BENCH_COMMITS'] ?? 50_000)
-const CHURN = Number(process.env['BENCH_CHURN'] ?? 10_000)
+const CHURN = Number(process.env['BENCH_CHURN'] ?? 50_000)
+/** Ids that are free again are told in 12 bytes each: who leaves more unread than libwayland holds is cut off there. */
+const CHURN_UNREAD = 10_000
 const POOLS = Number(process.env['BENCH_POOLS'] ?? 2_000)
 const WINDOWS = Number(process.env['BENCH_WINDOWS'] ?? 3)
 const IDLE = 50
@@ -119,6 +121,7 @@ async function churn(client: Client, way: Way, compositor: number): Promise<Rate
         list.push(...header(compositor, 1, 12), region, ...header(region, 0, 8))
       }
       await client.send(words(...list))
+      if ((made + 100) % CHURN_UNREAD === 0) await client.sync()
     }
   })
 }

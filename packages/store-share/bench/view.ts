@@ -88,6 +88,12 @@ async function measure(guest: Guest, tag: string, { what, cold }: Measured): Pro
   return what === 'large' ? operations / microseconds : (operations / microseconds) * 1e6
 }
 
+/** Every share as the agent mounts a view in a unit: read-only, with its read-ahead. */
+async function mount(guest: Guest, tag: string): Promise<void> {
+  const said = await guest.tell(`mount-like-agent ${tag} /${tag}`)
+  if (said.length > 0) throw new Error(`the guest could not mount ${tag}: ${said.join(' ')}`)
+}
+
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!
 
 const source = makeTree()
@@ -103,7 +109,7 @@ try {
   for (const [name, program] of peers) shares.push(await startVirtiofsd(program!, source, name!))
   await using guest = new Guest(shares, { memoryMib: 768 })
   await guest.ready()
-  for (const { tag } of shares) await guest.tell(`mount ${tag} /${tag}`)
+  for (const { tag } of shares) await mount(guest, tag)
   const samples = new Map<string, number[]>()
   const take = async (tag: string, one: Measured, keep: boolean) => {
     const value = await measure(guest, tag, one)
@@ -112,11 +118,15 @@ try {
   }
   for (let round = -1; round < ROUNDS; round++) {
     for (const one of measured) {
-      // Who goes first alternates. What is warm was read in the same round, cold.
-      const order = round % 2 === 0 ? shares : [...shares].reverse()
-      for (const { tag } of order) {
-        if (!one.cold) await measure(guest, tag, one)
-        await take(tag, one, round >= 0)
+      // So near to one another that a few samples of a machine that others use say nothing.
+      const repeats = one.what === 'large' && one.cold ? 5 : 1
+      for (let i = 0; i < repeats; i++) {
+        // Who goes first alternates. What is warm was read in the same round, cold.
+        const order = (round + i) % 2 === 0 ? shares : [...shares].reverse()
+        for (const { tag } of order) {
+          if (!one.cold) await measure(guest, tag, one)
+          await take(tag, one, round >= 0)
+        }
       }
     }
   }

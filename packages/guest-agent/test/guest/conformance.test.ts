@@ -116,5 +116,16 @@ describe('the agent as PID 1 of a machine (software emulation)', () => {
   })
 
   for (const check of storeConformance) it(check.name, () => check.run(open), 120_000)
+
+  it('lets the kernel read half a MiB ahead in a view', async () => {
+    const { agent, probe: argv } = await open()
+    await show([probeName])
+    ;(await agent.mountView({ tag: 'view', paths: [probeName] }))._unsafeUnwrap()
+    const print = async (file: string) =>
+      String(await collect((await agent.exec({ argv: [...argv, 'print', file] }))._unsafeUnwrap().stdout))
+    const device = / (\d+:\d+) .* - virtiofs view /.exec(await print('/proc/self/mountinfo'))?.[1]
+    expect(await print(`/sys/class/bdi/${device}/read_ahead_kb`)).toBe('512\n')
+  })
+
   for (const check of agentConformance) it(check.name, () => check.run(open), 120_000)
 })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { type Fd, liveFds, liveMappings, type UnixSocket } from '@spectrum/unix-fd'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { clock, openView } from '../../src/linux.js'
+import { ControlClient } from '../../src/view/control/client.js'
 import { encode, MOST_PACKET_BYTES, parseAnswer, parseRequest } from '../../src/view/control/messages.js'
 import { type OpenViewPowers, openView as openWith } from '../../src/view/open.js'
 import { fakeView, runViewProgram, type View } from '../../src/view.js'
@@ -262,6 +263,72 @@ describe('what a program says', () => {
     const message = encode({ id: Number.MAX_SAFE_INTEGER, do: 'grant', name })
     expect(message.length).toBeLessThan(MOST_PACKET_BYTES)
     expect(parseRequest(message)._unsafeUnwrap().request).toEqual({ do: 'grant', name })
+  })
+})
+
+describe('a program that is not to be trusted', () => {
+  const gone = { event: 'front-end-gone', kind: 'finished', message: '' }
+  const place = () => descriptors.openPath('/', 'place')._unsafeUnwrap()
+
+  /** A host's end, what it was told, and a program that says what it is given. */
+  function talking() {
+    const [ours, theirs] = descriptors.socketpair('seqpacket')._unsafeUnwrap()
+    const client = new ControlClient(ours, clock)
+    let told = 0
+    client.onFrontEndGone(() => {
+      told += 1
+    })
+    return {
+      client,
+      told: () => told,
+      say: async (message: unknown) =>
+        (await theirs.send(encode(message), { signal: soon() }))._unsafeUnwrap(),
+      [Symbol.dispose]() {
+        client.close()
+        theirs.close()
+      },
+    }
+  }
+
+  test('is cut off when it answers what was not asked, or twice', async () => {
+    using unasked = talking()
+    await unasked.say({ id: 1 })
+    expect(await unasked.client.ended).toBe('its program answered what was not asked')
+    using twice = talking()
+    const asked = twice.client.ask({ do: 'counters' }, [])
+    await twice.say({ id: 1 })
+    expect((await asked).isOk()).toBe(true)
+    await twice.say({ id: 1 })
+    expect(await twice.client.ended).toBe('its program answered what was not asked')
+  })
+
+  test('may answer once what was given up', async () => {
+    using late = talking()
+    const asked = late.client.ask({ do: 'counters' }, [], { deadlineMs: 1 })
+    expect((await asked)._unsafeUnwrapErr().kind).toBe('timed-out')
+    await late.say({ id: 1 })
+    const again = late.client.ask({ do: 'counters' }, [])
+    await late.say({ id: 2 })
+    expect((await again).isOk()).toBe(true)
+  })
+
+  test('tells of as many front ends that have gone as it was given', async () => {
+    using fd = place()
+    using one = talking()
+    const attached = one.client.ask({ do: 'attach' }, [fd])
+    await one.say({ id: 1 })
+    expect((await attached).isOk()).toBe(true)
+    await one.say(gone)
+    await one.say(gone)
+    expect(await one.client.ended).toContain('a front end that it does not have')
+    expect(one.told()).toBe(1)
+    using refused = talking()
+    const asked = refused.client.ask({ do: 'attach' }, [fd])
+    await refused.say({ id: 1, failure: { kind: 'busy', message: '' } })
+    expect((await asked)._unsafeUnwrapErr().kind).toBe('busy')
+    await refused.say(gone)
+    expect(await refused.client.ended).toContain('a front end that it does not have')
+    expect(refused.told()).toBe(0)
   })
 })
 

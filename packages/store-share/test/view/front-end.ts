@@ -12,6 +12,7 @@ export const NUMBER = {
   getFeatures: 1,
   setFeatures: 2,
   setOwner: 3,
+  resetOwner: 4,
   setMemTable: 5,
   setVringNum: 8,
   setVringAddr: 9,

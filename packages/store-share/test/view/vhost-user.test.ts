@@ -1,6 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { liveFds, liveMappings } from '@spectrum/unix-fd'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { clock } from '../../src/linux.js'
+import { serveView } from '../../src/view.js'
 import {
   descriptors,
   EVENT_IDX,
@@ -395,4 +397,25 @@ test('messages are taken whole however they are cut', async () => {
   for (const byte of message) (await socket.send(Uint8Array.of(byte), { signal: soon() }))._unsafeUnwrap()
   expect((await serving.frontEnd.reply())!.number).toBe(NUMBER.setProtocolFeatures)
   expect((await serving.frontEnd.reply())!.number).toBe(NUMBER.getQueueNum)
+})
+
+test('a front end that always has another message leaves everything else its turn', async () => {
+  const [frontEnd, socket] = descriptors.socketpair('stream')._unsafeUnwrap()
+  using view = serveView({ descriptors, clock, fillRandom: () => {} })
+  const many = Buffer.concat([
+    u32(NUMBER.setOwner, 1, 0),
+    ...Array<Buffer>(4_096).fill(u32(NUMBER.resetOwner, 1, 0)),
+  ])
+  // All of it lies there before the first is read.
+  ;(await frontEnd.send(many, { signal: soon() }))._unsafeUnwrap()
+  frontEnd.close()
+  let hadTurns = 0
+  const turn = () => {
+    hadTurns += 1
+    next = setImmediate(turn)
+  }
+  let next = setImmediate(turn)
+  expect((await view.serve(socket)).kind).toBe('finished')
+  clearImmediate(next)
+  expect(hadTurns).toBeGreaterThan(32)
 })

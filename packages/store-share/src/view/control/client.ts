@@ -5,7 +5,14 @@ import { quote } from '../../quote.js'
 import type { ViewError } from '../errors.js'
 import type { ViewCounters } from '../serve.js'
 import type { ViewOptions } from '../view.js'
-import { type ControlRequest, encode, type FrontEndGone, MOST_PACKET_BYTES, parseAnswer } from './messages.js'
+import {
+  type ControlAnswer,
+  type ControlRequest,
+  encode,
+  type FrontEndGone,
+  MOST_PACKET_BYTES,
+  parseAnswer,
+} from './messages.js'
 
 type Outcome = Result<ViewCounters | undefined, ViewError>
 
@@ -18,6 +25,13 @@ export class ControlClient implements Disposable {
   readonly #waiting = new Map<number, (outcome: Outcome) => void>()
   readonly #ended = new AbortController()
   #lastId = 0
+  /**
+   * What was asked and not answered yet, by its number; also what was given up. Each is answered once, and each front end
+   * goes once: so no more comes from the program than it was asked for.
+   */
+  readonly #open = new Map<number, ControlRequest['do']>()
+  /** Front ends that it was given and that have not gone. */
+  #frontEnds = 0
   #onGone: ((gone: FrontEndGone) => void) | undefined
   /** Resolves when the channel has ended, for whatever reason: a sentence. */
   readonly ended: Promise<string>
@@ -52,12 +66,24 @@ export class ControlClient implements Disposable {
       else waiting.addEventListener('abort', giveUp, { once: true })
     })
     try {
+      this.#open.set(id, request.do)
+      if (request.do === 'attach') this.#frontEnds += 1
       const sent = await this.#socket.send(encode({ id, ...request }), { fds, signal: waiting })
+      // A packet goes out whole or not at all.
+      if (sent.isErr()) this.#forget(id)
       if (sent.isErr() && !waiting.aborted) return err(lost(sent.error.message))
       return await answered
     } finally {
       this.#waiting.delete(id)
     }
+  }
+
+  /** False when nothing of that number is open. The program has no front end of a request that came to nothing. */
+  #forget(id: number, answer: ControlAnswer | undefined = undefined): boolean {
+    const request = this.#open.get(id)
+    const failed = answer === undefined || 'failure' in answer
+    if (request === 'attach' && failed) this.#frontEnds -= 1
+    return this.#open.delete(id)
   }
 
   /** Idempotent. */
@@ -89,9 +115,12 @@ export class ControlClient implements Disposable {
         const answer = parseAnswer(received.value.bytes)
         if (answer.isErr()) return `its program said ${answer.error}`
         if ('event' in answer.value) {
+          if (this.#frontEnds <= 0) return 'its program told of a front end that it does not have'
+          this.#frontEnds -= 1
           this.#onGone?.({ ...answer.value, message: quote(answer.value.message) })
           continue
         }
+        if (!this.#forget(answer.value.id, answer.value)) return 'its program answered what was not asked'
         // One to a question that was given up is no news.
         this.#waiting.get(answer.value.id)?.(outcomeOf(answer.value))
       }

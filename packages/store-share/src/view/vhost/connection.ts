@@ -1,5 +1,6 @@
 import type { Fd, UnixFdError, UnixSocket } from '@spectrum/unix-fd'
 import { err, ok, type Result } from 'neverthrow'
+import { pause } from '../../pause.js'
 import type { Clock } from '../../powers.js'
 import type { Device } from './device.js'
 import {
@@ -35,6 +36,9 @@ export interface ConnectionOptions {
   readonly messageDeadlineMs: number
 }
 
+/** So many messages of a front end that always has another one are taken until all else gets its turn. A start has fewer. */
+const TURN = 64
+
 interface Part {
   readonly bytes: Uint8Array
   readonly fds: readonly Fd[]
@@ -49,7 +53,8 @@ export async function serveConnection(
   device: Device,
   options: ConnectionOptions,
 ): Promise<ConnectionEnd> {
-  for (;;) {
+  for (let taken = 1; ; taken += 1) {
+    if (taken % TURN === 0) await pause(options.clock, 0, options.signal)
     const head = await readExactly(socket, HEADER_BYTES, options, 'between messages')
     if (head.isErr()) return head.error
     const { bytes, fds } = head.value

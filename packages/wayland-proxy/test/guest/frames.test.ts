@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { liveFds } from '@spectrum/unix-fd'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Desktop, run } from '../hosts/desktop.js'
+import { HostKeyboard, KEY } from '../hosts/keyboard.js'
 import { HostPointer, RIGHT } from '../hosts/pointer.js'
 import { Screen } from '../hosts/screen.js'
 import { RealUnit } from '../hosts/unit.js'
@@ -138,19 +139,19 @@ test('what is copied in the unit is pasted into a framed terminal of the unit', 
   const paste = '--override=key-bindings.clipboard-paste=F5'
   sway.start(['foot', '--config=/dev/null', paste, 'sh', '-c', `cat > ${file}`], inside)
   await expect.poll(isFramed).toBe(true)
-  // Who copies needs the keyboard, and there is one only as long as somebody types.
-  const keyboard = sway.start(['wtype', '-s', '60000', '-k', 'Shift_L'], sway.environment())
+  // Who copies needs the keyboard.
+  using keyboard = await HostKeyboard.at(sway)
   const copying = sway.start(['wl-copy', '--foreground', 'said in the unit'], inside)
   const pasted = async () => (await run(['wl-paste', '--no-newline'], inside, 5_000)).output
   await expect.poll(pasted).toBe('said in the unit')
   await expect.poll(windows).toHaveLength(1)
   const typed = async () => {
-    await run(['wtype', '-s', '200', '-k', 'F5', '-s', '200', '-k', 'Return'], sway.environment())
+    await keyboard.press(KEY.f5)
+    await keyboard.press(KEY.enter)
     return readFileSync(file, 'utf8')
   }
-  await expect.poll(typed).toContain('said in the unit')
+  await expect.poll(typed, { interval: 300 }).toContain('said in the unit')
   copying.kill()
-  keyboard.kill()
   await sway.swaymsg('[title="mail"] kill')
   await expect.poll(windows).toEqual([])
 })

@@ -1,3 +1,4 @@
+import { vi } from 'vitest'
 import { Desktop, run } from './desktop.js'
 import { HostKeyboard, KEY } from './keyboard.js'
 import { HostPointer } from './pointer.js'
@@ -30,6 +31,10 @@ export async function westonHost(): Promise<Host> {
   const outer = await Desktop.sway()
   const desktop = await Desktop.westonIn(outer)
   const user = await userOf(outer, desktop)
+  // What the user has comes to it by and by.
+  const hasSeat = async () =>
+    /capabilities: pointer keyboard/.test((await run(['wayland-info'], desktop.environment())).output)
+  await vi.waitUntil(hasSeat, { timeout: 60_000 })
   return {
     ...user,
     titles: async () => {

@@ -15,6 +15,7 @@ export const KEY = {
   x: 45,
   c: 46,
   v: 47,
+  slash: 53,
   f5: 63,
   f6: 64,
   meta: 125,

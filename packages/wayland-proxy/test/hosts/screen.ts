@@ -110,6 +110,33 @@ export class Screen {
     return found
   }
 
+  /** How many pixels are others than in another picture of this screen. */
+  differences(other: Screen): number {
+    let count = 0
+    for (let at = 0; at < this.width * this.height * 3; at += 3) {
+      const [a, b] = [this.#start + at, other.#start + at]
+      for (let part = 0; part < 3; part++) {
+        if (this.#bytes[a + part] === other.#bytes[b + part]) continue
+        count += 1
+        break
+      }
+    }
+    return count
+  }
+
+  /** Whether all is black outside of the window. */
+  isBlank(outside: Rectangle): boolean {
+    const black = 0xff000000
+    for (let y = 0; y < this.height; y++) {
+      const across = y < outside.y || y >= outside.y + outside.height
+      for (let x = 0; x < this.width; x++) {
+        if (!across && x === outside.x) x += outside.width
+        if (x < this.width && this.pixel(x, y) !== black) return false
+      }
+    }
+    return true
+  }
+
   /** Whether this colour is anywhere outside of the window. */
   shows(colour: number, outside: Rectangle): boolean {
     for (let y = 0; y < this.height; y++) {

@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { expect } from 'vitest'
+import { readPolicy } from '../../src/index.js'
 import { type Desktop, type Rectangle, run } from './desktop.js'
 import type { HostKeyboard } from './keyboard.js'
 import { type HostPointer, LEFT, RIGHT } from './pointer.js'
@@ -9,6 +10,9 @@ import { RealUnit } from './unit.js'
 export const FRAME = { label: 'mail', colour: '#a51d2d' }
 /** What another program of the unit copies. */
 const TEXT = 'said in the unit'
+/** What a program of the desktop copies. */
+const SECRET = 'of the desktop'
+const IDENTITY = { titlePrefix: '[mail] ', appIdPrefix: 'unit.mail.', frame: FRAME }
 
 /** A compositor with a user: `outer` has the screen, the mouse and the keyboard, `desktop` runs the programs. */
 export interface Host {
@@ -34,8 +38,7 @@ export class Walk implements AsyncDisposable {
 
   constructor(host: Host) {
     this.#host = host
-    const identity = { titlePrefix: '[mail] ', appIdPrefix: 'unit.mail.', frame: FRAME }
-    this.unit = new RealUnit(host.desktop, { identity })
+    this.unit = new RealUnit(host.desktop, { identity: IDENTITY })
   }
 
   get inside(): NodeJS.ProcessEnv {
@@ -116,9 +119,12 @@ export class Walk implements AsyncDisposable {
   async opensAndClosesItsMenu(bar?: 'bar'): Promise<void> {
     const { pointer } = this.#host
     const window = await this.#window()
-    const [x, y] = bar
-      ? [window.x + 150, window.y + 34]
-      : [window.x + Math.round(window.width / 2), window.y + window.height - 60]
+    let tries = 0
+    const press = () => {
+      // How high a bar is depends on what is installed.
+      if (bar) return pointer.click(window.x + 150, window.y + 34 + ((tries++ * 5) % 30), LEFT)
+      return pointer.click(window.x + Math.round(window.width / 2), window.y + window.height - 60, RIGHT)
+    }
     // A menu may cover its window's frame. A busy program overlooks a press now and then, as users know.
     const isWindow = (one: Rectangle) => one.x === window.x && one.y === window.y
     const until = async (open: boolean, act: () => Promise<void>) => {
@@ -131,7 +137,7 @@ export class Walk implements AsyncDisposable {
       }
       await expect.poll(done, { interval: 500, message: open ? 'its menu' : 'no menu' }).toBe(true)
     }
-    await until(true, () => pointer.click(x, y, bar ? LEFT : RIGHT))
+    await until(true, press)
     // A press elsewhere.
     await until(false, () => pointer.click(window.x + 40, window.y + window.height - 60))
   }
@@ -147,15 +153,42 @@ export class Walk implements AsyncDisposable {
     await this.#window()
   }
 
-  /**
-   * Another program of the unit copies a text, and the user does `paste` in this one until it has arrived: in what
-   * `pasted` tells, as `wanted`.
-   */
-  async pastes(
-    paste: () => Promise<void>,
-    pasted: () => Promise<string> | string,
-    wanted = TEXT,
-  ): Promise<void> {
+  /** One that keeps its size is shown in its frame all the same, and nothing else is. */
+  async coversTheScreenInItsSize(): Promise<void> {
+    const before = await this.#window()
+    const { width, height } = before
+    await this.#host.pointer.click(before.x + 40, before.y + height - 60)
+    const alone = async () => {
+      const screen = await Screen.of(this.#host.outer)
+      const [frame] = screen.frames(FRAME)
+      return frame?.width === width && frame.height === height && screen.isBlank(frame)
+    }
+    expect(await alone()).toBe(false)
+    await this.#host.toggleFullscreen()
+    await expect.poll(alone, { message: 'fullscreen' }).toBe(true)
+    await this.#host.toggleFullscreen()
+    await expect.poll(alone, { message: 'back' }).toBe(false)
+    await this.#window()
+  }
+
+  /** One that is larger than the screen with its frame, and does not make room for that, does not cover the screen. */
+  async staysAWindow(): Promise<void> {
+    await this.#host.pointer.click(640, 400)
+    await this.#host.toggleFullscreen()
+    const codes = () => this.unit.warnings.map(({ code }) => code)
+    await expect.poll(codes, { message: 'no fullscreen' }).toContain('W-FULLSCREEN')
+    expect(this.unit.accidents).toEqual([])
+  }
+
+  /** What the program shows changes, without anybody's doing. */
+  async moves(): Promise<void> {
+    const shown = await Screen.of(this.#host.outer)
+    const differs = async () => (await Screen.of(this.#host.outer)).differences(shown)
+    await expect.poll(differs, { message: 'it moves' }).toBeGreaterThan(1_000)
+  }
+
+  /** Another program of the unit copies a text, and the user does `paste` in this one until `pasted` tells it. */
+  async pastes(paste: () => Promise<void>, pasted: () => Promise<string> | string): Promise<void> {
     const copying = this.#host.desktop.start(['wl-copy', '--foreground', TEXT], this.inside)
     await expect.poll(() => this.clipboard(), { message: 'copied' }).toBe(TEXT)
     const arrives = async () => {
@@ -163,7 +196,7 @@ export class Walk implements AsyncDisposable {
       await paste()
       return await pasted()
     }
-    await expect.poll(arrives, { interval: 500, message: 'pasted' }).toContain(wanted)
+    await expect.poll(arrives, { interval: 500, message: 'pasted' }).toContain(TEXT)
     if (copying.exitCode === null && copying.signalCode === null) copying.kill()
   }
 
@@ -181,6 +214,48 @@ export class Walk implements AsyncDisposable {
     copying.kill()
   }
 
+  /** What the unit may do with the desktop's clipboard from now on. */
+  clipboardIs(clipboard: object): void {
+    this.unit.proxy.setPolicy(readPolicy({ identity: IDENTITY, clipboard })._unsafeUnwrap())
+  }
+
+  /**
+   * A program of the desktop copies a text. The user's `paste` brings it into this program where the policy opens the
+   * border to a gesture, and not when the gesture is over; nor has another program of the unit got it, which nobody
+   * touched.
+   */
+  async pastesFromTheDesktop(
+    paste: () => Promise<void>,
+    pasted: () => Promise<string> | string,
+  ): Promise<void> {
+    const { desktop } = this.#host
+    const copying = desktop.start(['wl-copy', '--foreground', SECRET], desktop.environment())
+    await expect.poll(() => this.#pastesAtTheDesktop(), { message: 'copied' }).toBe(SECRET)
+    this.clipboardIs({ mode: 'paste-in', gestureMilliseconds: 0 })
+    const codes = async () => {
+      await this.focus()
+      await paste()
+      return this.unit.warnings.map(({ code }) => code)
+    }
+    await expect.poll(codes, { interval: 500, message: 'refused' }).toContain('W-CLIPBOARD-GESTURE')
+    expect(await pasted()).not.toContain(SECRET)
+    this.clipboardIs({ mode: 'paste-in' })
+    expect(await this.clipboard()).not.toContain(SECRET)
+    const arrives = async () => {
+      await this.focus()
+      await paste()
+      return await pasted()
+    }
+    await expect.poll(arrives, { interval: 500, message: 'pasted' }).toContain(SECRET)
+    this.clipboardIs({ mode: 'internal' })
+    copying.kill()
+    expect(this.unit.accidents).toEqual([])
+  }
+
+  async #pastesAtTheDesktop(): Promise<string> {
+    return (await run(['wl-paste', '--no-newline'], this.#host.desktop.environment(), 5_000)).output
+  }
+
   /** The user does `copy` until another program of the unit can paste `text`. */
   async copies(copy: (window: Rectangle) => Promise<void>, text: string): Promise<void> {
     const arrives = async () => {
@@ -193,13 +268,12 @@ export class Walk implements AsyncDisposable {
 
   /** Nothing of what was copied got to the desktop. */
   async keptItsClipboard(): Promise<void> {
-    const outside = await run(['wl-paste', '--no-newline'], this.#host.desktop.environment(), 5_000)
-    expect(outside.output).not.toMatch(/said|copied/)
+    expect(await this.#pastesAtTheDesktop()).not.toMatch(/said|copied/)
   }
 
-  /** What the programs of the unit can paste. Who asks has a window for a moment. */
-  async clipboard(): Promise<string> {
-    const { output } = await run(['wl-paste', '--no-newline'], this.inside, 5_000)
+  /** What the programs of the unit can paste; with `--primary`, what is selected in them. Who asks has a window for a moment. */
+  async clipboard(...options: readonly string[]): Promise<string> {
+    const { output } = await run(['wl-paste', '--no-newline', ...options], this.inside, 5_000)
     return output
   }
 

@@ -2,13 +2,29 @@ import type { ChildProcess } from 'node:child_process'
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { liveFds } from '@spectrum/unix-fd'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { NEVER } from '../../src/policy/lists.js'
 import { run } from '../hosts/desktop.js'
 import { swayHost, westonHost } from '../hosts/hosts.js'
 import { KEY } from '../hosts/keyboard.js'
 import { type Host, Walk } from '../hosts/walk.js'
 
+/*
+ * What is walked at both hosts, by the user's mouse and keyboard. "-": the program has no such thing.
+ *
+ *                   open  resize  menu  fullscreen  paste      copy  close
+ * foot              yes   yes     -     yes         yes        yes   yes
+ * weston-terminal   yes   yes     yes   yes         refused 1  yes   yes
+ * GTK 3, GTK 4      yes   yes     yes   yes         yes        yes   yes
+ * weston-simple-shm yes 2 -       -     yes         -          -     yes
+ * Xwayland          yes   -       - 3   refused 4   -          -     yes
+ * X in a weston     yes   -       - 3   yes         -          -     yes
+ *
+ * 1: it wants it in its terminal device. 2: at sway it aborts, without the proxy, too. 3: a menu is a part of its own
+ * picture. 4: as large as the screen, it makes no room for its frame: weston would cut it off.
+ * paste: from another program of the unit; from the desktop after a gesture; and not from there when that is over.
+ * copy: for another program of the unit, and not for the desktop.
+ */
 const before = liveFds()
 const hosts: Partial<Record<'sway' | 'weston', Host>> = {}
 
@@ -57,7 +73,7 @@ for (const name of ['sway', 'weston'] as const) {
     }
 
   describe(`at ${name}`, () => {
-    for (const [terminal, argv, paste, copy] of [
+    for (const [terminal, argv, paste, copy, steps] of [
       [
         'foot',
         () => [
@@ -66,24 +82,30 @@ for (const name of ['sway', 'weston'] as const) {
         ],
         [KEY.f5],
         [KEY.f6],
+        'resize, fullscreen, paste from the unit and from the desktop',
       ],
       [
         'weston-terminal',
         () => ['weston-terminal', `--shell=${shell()}`],
         [KEY.control, KEY.shift, KEY.v],
         [KEY.control, KEY.shift, KEY.c],
+        'resize, menu, fullscreen, no paste',
       ],
     ] as const) {
-      test(`${terminal}: open, resize, menu, fullscreen, paste, copy, close`, async () => {
+      test(`${terminal}: open, ${steps}, copy, close`, async () => {
         await using walk = new Walk(host())
         await walk.opens(argv())
         await walk.isResized()
         // foot has none.
         if (terminal !== 'foot') await walk.opensAndClosesItsMenu()
         await walk.coversTheScreenAndComesBack()
-        // weston-terminal names its terminal device to be pasted into, which may be no pipe.
-        if (terminal === 'foot') await walk.pastes(typedWith(...paste), typed)
-        else await walk.pastesNothing(typedWith(...paste))
+        if (terminal === 'foot') {
+          await walk.pastes(typedWith(...paste), typed)
+          await walk.pastesFromTheDesktop(typedWith(...paste), typed)
+        } else {
+          // It names its terminal device to be pasted into, which may be no pipe.
+          await walk.pastesNothing(typedWith(...paste))
+        }
         await walk.copies(copiedWith(...copy), 'copied')
         await walk.keptItsClipboard()
         await walk.focus()
@@ -96,44 +118,73 @@ for (const name of ['sway', 'weston'] as const) {
       else child.kill()
     }
 
-    test('gtk3-demo-application: open, resize, menu, fullscreen, close', async () => {
-      await using walk = new Walk(host())
-      await walk.opens(['gtk3-demo-application'])
-      await walk.isResized()
-      await walk.opensAndClosesItsMenu('bar')
-      await walk.coversTheScreenAndComesBack()
-      await walk.closes(ends)
-    })
-
-    test('gtk4-demo-application: open, resize, menu, fullscreen, paste, copy, close', async () => {
-      await using walk = new Walk(host())
-      await walk.opens(['gtk4-demo-application'])
-      await walk.isResized()
-      await walk.opensAndClosesItsMenu('bar')
-      await walk.coversTheScreenAndComesBack()
-      await walk.pastes(
-        async () => {
-          await control(KEY.v)
-          // So that what comes back is what this program copied.
+    for (const gtk of ['gtk3', 'gtk4']) {
+      test(`${gtk}-demo-application: open, resize, menu, fullscreen, paste from the desktop and in the unit, copy, close`, async () => {
+        await using walk = new Walk(host())
+        await walk.opens([`${gtk}-demo-application`])
+        await walk.isResized()
+        await walk.opensAndClosesItsMenu('bar')
+        await walk.coversTheScreenAndComesBack()
+        const paste = () => control(KEY.v)
+        // In GTK 3 the other key for it shows who wrote the program.
+        const all = () => control(KEY.slash)
+        const typesAndSelects = async () => {
           await host().keyboard.press(KEY.x)
-        },
-        async () => {
-          await control(KEY.a)
+          await all()
+        }
+        // Of its own copy it would paste from then on. Where nothing is selected, who asks for it waits.
+        const text = async () => {
+          await typesAndSelects()
+          return await walk.clipboard('--primary')
+        }
+        await walk.pastesFromTheDesktop(paste, text)
+        await walk.pastes(paste, text)
+        await walk.copies(async () => {
+          await typesAndSelects()
           await control(KEY.c)
-          return await walk.clipboard()
-        },
-        'said in the unitx',
-      )
-      await walk.keptItsClipboard()
-      await walk.focus()
-      await walk.closes(ends)
+        }, 'x')
+        await walk.keptItsClipboard()
+        await walk.focus()
+        await walk.closes(ends)
+      })
+    }
+
+    /** A picture that moves, of an X program. */
+    const moving = (display: string, inside: NodeJS.ProcessEnv) => {
+      const environment = { ...inside, GDK_BACKEND: 'x11', DISPLAY: display, WAYLAND_DISPLAY: 'none' }
+      return host().desktop.start(['gtk3-demo', '--run=pixbufs'], environment)
+    }
+
+    test('Xwayland, as large as the screen: open, no fullscreen, close', async () => {
+      await using walk = new Walk(host())
+      const display = name === 'sway' ? ':81' : ':82'
+      await walk.opensLarge(['Xwayland', display, '-nolisten', 'tcp', '-noreset'], name === 'sway')
+      const program = moving(display, walk.inside)
+      await walk.moves()
+      await walk.staysAWindow()
+      await walk.moves()
+      program.kill()
+      await walk.closes(async (child) => void child.kill())
     })
 
-    test('Xwayland: open, close', async () => {
+    test('an X program in Xwayland in another weston: open, fullscreen, close', async () => {
       await using walk = new Walk(host())
-      // As large as the screen: weston then has its band under its panel.
-      const argv = ['Xwayland', name === 'sway' ? ':81' : ':82', '-nolisten', 'tcp', '-noreset']
-      await walk.opensLarge(argv, name === 'sway')
+      const log = file('nested.log')
+      await walk.opens([
+        ...['weston', '--backend=wayland-backend.so', '--use-pixman', '--width=640', '--height=400'],
+        ...['--idle-time=0', '--xwayland', '--socket=wayland-9', `--log=${log}`],
+      ])
+      const display = await vi.waitUntil(
+        () => /listening on display (:\d+)/.exec(readFileSync(log, 'utf8')),
+        {
+          timeout: 60_000,
+        },
+      )
+      const program = moving(display[1]!, walk.inside)
+      await walk.moves()
+      await walk.coversTheScreenInItsSize()
+      await walk.moves()
+      program.kill()
       await walk.closes(async (child) => void child.kill())
     })
 

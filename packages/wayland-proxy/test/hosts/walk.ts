@@ -149,15 +149,22 @@ export class Walk implements AsyncDisposable {
     await this.#aside(this.#host.whole)
     await expect.poll(() => this.frames(), { message: 'fullscreen' }).toEqual([this.#host.whole])
     await this.#host.toggleFullscreen()
-    await expect.poll(async () => (await this.frames())[0]?.width, { message: 'back' }).toBeLessThan(1_200)
-    await this.#window()
+    let tries = 0
+    const back = async () => {
+      // Where the window comes back, the pointer's image may lie on its frame.
+      await this.#host.pointer.moveTo(...(tries++ % 2 === 0 ? ([1_279, 719] as const) : ([40, 640] as const)))
+      return (await this.frames()).map(({ width }) => width < 1_200)
+    }
+    await expect.poll(back, { message: 'back' }).toEqual([true])
   }
 
   /** One that keeps its size is shown in its frame all the same, and nothing else is. */
   async coversTheScreenInItsSize(): Promise<void> {
+    const { pointer } = this.#host
     const before = await this.#window()
     const { width, height } = before
-    await this.#host.pointer.click(before.x + 40, before.y + height - 60)
+    const inside = [before.x + 40, before.y + height - 60] as const
+    await pointer.click(...inside)
     const alone = async () => {
       const screen = await Screen.of(this.#host.outer)
       const [frame] = screen.frames(FRAME)
@@ -165,8 +172,11 @@ export class Walk implements AsyncDisposable {
     }
     expect(await alone()).toBe(false)
     await this.#host.toggleFullscreen()
+    // In the middle of the screen then, and of the window.
+    await pointer.moveTo(640, 360)
     await expect.poll(alone, { message: 'fullscreen' }).toBe(true)
     await this.#host.toggleFullscreen()
+    await pointer.moveTo(...inside)
     await expect.poll(alone, { message: 'back' }).toBe(false)
     await this.#window()
   }

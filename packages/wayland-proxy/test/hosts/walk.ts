@@ -152,7 +152,8 @@ export class Walk implements AsyncDisposable {
     let tries = 0
     const back = async () => {
       // Where the window comes back, the pointer's image may lie on its frame.
-      await this.#host.pointer.moveTo(...(tries++ % 2 === 0 ? ([1_279, 719] as const) : ([40, 640] as const)))
+      const [x, y] = tries++ % 2 === 0 ? [1_279, 719] : [40, 640]
+      await this.#host.pointer.moveTo(x!, y!)
       return (await this.frames()).map(({ width }) => width < 1_200)
     }
     await expect.poll(back, { message: 'back' }).toEqual([true])

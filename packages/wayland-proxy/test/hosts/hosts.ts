@@ -34,7 +34,10 @@ export async function westonHost(): Promise<Host> {
   // What the user has comes to it by and by.
   const hasSeat = async () =>
     /capabilities: pointer keyboard/.test((await run(['wayland-info'], desktop.environment())).output)
-  await vi.waitUntil(hasSeat, { timeout: 60_000 })
+  await vi.waitUntil(hasSeat, { timeout: 60_000 }).catch(async (failure) => {
+    await user.close()
+    throw failure
+  })
   return {
     ...user,
     titles: async () => {

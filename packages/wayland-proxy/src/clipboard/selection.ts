@@ -46,10 +46,10 @@ export class Selection {
   }
 
   addDevice(session: Session, object: ProtocolObject): () => void {
-    const device: Device = { session, object, own: undefined, stale: this.#content !== undefined }
+    const device: Device = { session, object, own: undefined, stale: true }
     this.#devices.add(device)
-    // A client that is about to ask for the keyboard has done so by then.
-    if (device.stale) this.#unit.powers.soon(() => device.stale && this.#changed(device))
+    // A client that is about to ask for the keyboard has done so by then. With it, it hears that there is nothing, too.
+    if (this.#content !== undefined) this.#unit.powers.soon(() => device.stale && this.#changed(device))
     return () => this.#devices.delete(device)
   }
 

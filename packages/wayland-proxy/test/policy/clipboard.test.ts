@@ -147,6 +147,18 @@ describe('the clipboard of a unit', () => {
     expect(asking.client.names()).not.toContain('wl_data_device.selection')
   })
 
+  test('is told with the keyboard when there is nothing, too: who pastes waits for it', async () => {
+    await using unit = new Unit()
+    const { client, compositor, seat } = await programOf(unit)
+    client.make(seat, 'get_keyboard')
+    client.make(client.bind('wl_compositor'), 'create_surface')
+    await client.sync()
+    expect(client.names()).not.toContain('wl_data_device.selection')
+    const [keyboard, surface] = [compositor.newest('wl_keyboard'), compositor.newest('wl_surface')]
+    compositor.send(keyboard, 'enter', 1, surface, new Uint8Array())
+    expect((await client.next('wl_data_device.selection')).args).toEqual([null])
+  })
+
   test('is another for every unit', async () => {
     await using one = new Unit()
     await using two = new Unit()

@@ -2,7 +2,7 @@ import * as childProcess from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Fd, liveFds, liveMappings, type UnixSocket } from '@spectrum/unix-fd'
+import type { Fd, UnixSocket } from '@spectrum/unix-fd'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { clock, openView } from '../../src/linux.js'
 import { ControlClient } from '../../src/view/control/client.js'
@@ -11,9 +11,9 @@ import { type OpenViewPowers, openView as openWith } from '../../src/view/open.j
 import { fakeView, runViewProgram, type View } from '../../src/view.js'
 import { Driver } from './driver.js'
 import { descriptors, FrontEnd, soon } from './front-end.js'
+import { expectNothingKept, type Held, held } from './held.js'
 import { NAME, OTHER, Sample } from './serving.js'
 
-const state = () => ({ open: readdirSync('/proc/self/fd').length, live: liveFds(), mapped: liveMappings() })
 const folders: string[] = []
 const folder = () => {
   const made = mkdtempSync(join(tmpdir(), 'view-control-'))
@@ -104,7 +104,7 @@ describe('a view in a process of its own', () => {
   })
 
   test('ends with its host’s end of the channel, and leaves nothing', async () => {
-    const before = state()
+    const before = held()
     const directory = folder()
     const short = (await openView({ directory }))._unsafeUnwrap()
     process.kill(short.pid, 0)
@@ -112,7 +112,7 @@ describe('a view in a process of its own', () => {
     expect(await short.ended).toEqual({ kind: 'closed' })
     expect(() => process.kill(short.pid, 0)).toThrow()
     expect(readdirSync(directory)).toEqual([])
-    expect(state()).toEqual(before)
+    expectNothingKept(before)
     expect((await short.counters())._unsafeUnwrapErr().kind).toBe('closed')
   })
 
@@ -146,18 +146,18 @@ describe('opening a view', () => {
   }
 
   test('fails with what its program said when that ends at once', async () => {
-    const before = state()
+    const before = held()
     const directory = folder()
     const failed = await openWith(powers('console.error("no \\u001b[31mluck"); process.exit(3)'), {
       directory,
     })
     expect(failed._unsafeUnwrapErr()).toMatchObject({ kind: 'not-started', output: 'no \\x1b[31mluck' })
     expect(readdirSync(directory)).toEqual([])
-    expect(state()).toEqual(before)
+    expectNothingKept(before)
   })
 
   test('fails when its program hangs, is not there, or its directory is not', async () => {
-    const before = state()
+    const before = held()
     const options = { directory: folder(), deadlineMs: 50 }
     expect((await openWith(powers('setTimeout(() => {}, 1e6)'), options))._unsafeUnwrapErr().kind).toBe(
       'timed-out',
@@ -171,17 +171,17 @@ describe('opening a view', () => {
     expect(nowhere._unsafeUnwrapErr().kind).toBe('system')
     expect(() => openWith(powers(''), { directory: 'relative' })).toThrow(RangeError)
     expect(() => openWith(powers(''), { directory: '/', limits: { maxNodes: 0 } })).toThrow(RangeError)
-    expect(state()).toEqual(before)
+    expectNothingKept(before)
   })
 })
 
 describe('the program', () => {
-  let before: object
+  let before: Held
   beforeEach(() => {
-    before = state()
+    before = held()
   })
   afterEach(() => {
-    expect(state()).toEqual(before)
+    expectNothingKept(before)
   })
   const fillRandom = () => {}
   const running = () => {

@@ -1,23 +1,22 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { liveFds, liveMappings } from '@spectrum/unix-fd'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Answer, Entry } from './driver.js'
 import { u32, u64 } from './front-end.js'
+import { expectNothingKept, type Held, held } from './held.js'
 import { NAME, OTHER, Sample, Serving } from './serving.js'
 
 let sample: Sample
-let before: object
-const state = () => ({ open: readdirSync('/proc/self/fd').length, live: liveFds(), mapped: liveMappings() })
+let before: Held
 
 beforeEach(() => {
   sample = new Sample()
-  before = state()
+  before = held()
 })
 afterEach(() => {
   sample[Symbol.dispose]()
-  expect(state()).toEqual(before)
+  expectNothingKept(before)
 })
 
 const [ENOENT, EIO, ENOTDIR, EISDIR, EINVAL, ENFILE, EROFS, ENAMETOOLONG, ENOSYS, EPROTO, ESTALE] = [

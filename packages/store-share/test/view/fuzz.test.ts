@@ -1,6 +1,5 @@
 import { randomFillSync } from 'node:crypto'
-import { readdirSync } from 'node:fs'
-import { type Fd, liveFds, liveMappings } from '@spectrum/unix-fd'
+import type { Fd } from '@spectrum/unix-fd'
 import { expect, test } from 'vitest'
 import { FuseServer } from '../../src/view/fuse/server.js'
 import { Grants } from '../../src/view/grants.js'
@@ -28,6 +27,7 @@ import {
   u64,
   VERSION_1,
 } from './front-end.js'
+import { expectNothingKept, held } from './held.js'
 import { Random } from './random.js'
 import { NAME, OTHER, Sample } from './serving.js'
 
@@ -35,8 +35,6 @@ import { NAME, OTHER, Sample } from './serving.js'
 const ROUNDS = Number(process.env['SPECTRUM_FUZZ_ROUNDS'] ?? 1)
 const SEED = Number(process.env['SPECTRUM_FUZZ_SEED'] ?? 1)
 const DEADLINE = ROUNDS > 1 ? 3_600_000 : 60_000
-
-const state = () => ({ open: readdirSync('/proc/self/fd').length, live: liveFds(), mapped: liveMappings() })
 
 /** `expect` would take most of the time. */
 function hold(condition: boolean, what: string): void {
@@ -58,7 +56,7 @@ function rounds(count: number, body: (random: Random) => void): void {
 test(
   'no message of a front end, in any order, is more than refused',
   () => {
-    const before = state()
+    const before = held()
     using memory = new SharedMemory(1 << 20)
     const numbers = Object.keys(REQUEST).map(Number)
     rounds(300, (random) => {
@@ -92,7 +90,7 @@ test(
       }
     })
     memory[Symbol.dispose]()
-    expect(state()).toEqual(before)
+    expectNothingKept(before)
   },
   DEADLINE,
 )
@@ -180,7 +178,7 @@ test('no descriptor table leads a walk out of the memory, or round for ever', ()
 test(
   'no request makes the server write where it should not, answer twice, or hold more than it may',
   () => {
-    const before = state()
+    const before = held()
     using sample = new Sample()
     using grants = new Grants(descriptors, 10)
     for (const name of [NAME, OTHER]) grants.add(name, sample.open(name))._unsafeUnwrap()
@@ -242,7 +240,7 @@ test(
     server[Symbol.dispose]()
     grants[Symbol.dispose]()
     sample[Symbol.dispose]()
-    expect(state()).toEqual(before)
+    expectNothingKept(before)
   },
   DEADLINE,
 )

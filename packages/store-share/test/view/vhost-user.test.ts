@@ -1,5 +1,3 @@
-import { readdirSync } from 'node:fs'
-import { liveFds, liveMappings } from '@spectrum/unix-fd'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { clock } from '../../src/linux.js'
 import { serveView } from '../../src/view.js'
@@ -20,16 +18,16 @@ import {
   u64,
   VERSION_1,
 } from './front-end.js'
+import { expectNothingKept, type Held, held } from './held.js'
 import { NAME, Sample, Serving } from './serving.js'
 
-let before: object
-const state = () => ({ open: readdirSync('/proc/self/fd').length, live: liveFds(), mapped: liveMappings() })
+let before: Held
 
 beforeEach(() => {
-  before = state()
+  before = held()
 })
 afterEach(() => {
-  expect(state()).toEqual(before)
+  expectNothingKept(before)
 })
 
 const KICK = () => descriptors.createEventFd()._unsafeUnwrap()

@@ -1,5 +1,3 @@
-import { readdirSync } from 'node:fs'
-import { liveFds, liveMappings } from '@spectrum/unix-fd'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { GuestMemory } from '../../src/view/memory/guest-memory.js'
 import { type ChainProblem, ChainWalker } from '../../src/view/virtqueue/chain.js'
@@ -19,19 +17,19 @@ import {
   VERSION_1,
   WRITE,
 } from './front-end.js'
+import { expectNothingKept, type Held, held } from './held.js'
 import { NAME, Sample, Serving } from './serving.js'
 
 let sample: Sample
-let before: object
-const state = () => ({ open: readdirSync('/proc/self/fd').length, live: liveFds(), mapped: liveMappings() })
+let before: Held
 
 beforeEach(() => {
   sample = new Sample()
-  before = state()
+  before = held()
 })
 afterEach(() => {
   sample[Symbol.dispose]()
-  expect(state()).toEqual(before)
+  expectNothingKept(before)
 })
 
 const REQUEST = 0x40000

@@ -80,9 +80,9 @@ export class Fd implements Disposable {
    * After the event loop told of one patient descriptor, and what was waited for has been dealt with (promises that it
    * settled, too), all of them that are waited for (the 8 told of last) are looked at together, for at most 50 us. What
    * is found is told at once, to each its turn, and looking begins again. The event loop gets its turn after 1 ms at the
-   * latest, and one more call of whoever is told. Looking goes on while it finds something; in vain it becomes rarer,
-   * down to once in 64 times. A descriptor on which nothing happens, or on which things are further apart than 200 us,
-   * costs nothing.
+   * latest, and one more call of whoever is told. Looking goes on while it finds something; in vain it takes no more time
+   * than what was found has saved, and a twentieth of the time besides. A descriptor on which nothing happens, or on
+   * which things are further apart than 200 us, costs nothing.
    */
   get patient(): boolean {
     return this.#looking !== undefined

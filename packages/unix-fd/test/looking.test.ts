@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { liveFds, type UnixSocket } from '../src/index.js'
 import { unixFd } from '../src/linux.js'
 import { LONGEST_TURN, Lookout, MOST_LOOKED_AT } from '../src/looking/lookout.js'
-import { LOOK, MOST_NEEDED, Patience, SOON } from '../src/looking/patience.js'
+import { LOOK, MOST_CREDIT, Patience, SOON } from '../src/looking/patience.js'
 
 const descriptors = unixFd()._unsafeUnwrap()
 const soon = () => AbortSignal.timeout(60_000)
@@ -20,56 +20,70 @@ describe('patience', () => {
     expect(patience.next()).toBe(0)
   })
 
-  test('that is never rewarded looks after 2, 4 … 64 that came soon, and never more rarely', () => {
+  test('that is never rewarded looks in vain for a twentieth of the time', () => {
     const patience = new Patience()
-    const gaps: number[] = []
-    for (let looks = 0; looks < 9; looks++) {
-      let told = 0
-      while (patience.next() === 0) {
-        patience.told(0)
-        told += 1
-      }
-      gaps.push(told)
+    let [passed, looked] = [0, 0]
+    // Each thing comes 60 us after the last, and never while somebody looks for it.
+    for (let told = 0; told < 100_000; told++) {
+      passed += 60_000
+      patience.told(60_000)
+      if (patience.next() === 0) continue
+      looked += patience.next()
       patience.missed()
     }
-    expect(gaps).toEqual([1, 2, 4, 8, 16, 32, MOST_NEEDED, MOST_NEEDED, MOST_NEEDED])
+    expect(looked / passed).toBeGreaterThan(0.045)
+    expect(looked / passed).toBeLessThan(0.051)
   })
 
-  test('goes on while it finds, and what it finds makes it quicker to try again', () => {
+  test('goes on while it finds, and what it finds pays for as many looks in vain', () => {
     const patience = new Patience()
-    const toldUntilItLooks = () => {
-      let told = 0
-      for (; patience.next() === 0; told++) patience.told(0)
-      return told
-    }
-    for (let i = 0; i < 10; i++) {
-      toldUntilItLooks()
-      patience.missed()
-    }
-    expect(toldUntilItLooks()).toBe(MOST_NEEDED)
+    patience.told(0)
+    patience.missed()
+    patience.told(0)
+    expect(patience.next()).toBe(0)
+    // It has to wait until it may try again.
+    while (patience.next() === 0) patience.told(10_000)
     for (let i = 0; i < 6; i++) {
       expect(patience.next()).toBe(LOOK)
       patience.found(LOOK)
     }
-    patience.missed()
-    expect(toldUntilItLooks()).toBe(2)
+    let inVain = 0
+    for (; patience.next() > 0; inVain++) {
+      patience.missed()
+      patience.told(0)
+    }
+    expect(inVain).toBe(7)
+  })
+
+  test('never saves up more than 20 looks, however long nothing happens and however much it finds', () => {
+    for (const save of [
+      (patience: Patience) => patience.told(3_600_000_000_000),
+      (patience: Patience) => {
+        for (let i = 0; i < 1_000; i++) patience.found(LOOK)
+      },
+    ]) {
+      const patience = new Patience()
+      save(patience)
+      let inVain = 0
+      for (patience.told(0); patience.next() > 0; inVain++) {
+        patience.missed()
+        patience.told(0)
+      }
+      expect(inVain).toBe(MOST_CREDIT / LOOK)
+      expect(inVain).toBe(20)
+    }
   })
 
   test('takes what was there at once for no success, and what came while it did not run for a failure', () => {
     const patience = new Patience()
     patience.told(0)
-    patience.missed()
-    patience.told(0)
-    patience.told(0)
-    expect(patience.next()).toBe(LOOK)
-    patience.found(0)
+    for (let i = 0; i < 100; i++) patience.found(0)
     expect(patience.next()).toBe(LOOK)
     patience.found(LOOK + 1)
     expect(patience.next()).toBe(0)
-    for (let told = 0; told < 3; told++) patience.told(0)
-    expect(patience.next()).toBe(0)
+    // Nothing was earned: there is no second one.
     patience.told(0)
-    expect(patience.next()).toBe(LOOK)
+    expect(patience.next()).toBe(0)
   })
 })
 

@@ -3,17 +3,18 @@
  *
  * Being told costs a sleep and two wake-ups, here and often at the peer as well. Looking costs a processor, so it is
  * worth that only while things follow one another closely, and only where the peer has a processor of its own
- * meanwhile. That they come soon is known of those that the event loop told; that looking finds them is tried, and less
- * often each time that it does not.
+ * meanwhile. That they come soon is known of those that the event loop told; whether looking finds them is an account
+ * in time: who finds something has saved about what a look costs, who looks in vain has spent it, and one twentieth of
+ * the time is there to be tried with.
  */
 export class Patience {
-  /** So many have to come soon, in sequence, before looking is tried. */
-  #needed = 1
-  #soon = 0
+  #soon = false
+  /** Time that may still be looked in vain, in nanoseconds. */
+  #credit = LOOK
 
   /** For how long to look. Nanoseconds; 0: not at all. */
   next(): number {
-    return this.#soon >= this.#needed ? LOOK : 0
+    return this.#soon && this.#credit >= LOOK ? LOOK : 0
   }
 
   /** Something was found after so long. */
@@ -21,19 +22,23 @@ export class Patience {
     // Whoever did not run while it came, although it looked, shares a processor with others: that is no success.
     if (nanoseconds > LOOK) this.missed()
     // What was there at once says nothing of what comes later.
-    else if (nanoseconds > AT_ONCE) this.#needed = Math.max(1, this.#needed >> 1)
+    else if (nanoseconds > AT_ONCE) this.#earn(LOOK)
   }
 
   /** Nothing came within that time. */
   missed(): void {
-    this.#soon = 0
-    this.#needed = Math.min(this.#needed * 2, MOST_NEEDED)
+    this.#soon = false
+    this.#credit -= LOOK
   }
 
   /** The event loop told of something, so long after the last. */
   told(nanoseconds: number): void {
-    if (nanoseconds > SOON) this.#soon = 0
-    else this.#soon = Math.min(this.#soon + 1, MOST_NEEDED)
+    this.#soon = nanoseconds <= SOON
+    this.#earn(nanoseconds / TRIED)
+  }
+
+  #earn(nanoseconds: number): void {
+    this.#credit = Math.min(this.#credit + nanoseconds, MOST_CREDIT)
   }
 }
 
@@ -46,5 +51,8 @@ const AT_ONCE = 2_000
 /** What comes so soon, wake-ups included, might have been found. */
 export const SOON = 200_000
 
-/** So that looking in vain costs less than a microsecond for each that comes. */
-export const MOST_NEEDED = 64
+/** One of so many nanoseconds may be looked in vain. */
+const TRIED = 20
+
+/** What looking in vain may cost at once, where it has found much, or nothing happened for long. */
+export const MOST_CREDIT = 20 * LOOK

@@ -25,6 +25,7 @@ static const struct {
 } constants[] = {
     {"SOCK_STREAM", SOCK_STREAM},
     {"SOCK_SEQPACKET", SOCK_SEQPACKET},
+    {"SHUT_RD", SHUT_RD},
     {"SHUT_WR", SHUT_WR},
     {"MSG_TRUNC", MSG_TRUNC},
     {"MSG_CTRUNC", MSG_CTRUNC},

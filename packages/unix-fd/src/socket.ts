@@ -204,6 +204,22 @@ export class UnixSocket implements Disposable {
     return result < 0 ? err(systemError('shutdown', result)) : ok()
   }
 
+  /**
+   * Receives no more: the peer's sends fail, and what it sent is lost, descriptors included. For who is about to close
+   * without having read everything: the peer then reads what it was sent and an end. Without this it would read
+   * ECONNRESET in the end's place (unix_release_sock in the kernel's net/unix/af_unix.c), which not every program takes
+   * for an end. What waits to receive hears an end. Errors: `closed`, `system`.
+   */
+  renounce(): Result<void, UnixFdError> {
+    if (this.fd.closed) return err(closedError())
+    const result = this.#calls.shutdown(this.fd.number, this.#calls.constants.SHUT_RD)
+    if (result < 0) return err(systemError('shutdown', result))
+    const inbox = inboxFor(this.#calls, DEFAULT_BYTES)
+    // No more can arrive, so this ends. The kernel closes descriptors for which there is no room.
+    while (inbox.fill(this.fd.number, 0) > 0 && inbox.length > 0);
+    return ok()
+  }
+
   /** Idempotent. What waits ends as `closed`. */
   close(): void {
     this.fd.close()

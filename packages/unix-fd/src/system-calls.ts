@@ -6,6 +6,7 @@ export interface SystemCalls {
   readonly constants: {
     readonly SOCK_STREAM: number
     readonly SOCK_SEQPACKET: number
+    readonly SHUT_RD: number
     readonly SHUT_WR: number
     readonly MSG_TRUNC: number
     readonly MSG_CTRUNC: number

@@ -107,6 +107,27 @@ describe.each<SocketType>(['stream', 'seqpacket'])('a %s socket', (type) => {
     expect((await right.receive({ signal: soon() }))._unsafeUnwrap().kind).toBe('end')
   })
 
+  test('reads what it was sent, and an end, from a peer that renounced what it had not read', async () => {
+    const [left, right] = descriptors.socketpair(type)._unsafeUnwrap()
+    using _right = right
+    const file = descriptors.createMemfd('lost')._unsafeUnwrap().fd
+    const open = readdirSync('/proc/self/fd').length
+    ;(await right.send(bytesOf('unread'), { fds: [file, file], signal: soon() }))._unsafeUnwrap()
+    for (let full = false; !full; ) full = right.trySend(new Uint8Array(10_000))._unsafeUnwrap() === 0
+    ;(await left.send(bytesOf('last'), { signal: soon() }))._unsafeUnwrap()
+    const waiting = right.send(new Uint8Array(50_000), { signal: soon() })
+    left.renounce()._unsafeUnwrap()
+    expect((await waiting)._unsafeUnwrapErr().kind).toBe('peer-gone')
+    expect(right.trySend(bytesOf('more'))._unsafeUnwrapErr().kind).toBe('peer-gone')
+    expect((await left.receive({ signal: soon() }))._unsafeUnwrap().kind).toBe('end')
+    left.close()
+    expect(textOf((await right.receive({ signal: soon() }))._unsafeUnwrap())).toBe('last')
+    expect((await right.receive({ signal: soon() }))._unsafeUnwrap().kind).toBe('end')
+    expect(left.renounce()._unsafeUnwrapErr().kind).toBe('closed')
+    file.close()
+    expect(readdirSync('/proc/self/fd').length).toBeLessThan(open)
+  })
+
   test('answers peer-gone when sending to a closed peer, and no SIGPIPE kills the program', async () => {
     const [left, right] = descriptors.socketpair(type)._unsafeUnwrap()
     using _left = left

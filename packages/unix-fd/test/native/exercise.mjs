@@ -189,6 +189,7 @@ function descriptorsAndPaths() {
   const peer = calls.accept(server)
   assert.ok(peer > 0)
   assert.equal(calls.shutdown(peer, constants.SHUT_WR), 0)
+  assert.equal(calls.shutdown(peer, constants.SHUT_RD), 0)
   for (const fd of [peer, client, server]) assert.equal(calls.close(fd), 0)
   assert.equal(calls.unlink(path), 0)
   rmSync(folder, { recursive: true })

@@ -61,7 +61,10 @@ export class Side {
     })
   }
 
-  /** Closes the socket and every descriptor on its way. Idempotent. */
+  /**
+   * Closes the socket and every descriptor on its way. Idempotent. What was not read is no reason for the peer to hear of
+   * an error: crosvm, for one, tells a guest's client of an end only.
+   */
   close(): void {
     this.#reading?.close()
     this.#writing?.close()
@@ -69,6 +72,8 @@ export class Side {
     this.#writing = undefined
     this.input.close()
     this.output.close()
+    // Without a connection there is nothing to say.
+    this.socket.renounce()
     this.socket.close()
   }
 }

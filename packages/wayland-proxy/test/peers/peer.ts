@@ -177,6 +177,7 @@ export class Peer {
     for (;;) {
       const found = this.socket.tryReceive(inbox)
       if (found.isErr() || found.value === 'end') {
+        if (found.isErr()) this.faults.push(`the connection did not end, it broke: ${found.error.message}`)
         this.ended = true
         this.stall()
         this.#wake()

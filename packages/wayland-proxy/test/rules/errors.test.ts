@@ -35,6 +35,18 @@ describe('rule 22: errors', () => {
     expect(text.length).toBeLessThan(350)
   })
 
+  test('come to a client that goes on sending, and behind them an end, no broken connection', async () => {
+    await using unit = new Unit()
+    const { client, compositor } = await unit.started()
+    client.raw(new Uint8Array(12))
+    for (let count = 0; count < 1_000; count++) client.raw(new Uint8Array(1_000))
+    await client.next('wl_display.error')
+    await client.end()
+    expect(client.faults).toEqual([])
+    await compositor.end()
+    expect(compositor.faults).toEqual([])
+  })
+
   test('of one client leave the windows of the unit’s others alone', async () => {
     await using unit = new Unit()
     const good = await unit.started()

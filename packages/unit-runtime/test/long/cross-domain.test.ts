@@ -61,7 +61,7 @@ describe.skipIf(reason !== undefined)(reason === undefined ? title : `${title} (
 
   beforeAll(
     async () => {
-      const program = await addProgram('cross-domain', ['cross-domain.c'])
+      const program = await addProgram('cross-domain', ['cross-domain.c', 'wayland.c', 'channel.c'])
       const folders = [programFolder(), programFolder()] as const
       try {
         const [main, proxy] = await Promise.all([

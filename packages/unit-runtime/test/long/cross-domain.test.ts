@@ -132,9 +132,11 @@ describe.skipIf(reason !== undefined)(reason === undefined ? title : `${title} (
     expect(said.many.at(-1)).toBe('done')
   })
 
-  it('cannot have what is denied, by no name and no disguise, nor too much, nor break the rules; the other window stays', () => {
+  it('cannot have what is denied, by no name and no disguise, nor too much, nor break the rules; they are told the error and the end, and the other window stays', () => {
     for (const lines of [said.flood, said.guessed, said.disguised, said.unaligned, said.nobody]) {
-      expect(lines.at(-1)).toMatch(/^error 1 \d \S/)
+      expect(lines.at(-2)).toMatch(/^error 1 \d \S/)
+      // It would have stayed: it is the channel that tells it, whatever it had on its way.
+      expect(lines.at(-1)).toBe('closed')
     }
     expect(said.beside).toEqual(['[ledger] ledger'])
   })

@@ -188,13 +188,23 @@ struct memory allocate_image(uint32_t width, uint32_t height)
 	return memory;
 }
 
+static uint16_t size_of_message(uint32_t bytes)
+{
+	return (uint16_t)((sizeof(struct message) + bytes + 3) & ~3u);
+}
+
+static void begin_message(struct message *message, uint32_t bytes)
+{
+	message->header = (struct header){ SEND, 0, size_of_message(bytes), 0 };
+	message->bytes = bytes;
+}
+
 void say_bytes(const void *data, uint32_t size, const uint32_t *resources, unsigned count)
 {
-	struct message *message = calloc(1, sizeof(*message) + size + 4);
+	struct message *message = calloc(1, size_of_message(size));
 
-	message->header = (struct header){ SEND, 0, (uint16_t)((sizeof(*message) + size + 3) & ~3u), 0 };
+	begin_message(message, size);
 	message->things = count;
-	message->bytes = size;
 	for (unsigned i = 0; i < count && i < MOST_THINGS; i++) {
 		message->ids[i] = resources[i];
 		message->kinds[i] = A_MEMORY;
@@ -202,6 +212,19 @@ void say_bytes(const void *data, uint32_t size, const uint32_t *resources, unsig
 	memcpy(message->data, data, size);
 	execute(message, message->header.size, NO_RING);
 	free(message);
+}
+
+void say_bytes_and_zeros(const void *data, uint32_t size, unsigned pieces)
+{
+	size_t first = size_of_message(size), rest = size_of_message(PIECE), whole = first + pieces * rest;
+	uint8_t *messages = calloc(1, whole);
+
+	begin_message((struct message *)messages, size);
+	memcpy(((struct message *)messages)->data, data, size);
+	for (size_t at = first; at < whole; at += rest)
+		begin_message((struct message *)(messages + at), PIECE);
+	execute(messages, whole, NO_RING);
+	free(messages);
 }
 
 void write_and_close_pipe(uint32_t id, const void *data, uint32_t size)
@@ -217,14 +240,14 @@ void write_and_close_pipe(uint32_t id, const void *data, uint32_t size)
 	free(write);
 }
 
-int hear(struct arrivals *arrivals, int also_input)
+int hear(struct arrivals *arrivals, int also_input, int milliseconds)
 {
 	struct pollfd ready[2] = { { .fd = device, .events = POLLIN }, { .fd = 0, .events = POLLIN } };
 	const struct message *message = channel;
 	uint8_t event[32];
 
 	fflush(stdout);
-	if (poll(ready, also_input ? 2 : 1, -1) < 0)
+	if (poll(ready, also_input ? 2 : 1, milliseconds) < 0)
 		fail("poll");
 	if (!(ready[0].revents & POLLIN))
 		return 0;

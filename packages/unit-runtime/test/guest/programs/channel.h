@@ -33,6 +33,9 @@ void *map_memory(const struct memory *memory, int access);
 
 /* What goes in one piece, with memory for its descriptors, by resource. */
 void say_bytes(const void *data, uint32_t size, const uint32_t *resources, unsigned count);
+/* With pieces of zeros behind them, by one command: they are on their way before the bytes have been judged. */
+enum { PIECE = 32 * 1024 };
+void say_bytes_and_zeros(const void *data, uint32_t size, unsigned pieces);
 void write_and_close_pipe(uint32_t id, const void *data, uint32_t size);
-/* Waits for one message; 0 when standard input has something instead. */
-int hear(struct arrivals *arrivals, int also_input);
+/* Waits for one message, for ever if `milliseconds` is -1; 0 when standard input has something instead, or at the deadline. */
+int hear(struct arrivals *arrivals, int also_input, int milliseconds);

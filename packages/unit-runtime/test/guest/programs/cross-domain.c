@@ -10,9 +10,9 @@
  *   bind NAME INTERFACE binds what may not be bound, and waits for the answer
  *   registries COUNT    asks so often what there is, with one message of the channel; `heard EVENTS`
  *   pools COUNT         makes so many pools of memory with one message of the channel, and waits for an answer
- *   bytes HEX           says these bytes
+ *   bytes HEX           says these bytes with many zeros behind them, and waits for an answer
  *
- * The connection's end is `error OBJECT CODE TEXT`, or `closed`.
+ * The connection's end is `closed`, after `error OBJECT CODE TEXT` if the host has refused it: no work leaves before that.
  */
 #include "wayland.h"
 #include <stdio.h>
@@ -265,7 +265,8 @@ int main(int argc, char **argv)
 
 			bytes[count++] = (uint8_t)strtoul(digits, NULL, 16);
 		}
-		say_bytes(bytes, count, NULL, 0);
+		/* More than the proxy takes at once. */
+		say_bytes_and_zeros(bytes, count, 3);
 		round_trip(see);
 		printf("understood\n");
 	} else {

@@ -12,6 +12,10 @@ static unsigned word_count;
 /* What has come and was no whole message yet, and what came with it. */
 static struct arrivals arrivals;
 
+/* Two machines may stand around this one, of which the outer is emulated. */
+enum { END_MS = 120000 };
+static int refused;
+
 uint32_t new_object(void) { return ++newest; }
 
 void begin(uint32_t object, uint32_t opcode)
@@ -73,13 +77,14 @@ static int next(struct event *event)
 }
 
 /*
- * Like with libwayland, an error is the end. The end of the connection may not be heard after it: where the proxy has closed it
- * with something of ours unread, crosvm gets ECONNRESET, ends the thread of the channel, and never says anything again.
+ * After an error nothing but the connection's end can come. A bridge that serves several clients hears of it from the channel
+ * alone: crosvm says so when it reads an end, but if it reads an error (ECONNRESET: the other side has closed with something of
+ * ours unread) it ends the thread of the channel, and the guest hears nothing any more.
  */
 static void error(const struct event *event)
 {
 	printf("error %u %u %s\n", event->arguments[0], event->arguments[1], (const char *)&event->arguments[3]);
-	exit(0);
+	refused = 1;
 }
 
 /* Every event that is here, or those before the first one of `last`: 1 when that has come. */
@@ -102,19 +107,30 @@ static int dispatch(listener *each, uint32_t last)
 	return 0;
 }
 
+/* For more; 0 when standard input has something instead. */
+static int await(int also_input)
+{
+	if (!refused)
+		return hear(&arrivals, also_input, -1);
+	if (hear(&arrivals, 0, END_MS))
+		return 1;
+	printf("failed: refused, and within %d ms not told of the end\n", END_MS);
+	exit(1);
+}
+
 void round_trip(listener *each)
 {
 	uint32_t answer = new_object();
 
 	request(DISPLAY, 0, 1, answer);
 	while (!dispatch(each, answer))
-		hear(&arrivals, 0);
+		await(0);
 }
 
 int listen_for(listener *each)
 {
 	dispatch(each, 0);
-	return hear(&arrivals, 1);
+	return await(1);
 }
 
 int take_thing(enum thing_kind kind, uint32_t *id)

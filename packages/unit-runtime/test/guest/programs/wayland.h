@@ -1,6 +1,6 @@
 /*
  * Wayland's messages by the channel: requests are put together word by word, events are passed on one by one, and the
- * connection's end ends the program: `error OBJECT CODE TEXT`, or `closed`.
+ * connection's end ends the program: `closed`, after `error OBJECT CODE TEXT` if it was refused.
  */
 #pragma once
 #include "channel.h"

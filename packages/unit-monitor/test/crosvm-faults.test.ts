@@ -16,6 +16,7 @@ import { linuxCrosvmPowers } from '@spectrum/unit-monitor/linux'
 import type { Received, UnixFdError } from '@spectrum/unix-fd'
 import { err, errAsync, ok, okAsync, ResultAsync } from 'neverthrow'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openDescriptors, openedSince } from '../../unix-fd/test/held.js'
 import { qemuWorkshop, type Workshop } from './qemu-context.js'
 import { stubCrosvm } from './stub-crosvm.js'
 
@@ -28,7 +29,7 @@ const READY = '{"VcpuPidTidResponse":{"pid_tid_map":{"0":[7,8]}}}'
 
 describe('the crosvm driver, when crosvm misbehaves', { timeout: 60_000 }, () => {
   let workshop: Workshop
-  let descriptorsBefore: number
+  let descriptorsBefore: readonly string[]
 
   beforeEach(() => {
     descriptorsBefore = openDescriptors()
@@ -37,7 +38,7 @@ describe('the crosvm driver, when crosvm misbehaves', { timeout: 60_000 }, () =>
   afterEach(async () => {
     expect(await workshop.leftovers()).toEqual([])
     await workshop[Symbol.asyncDispose]()
-    await expect.poll(openDescriptors).toBe(descriptorsBefore)
+    await expect.poll(() => openedSince(descriptorsBefore)).toEqual([])
   })
 
   /** This machine's powers on a host that has everything, with a crosvm that answers its control socket so. */
@@ -269,8 +270,4 @@ function processesWith(argument: string): readonly string[] {
       return false
     }
   })
-}
-
-function openDescriptors(): number {
-  return readdirSync('/proc/self/fd').length
 }

@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url'
 import type { SpawnedProcess, SpawnRequest } from '@spectrum/unit-monitor'
 import { linuxPowers } from '@spectrum/unit-monitor/linux'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openDescriptors, openedSince } from '../../unix-fd/test/held.js'
 import { linuxProcesses } from '../src/linux/processes.js'
 
 const powers = linuxPowers()
@@ -48,7 +49,7 @@ describe('one-shot sockets', () => {
   })
 
   it('stop waiting when told, and leave neither path nor descriptor', async () => {
-    const before = readdirSync('/proc/self/fd').length
+    const before = openDescriptors()
     const listener = await powers.sockets.listen(`${directory}/s`)
     await expect(listener.accept(AbortSignal.timeout(20))).rejects.toThrow()
     const waiting = listener.accept(AbortSignal.timeout(5_000))
@@ -56,7 +57,7 @@ describe('one-shot sockets', () => {
     listener[Symbol.dispose]()
     await expect(waiting).rejects.toThrow('closed')
     expect(readdirSync(directory)).toEqual([])
-    await expect.poll(() => readdirSync('/proc/self/fd').length).toBe(before)
+    await expect.poll(() => openedSince(before)).toEqual([])
   })
 
   it('push back on a writer whose peer does not read', async () => {

@@ -2,6 +2,7 @@ import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Machine, type MonitorError, qemuMonitor } from '@spectrum/unit-monitor'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openDescriptors, openedSince } from '../../unix-fd/test/held.js'
 import { qemuWorkshop, type Workshop } from './qemu-context.js'
 import { stubQemu } from './stub-qemu.js'
 
@@ -9,7 +10,7 @@ const CONNECT = `const console_ = await connect('console'), control = await conn
 
 describe('the QEMU driver, when QEMU misbehaves', { timeout: 60_000 }, () => {
   let workshop: Workshop
-  let descriptorsBefore: number
+  let descriptorsBefore: readonly string[]
 
   beforeEach(() => {
     descriptorsBefore = openDescriptors()
@@ -19,8 +20,7 @@ describe('the QEMU driver, when QEMU misbehaves', { timeout: 60_000 }, () => {
     expect(await workshop.leftovers()).toEqual([])
     await workshop[Symbol.asyncDispose]()
     // Sockets and pipes are closed in the turn after their owner lets them go.
-    await new Promise((resolve) => setImmediate(resolve))
-    expect(openDescriptors()).toBe(descriptorsBefore)
+    await expect.poll(() => openedSince(descriptorsBefore)).toEqual([])
   })
 
   const start = async (behaviour: string, deadlineMs = 30_000, hotplugSlots = 0) => {
@@ -225,7 +225,3 @@ describe('the QEMU driver, when QEMU misbehaves', { timeout: 60_000 }, () => {
     expect(performance.now() - before).toBeLessThan(10_000)
   })
 })
-
-function openDescriptors(): number {
-  return readdirSync('/proc/self/fd').length
-}

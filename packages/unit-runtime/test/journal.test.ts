@@ -1,7 +1,7 @@
-import { readdirSync } from 'node:fs'
 import { appendFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openDescriptors, openedSince } from '../../unix-fd/test/held.js'
 import { memoryFiles } from '../src/fake/memory-files.js'
 import { Journal, type JournalRecord, readJournal } from '../src/journal.js'
 import { linuxHostFiles } from '../src/linux/host-files.js'
@@ -10,8 +10,6 @@ import type { HostFiles } from '../src/powers.js'
 const owner: JournalRecord = { record: 'host', version: 1, pid: 77, startTime: '123', bootId: 'b' }
 const intent: JournalRecord = { record: 'process-intended', token: 'ab12', role: 'unit left: qemu' }
 const started: JournalRecord = { record: 'process-started', token: 'ab12', pid: 78, startTime: '124' }
-
-const openDescriptors = () => readdirSync('/proc/self/fd').length
 
 describe('the journal', () => {
   let directory: string
@@ -138,8 +136,8 @@ describe('the journal', () => {
     expect(await files.read(path, 9)).toBe('123456')
   })
 
-  async function liveLong(files: HostFiles): Promise<{ bytes: number; descriptors: number }> {
-    const descriptors = openDescriptors()
+  async function liveLong(files: HostFiles): Promise<{ bytes: number; opened: readonly string[] }> {
+    const before = openDescriptors()
     const journal = await Journal.create(files, directory, () => {}, 2_000)
     for (const record of [owner, intent, started]) await journal.append(record)
     await journal.append({ record: 'process-intended', token: 'cd34', role: 'r' })
@@ -158,13 +156,13 @@ describe('the journal', () => {
     ])
     expect([...state.paths]).toEqual([['/state/hosts/h/u7', 'directory']])
     const { size } = await stat(`${directory}/journal`)
-    return { bytes: size, descriptors: openDescriptors() - descriptors }
+    return { bytes: size, opened: openedSince(before) }
   }
 
   it('does not grow with the age of its host, and loses nothing in shrinking', async () => {
-    const { bytes, descriptors } = await liveLong(linuxHostFiles)
+    const { bytes, opened } = await liveLong(linuxHostFiles)
     expect(bytes).toBeLessThan(3_000)
-    expect(descriptors).toBe(0)
+    expect(opened).toEqual([])
     expect(await readdir(directory)).toEqual(['journal'])
   })
 
@@ -178,9 +176,9 @@ describe('the journal', () => {
         return Promise.reject(Object.assign(new Error('full'), { code: 'ENOSPC' }))
       },
     }
-    const { bytes, descriptors } = await liveLong(files)
+    const { bytes, opened } = await liveLong(files)
     expect(bytes).toBeGreaterThan(10_000)
-    expect(descriptors).toBe(0)
+    expect(opened).toEqual([])
     expect(calls).toBeLessThan(10)
   })
 

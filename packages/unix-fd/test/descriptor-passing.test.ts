@@ -1,28 +1,28 @@
-import { fstatSync, openSync, readdirSync, readSync, writeSync } from 'node:fs'
+import { fstatSync, openSync, readSync, writeSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Fd, type FileType, liveFds, type Received, type UnixSocket } from '../src/index.js'
+import type { Fd, FileType, Received, UnixSocket } from '../src/index.js'
 import { unixFd } from '../src/linux.js'
+import { expectNothingKept, type Held, held } from './held.js'
 
 // What other ways to pass descriptors from Node get wrong, one test for each.
 const descriptors = unixFd()._unsafeUnwrap()
 const soon = () => AbortSignal.timeout(50_000)
 const bytesOf = (text: string) => new TextEncoder().encode(text)
-const state = () => ({ open: readdirSync('/proc/self/fd').length, live: liveFds() })
 const file = descriptors.adopt(openSync('/etc/passwd', 'r'))
 
-let before: object
+let before: Held
 let left: UnixSocket
 let right: UnixSocket
 
 beforeEach(() => {
-  before = state()
+  before = held()
   ;[left, right] = descriptors.socketpair('stream')._unsafeUnwrap()
 })
 
 afterEach(() => {
   left.close()
   right.close()
-  expect(state()).toEqual(before)
+  expectNothingKept(before)
 })
 
 async function receive(socket: UnixSocket, maxBytes = 65_536): Promise<{ text: string; fds: readonly Fd[] }> {

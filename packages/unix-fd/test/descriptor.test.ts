@@ -1,21 +1,20 @@
 import { getEventListeners } from 'node:events'
-import { closeSync, fstatSync, openSync, readdirSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { liveFds } from '../src/index.js'
 import { unixFd } from '../src/linux.js'
+import { expectNothingKept, type Held, held } from './held.js'
 
 const descriptors = unixFd()._unsafeUnwrap()
 const soon = () => AbortSignal.timeout(50_000)
-const openDescriptors = () => readdirSync('/proc/self/fd').length
 
-let before: { open: number; live: number }
+let before: Held
 
 beforeEach(() => {
-  before = { open: openDescriptors(), live: liveFds() }
+  before = held()
 })
 
 afterEach(() => {
-  expect({ open: openDescriptors(), live: liveFds() }).toEqual(before)
+  expectNothingKept(before)
 })
 
 describe('an owner', () => {

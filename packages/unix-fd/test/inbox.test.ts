@@ -1,25 +1,25 @@
-import { fstatSync, openSync, readdirSync, statSync } from 'node:fs'
+import { fstatSync, openSync, statSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Inbox, liveFds, type SocketType } from '../src/index.js'
 import { unixFd } from '../src/linux.js'
+import { expectNothingKept, type Held, held, openedSince } from './held.js'
 
 const descriptors = unixFd()._unsafeUnwrap()
 const soon = () => AbortSignal.timeout(50_000)
-const openDescriptors = () => readdirSync('/proc/self/fd').length
 const bytesOf = (text: string) => new TextEncoder().encode(text)
 const textOf = (inbox: Inbox) => new TextDecoder().decode(inbox.bytes)
 const inboxOf = (room: Parameters<typeof descriptors.createInbox>[0]) =>
   descriptors.createInbox(room)._unsafeUnwrap()
 const file = descriptors.adopt(openSync('/etc/passwd', 'r'))
 
-let before: { open: number; live: number }
+let before: Held
 
 beforeEach(() => {
-  before = { open: openDescriptors(), live: liveFds() }
+  before = held()
 })
 
 afterEach(() => {
-  expect({ open: openDescriptors(), live: liveFds() }).toEqual(before)
+  expectNothingKept(before)
 })
 
 describe.each<SocketType>(['stream', 'seqpacket'])('without waiting, a %s socket', (type) => {
@@ -167,7 +167,7 @@ describe.each<SocketType>(['stream', 'seqpacket'])('without waiting, a %s socket
     expect(right.tryReceive(inbox)._unsafeUnwrapErr().kind).toBe('descriptors-truncated')
     expect(right.fd.closed).toBe(true)
     expect(right.tryReceive(inbox)._unsafeUnwrapErr().kind).toBe('closed')
-    expect(openDescriptors()).toBe(before.open + 1)
+    expect(openedSince(before.open)).toHaveLength(1)
   })
 })
 
@@ -178,11 +178,11 @@ test('an inbox that closes loses no descriptor, shown or not', () => {
   const inbox = inboxOf({ maxFds: 2, maxMessages: 8 })
   for (let i = 0; i < 5; i++) left.trySend(bytesOf('x'), [file, file])._unsafeUnwrap()
   right.tryReceive(inbox)._unsafeUnwrap()
-  expect(openDescriptors()).toBe(before.open + 2 + 10)
+  expect(openedSince(before.open)).toHaveLength(2 + 10)
   expect(liveFds()).toBe(before.live + 2 + 10)
   inbox.close()
   inbox.close()
-  expect(openDescriptors()).toBe(before.open + 2)
+  expect(openedSince(before.open)).toHaveLength(2)
   expect(right.tryReceive(inbox)._unsafeUnwrapErr().kind).toBe('closed')
 })
 

@@ -6,25 +6,25 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type BackOff, createUnixFd, liveFds, type SystemCalls } from '../src/index.js'
+import { type BackOff, createUnixFd, type SystemCalls } from '../src/index.js'
 import { unixFd } from '../src/linux.js'
+import { expectNothingKept, type Held, held } from './held.js'
 
 const descriptors = unixFd()._unsafeUnwrap()
 const soon = () => AbortSignal.timeout(50_000)
-const state = () => ({ open: readdirSync('/proc/self/fd').length, live: liveFds() })
 
-let before: object
+let before: Held
 let folder: string
 let path: string
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'unix-fd-'))
   path = join(folder, 'socket')
-  before = state()
+  before = held()
 })
 
 afterEach(() => {
-  expect(state()).toEqual(before)
+  expectNothingKept(before)
   rmSync(folder, { recursive: true })
 })
 

@@ -1,11 +1,12 @@
-import { mkdtempSync, openSync, readdirSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { liveFds, liveMappings } from '../src/index.js'
+import { liveMappings } from '../src/index.js'
 import { unixFd } from '../src/linux.js'
+import { expectNothingKept, type Held, held } from './held.js'
 
 const descriptors = unixFd()._unsafeUnwrap()
 const PAGE = 4096
@@ -14,16 +15,14 @@ const mappingsOf = (name: string) =>
     .split('\n')
     .filter((line) => line.includes(`/memfd:${name} `)).length
 
-let before: object
-
-const state = () => ({ open: readdirSync('/proc/self/fd').length, live: liveFds(), mapped: liveMappings() })
+let before: Held
 
 beforeEach(() => {
-  before = state()
+  before = held()
 })
 
 afterEach(() => {
-  expect(state()).toEqual(before)
+  expectNothingKept(before)
 })
 
 function sealed(name: string, size = 2 * PAGE) {
@@ -96,7 +95,7 @@ describe('a mapping', () => {
     }
     expect(mappingsOf('forgotten')).toBe(0)
     // They were never closed, and the counter says so: that is what it is for.
-    expect(liveMappings()).toBe((before as { mapped: number }).mapped + calls.length)
+    expect(liveMappings()).toBe(before.mapped + calls.length)
     before = { ...before, mapped: liveMappings() }
   })
 

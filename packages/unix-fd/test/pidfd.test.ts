@@ -1,14 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { liveFds } from '../src/index.js'
 import { openPidfd } from '../src/linux.js'
+import { expectNothingKept, held } from './held.js'
 
 const SIGKILL = 9
-const openDescriptors = () => readdirSync('/proc/self/fd').length
 const sleeper = () => spawn('/bin/sleep', ['60'], { stdio: 'ignore' })
 
 describe('a pidfd', () => {
@@ -67,7 +66,7 @@ describe('a pidfd', () => {
   })
 
   test('closed while somebody waits ends the wait as closed and leaves nothing', async () => {
-    const before = { open: openDescriptors(), live: liveFds() }
+    const before = held()
     const pidfd = openPidfd(process.pid)._unsafeUnwrap()
     expect(liveFds()).toBe(before.live + 1)
     const waiting = pidfd.exited(AbortSignal.timeout(50_000))
@@ -75,7 +74,7 @@ describe('a pidfd', () => {
     pidfd.close()
     expect((await waiting)._unsafeUnwrapErr().kind).toBe('closed')
     expect(pidfd.sendSignal(0)._unsafeUnwrapErr().kind).toBe('closed')
-    expect({ open: openDescriptors(), live: liveFds() }).toEqual(before)
+    expectNothingKept(before)
   })
 
   /** Runs `script` as a shell's background job, then a program of Node in the shell's place, whose child it is. */

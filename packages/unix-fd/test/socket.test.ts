@@ -12,27 +12,27 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { liveFds, type Received, type SocketType } from '../src/index.js'
+import type { Received, SocketType } from '../src/index.js'
 import { unixFd } from '../src/linux.js'
+import { expectNothingKept, type Held, held } from './held.js'
 
 const descriptors = unixFd()._unsafeUnwrap()
 const soon = () => AbortSignal.timeout(50_000)
-const openDescriptors = () => readdirSync('/proc/self/fd').length
 const bytesOf = (text: string) => new TextEncoder().encode(text)
 const textOf = (received: Received) =>
   received.kind === 'data' ? new TextDecoder().decode(received.bytes) : 'END'
 const fdsOf = (received: Received) => (received.kind === 'data' ? received.fds : [])
 
-let before: { open: number; live: number }
+let before: Held
 let folder: string
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'unix-fd-'))
-  before = { open: openDescriptors(), live: liveFds() }
+  before = held()
 })
 
 afterEach(() => {
-  expect({ open: openDescriptors(), live: liveFds() }).toEqual(before)
+  expectNothingKept(before)
   rmSync(folder, { recursive: true })
 })
 

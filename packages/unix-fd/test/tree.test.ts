@@ -1,20 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import {
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { mkdirSync, mkdtempSync, openSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   type Fd,
-  liveFds,
   MOST_PIECES,
   STAT_INODE,
   STAT_MODE,
@@ -24,6 +14,7 @@ import {
   type TreeCalls,
 } from '../src/index.js'
 import { unixFd } from '../src/linux.js'
+import { expectNothingKept, type Held, held } from './held.js'
 
 const descriptors = unixFd()._unsafeUnwrap()
 const tree: TreeCalls = descriptors.tree
@@ -31,11 +22,10 @@ const [ENOENT, ENOTDIR, ELOOP, EXDEV] = [-2, -20, -40, -18]
 
 let folder: string
 let top: Fd
-let before: object
-const state = () => ({ open: readdirSync('/proc/self/fd').length, live: liveFds() })
+let before: Held
 
 beforeEach(() => {
-  before = state()
+  before = held()
   folder = mkdtempSync(join(tmpdir(), 'unix-fd-tree-'))
   mkdirSync(join(folder, 'top/deep/deeper'), { recursive: true })
   writeFileSync(join(folder, 'secret'), 'secret')
@@ -49,7 +39,7 @@ beforeEach(() => {
 afterEach(() => {
   top.close()
   rmSync(folder, { recursive: true })
-  expect(state()).toEqual(before)
+  expectNothingKept(before)
 })
 
 const opened = (result: Fd | number) => {

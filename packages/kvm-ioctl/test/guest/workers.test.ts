@@ -1,7 +1,8 @@
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { expect, type TestContext, test } from 'vitest'
+import { openDescriptors, openedSince } from '../../../unix-fd/test/held.js'
 import type { RealModeGuest } from '../../src/index.js'
 import { here, loader, run } from '../native/programs.js'
 import { withGuest, withKvm } from '../selftests/guest.js'
@@ -102,26 +103,26 @@ test('kicks that come between exits end one run each, and the exits all come', (
 
 test('a worker that is terminated in a guest that never exits ends, and leaves no descriptor', (context) =>
   guest(context, SPINNING, async (made) => {
-    const before = readdirSync('/proc/self/fd').length
+    const before = openDescriptors()
     for (let round = 0; round < 2; round += 1) {
       const { worker, next } = start(made, { kicks: 1 })
       await next()
       await worker.terminate()
     }
-    await expect.poll(() => readdirSync('/proc/self/fd').length).toBe(before)
+    await expect.poll(() => openedSince(before)).toEqual([])
     made.vcpu.kick()._unsafeUnwrap()
     expect(made.vcpu.run()._unsafeUnwrap().kind).toBe('kicked')
   }))
 
 test('a worker that ends with everything open leaves nothing behind, and this thread goes on', (context) =>
   guest(context, COUNTING, async (made) => {
-    const before = readdirSync('/proc/self/fd').length
+    const before = openDescriptors()
     const { next, exited } = start(made, { kicks: 1, leavesItOpen: true })
     await next()
     made.vcpu.kick()._unsafeUnwrap()
     await next()
     await exited
-    await expect.poll(() => readdirSync('/proc/self/fd').length).toBe(before)
+    await expect.poll(() => openedSince(before)).toEqual([])
     expect(made.vcpu.run()._unsafeUnwrap().kind).toBe('io-out')
   }))
 

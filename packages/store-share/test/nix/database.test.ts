@@ -1,17 +1,9 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { openDescriptors, openedSince } from '../../../unix-fd/test/held.js'
 import { type DatabaseReader, nixDatabase } from '../../src/index.js'
 import { queryByCommand, queryInProcess } from '../../src/linux/sqlite.js'
 import { clock, treeReader } from '../../src/linux.js'
@@ -231,7 +223,7 @@ describe.each(subjects)("Nix's database, read by $name,", ({ query }) => {
   it('holds no descriptor afterwards', async () => {
     await written.write(ROWS)
     await open().all()
-    const before = readdirSync('/proc/self/fd').length
+    const before = openDescriptors()
     for (let round = 0; round < 5; round++) {
       await open().all()
       await query({
@@ -241,7 +233,7 @@ describe.each(subjects)("Nix's database, read by $name,", ({ query }) => {
         signal: new AbortController().signal,
       }).catch(() => {})
     }
-    expect(readdirSync('/proc/self/fd').length).toBe(before)
+    await expect.poll(() => openedSince(before)).toEqual([])
   })
 
   it('ends when it is aborted', async () => {

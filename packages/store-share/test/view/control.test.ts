@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Fd, UnixSocket } from '@spectrum/unix-fd'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { expectNothingKept, type Held, held } from '../../../unix-fd/test/held.js'
 import { clock, openView } from '../../src/linux.js'
 import { ControlClient } from '../../src/view/control/client.js'
 import { encode, MOST_PACKET_BYTES, parseAnswer, parseRequest } from '../../src/view/control/messages.js'
@@ -11,7 +12,6 @@ import { type OpenViewPowers, openView as openWith } from '../../src/view/open.j
 import { fakeView, runViewProgram, type View } from '../../src/view.js'
 import { Driver } from './driver.js'
 import { descriptors, FrontEnd, soon } from './front-end.js'
-import { expectNothingKept, type Held, held } from './held.js'
 import { NAME, OTHER, Sample } from './serving.js'
 
 const folders: string[] = []

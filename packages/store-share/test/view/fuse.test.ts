@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { expectNothingKept, type Held, held } from '../../../unix-fd/test/held.js'
 import type { Answer, Entry } from './driver.js'
 import { u32, u64 } from './front-end.js'
-import { expectNothingKept, type Held, held } from './held.js'
 import { NAME, OTHER, Sample, Serving } from './serving.js'
 
 let sample: Sample

@@ -1,6 +1,7 @@
 import { randomFillSync } from 'node:crypto'
 import type { Fd } from '@spectrum/unix-fd'
 import { expect, test } from 'vitest'
+import { expectNothingKept, held } from '../../../unix-fd/test/held.js'
 import { FuseServer } from '../../src/view/fuse/server.js'
 import { Grants } from '../../src/view/grants.js'
 import { DEFAULT_LIMITS } from '../../src/view/limits.js'
@@ -27,7 +28,6 @@ import {
   u64,
   VERSION_1,
 } from './front-end.js'
-import { expectNothingKept, held } from './held.js'
 import { Random } from './random.js'
 import { NAME, OTHER, Sample } from './serving.js'
 

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { expectNothingKept, type Held, held } from '../../../unix-fd/test/held.js'
 import { clock } from '../../src/linux.js'
 import { serveView } from '../../src/view.js'
 import {
@@ -18,7 +19,6 @@ import {
   u64,
   VERSION_1,
 } from './front-end.js'
-import { expectNothingKept, type Held, held } from './held.js'
 import { NAME, Sample, Serving } from './serving.js'
 
 let before: Held

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { expectNothingKept, type Held, held } from '../../../unix-fd/test/held.js'
 import { GuestMemory } from '../../src/view/memory/guest-memory.js'
 import { type ChainProblem, ChainWalker } from '../../src/view/virtqueue/chain.js'
 import { inHeader } from './driver.js'
@@ -17,7 +18,6 @@ import {
   VERSION_1,
   WRITE,
 } from './front-end.js'
-import { expectNothingKept, type Held, held } from './held.js'
 import { NAME, Sample, Serving } from './serving.js'
 
 let sample: Sample

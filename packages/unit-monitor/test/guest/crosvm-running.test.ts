@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { join } from 'node:path'
 import type { Machine } from '@spectrum/unit-monitor'
 import { describe, expect, it } from 'vitest'
+import { openDescriptors, openedSince } from '../../../unix-fd/test/held.js'
 import { type CrosvmWorkshop, crosvmWorkshop, findCrosvm } from '../crosvm-context.js'
 import { findGuestKernel } from '../echo-guest.js'
 
@@ -139,11 +140,10 @@ describe.skipIf(missing !== undefined)(title, () => {
 
   it('leaves no descriptor behind, start after start', () =>
     within(async (workshop) => {
-      const descriptors = () => readdirSync('/proc/self/fd').length
       const round = async () => await (await started(workshop))[Symbol.asyncDispose]()
       await round()
-      const before = descriptors()
+      const before = openDescriptors()
       for (let count = 0; count < 3; count++) await round()
-      await expect.poll(descriptors).toBe(before)
+      await expect.poll(() => openedSince(before)).toEqual([])
     }))
 })

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { chooseMonitor, type Machine, qemuArguments, qemuMonitor } from '@spectrum/unit-monitor'
 import { linuxKvmProbe } from '@spectrum/unit-monitor/linux'
 import { afterAll, describe, expect, it } from 'vitest'
+import { openDescriptors, openedSince } from '../../../unix-fd/test/held.js'
 import { buildEchoInitramfs, findGuestKernel } from '../echo-guest.js'
 import { ACCELERATOR, qemuWorkshop, type Workshop } from '../qemu-context.js'
 
@@ -43,9 +44,8 @@ describe.skipIf('missing' in kernel)('a real QEMU (skipped where there is no gue
 
   it('leaves no descriptor and no process handle behind, start after start', () =>
     within(async (workshop) => {
-      const descriptors = () => readdirSync('/proc/self/fd').length
       const handles = () => process.getActiveResourcesInfo().filter((name) => name === 'ProcessWrap').length
-      const before = [descriptors(), handles()]
+      const before = { open: openDescriptors(), handles: handles() }
       for (let round = 0; round < 5; round++) {
         const machine = (
           await workshop.monitor.start(await workshop.machine({ hotplugSlots: 1 }))
@@ -54,7 +54,7 @@ describe.skipIf('missing' in kernel)('a real QEMU (skipped where there is no gue
         expect(added.isOk()).toBe(true)
         await machine[Symbol.asyncDispose]()
       }
-      await expect.poll(() => [descriptors(), handles()]).toEqual(before)
+      await expect.poll(() => [openedSince(before.open), handles()]).toEqual([[], before.handles])
     }))
 
   it('runs filtered, without privileges to gain, with nothing in its environment', () =>

@@ -1,6 +1,5 @@
-import { readdirSync } from 'node:fs'
-import { liveFds } from '@spectrum/unix-fd'
 import { expect } from 'vitest'
+import { expectNothingKept, held } from '../../../unix-fd/test/held.js'
 import { linuxRelayPowers } from '../../src/linux.js'
 import { readPolicy } from '../../src/policy/policy.js'
 import type { Warning } from '../../src/policy/warnings.js'
@@ -25,7 +24,7 @@ export class Unit implements AsyncDisposable {
   readonly endings: Ending[] = []
   readonly #connections: Connection[] = []
   static #open = 0
-  readonly #before = { live: liveFds(), open: readdirSync('/proc/self/fd').length }
+  readonly #before = held()
 
   constructor(policy: unknown = {}, options: Partial<ProxyOptions> & { powers?: Partial<RelayPowers> } = {}) {
     Unit.#open += 1
@@ -71,8 +70,7 @@ export class Unit implements AsyncDisposable {
     Unit.#open -= 1
     // Of several at a time the last compares for all.
     if (Unit.#open > 0) return
-    expect(liveFds()).toBe(this.#before.live)
-    expect(readdirSync('/proc/self/fd').length).toBe(this.#before.open)
+    expectNothingKept(this.#before)
     expect(this.proxy.connections).toBe(0)
   }
 }

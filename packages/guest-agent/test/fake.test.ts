@@ -35,7 +35,7 @@ it('runs a program of the store once its path is mounted, not before', async () 
 
 it('waits for devices that come late, and says which one never came', async () => {
   const { agent, fake } = await boot({ devices: [image] })
-  const error = (await agent.mountStore(mount, { deadlineMs: 50 }))._unsafeUnwrapErr()
+  const error = (await agent.mountStore(mount, { deadlineMs: 400 }))._unsafeUnwrapErr()
   expect(error).toMatchObject({ kind: 'timed-out', message: expect.stringContaining(blob) })
   const mounting = agent.mountStore(mount)
   fake.addDevice(blob)

@@ -12,11 +12,21 @@ const alias = [
   },
 ]
 
-// Loading a package for each file of its tests takes longer than the tests, so those that run on fakes share a process.
-// Whoever counts what the process holds, or takes hold of it, has one to itself.
-const onFakes = [
+// Loading a package for each file of its tests takes longer than the tests, so most of them share a process. Whoever
+// counts what the process holds, or takes hold of it (its environment, its console, its collector), has one to itself.
+const together = [
+  'examples/*/test/!(server).test.ts',
+  'packages/cli/test/!(examples|fetch-kernel|lint-rule|setup).test.ts',
+  'packages/crosvm-spec/test/!(control-client|fake-executable|readme|spawn).test.ts',
+  'packages/guest-agent/test/!(agent|interrupted-files|linux).test.ts',
+  'packages/kvm-ioctl/test/{generated,generated-coverage,patience}.test.ts',
+  'packages/store-share/test/!(blob-cache|command).test.ts',
+  'packages/store-share/test/{cache,nix,sources,trust}/!(database|decompress).test.ts',
   'packages/unit-graph/test/**/*.test.ts',
+  'packages/unit-monitor/test/!(crosvm-faults|linux|qemu-faults).test.ts',
   'packages/unit-runtime/test/**/!(collect|host|journal).test.ts',
+  'packages/wayland-proxy/test/!(objects|security-context|transport|unit-display).test.ts',
+  'packages/wayland-proxy/test/{frame,policy,rules}/*.test.ts',
 ]
 const slow = ['**/node_modules/**', '**/test/guest/**', '**/test/long/**']
 // Vitest would leave one processor of two idle. The time guards against a hang, on a busy machine too; how fast
@@ -37,15 +47,15 @@ export default defineConfig({
           ...fast,
           name: 'fast',
           include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts'],
-          exclude: [...slow, ...onFakes],
+          exclude: [...slow, ...together],
         },
       },
       {
         extends: true,
         test: {
           ...fast,
-          name: 'fast-on-fakes',
-          include: onFakes,
+          name: 'fast-together',
+          include: together,
           exclude: slow,
           isolate: false,
         },
@@ -63,6 +73,9 @@ export default defineConfig({
           ],
           exclude: ['**/node_modules/**'],
           fileParallelism: false,
+          // Within a file, tests that have nothing in common may boot their machines side by side: one emulated
+          // processor for each of two.
+          maxConcurrency: 2,
           testTimeout: 120_000,
           hookTimeout: 180_000,
         },
@@ -72,6 +85,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'documentation',
+          maxWorkers: '100%',
           include: ['docs/test/*.test.ts'],
           testTimeout: 60_000,
         },

@@ -44,9 +44,11 @@ function sourceOf(file: string): ts.SourceFile | undefined {
   return source
 }
 
-/** `it`, `test`, a suite's `promise`, and `it.each(…)`. */
+/** `it`, `test`, a suite's `promise`, `it.concurrent`, and `it.each(…)`. */
 function declaresTests(callee: ts.Expression): boolean {
   if (ts.isIdentifier(callee)) return ['it', 'test', 'promise'].includes(callee.text)
+  if (ts.isPropertyAccessExpression(callee))
+    return callee.name.text === 'concurrent' && declaresTests(callee.expression)
   if (!ts.isCallExpression(callee) || !ts.isPropertyAccessExpression(callee.expression)) return false
   return callee.expression.name.text === 'each' && declaresTests(callee.expression.expression)
 }

@@ -13,7 +13,8 @@ if ('missing' in kernel) {
   afterAll(() => rmSync(directory, { recursive: true }))
   monitorConformance(`QEMU with ${ACCELERATOR}`, async () => qemuWorkshop(kernel.vmlinuz, initramfs), {
     describe,
-    it,
+    // Each has a folder and machines of its own: two at a time, one for each processor.
+    it: it.concurrent,
     expect,
   })
 }

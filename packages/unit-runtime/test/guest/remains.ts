@@ -10,8 +10,9 @@ export interface Remains {
 }
 
 export async function findRemains(stateDirectory: string, cacheDirectory: string): Promise<Remains> {
-  const hosts = new Set([...(await names(`${stateDirectory}/hosts`)), ...seen])
-  for (const host of hosts) seen.add(host)
+  const hosts = seen.get(stateDirectory) ?? new Set()
+  seen.set(stateDirectory, hosts)
+  for (const host of await names(`${stateDirectory}/hosts`)) hosts.add(host)
   const processes: string[] = []
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     if (Number(pid) === process.pid) continue
@@ -35,8 +36,8 @@ export async function findRemains(stateDirectory: string, cacheDirectory: string
   return { processes, mounts, files }
 }
 
-/** Hosts whose directory was there once: their processes must be gone too when it no longer is. */
-const seen = new Set<string>()
+/** Hosts whose directory was there once, by state directory: their processes must be gone too when it no longer is. */
+const seen = new Map<string, Set<string>>()
 
 async function everything(directory: string): Promise<string[]> {
   const found: string[] = []

@@ -7,12 +7,15 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { findGuestKernel } from '@spectrum/unit-runtime/linux'
+import { bundle } from '../../../kvm-ioctl/test/guest/lab/run-in-lab.js'
 
 export const checkout = fileURLToPath(new URL('../../../../', import.meta.url))
 const loader = pathToFileURL(join(checkout, 'node_modules/tsx/dist/loader.mjs')).href
 
-/** The real command, from its sources. */
-export const spectrum = [process.execPath, '--import', loader, join(checkout, 'packages/cli/src/bin.ts')]
+const sources = join(checkout, 'packages/cli/src/bin.ts')
+
+/** The real command, from its sources, as it loads what its users wrote in TypeScript. */
+export const spectrumFromSources = [process.execPath, '--import', loader, sources]
 
 /** The store path of an expression beside this file. */
 export async function build(expression: string, ...words: string[]): Promise<string> {
@@ -37,6 +40,8 @@ export class Place {
 
   private constructor(
     readonly path: string,
+    /** The real command, its sources in one file: Node takes longer to load them than most commands take. */
+    readonly spectrum: readonly string[],
     private readonly env: Readonly<Record<string, string | undefined>>,
   ) {}
 
@@ -44,7 +49,8 @@ export class Place {
     const path = await mkdtemp(join(tmpdir(), name))
     const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'spectrum')
     const kernel = (await findGuestKernel(process.env, cache))._unsafeUnwrap()
-    return new Place(path, {
+    const program = await bundle(sources, path)
+    return new Place(path, [process.execPath, program], {
       ...process.env,
       XDG_STATE_HOME: join(path, 'state'),
       XDG_CACHE_HOME: join(path, 'cache'),
@@ -78,7 +84,7 @@ export class Place {
 
   /** The command with these words, and what it read, to its end. */
   run(words: readonly string[], input?: Buffer): Promise<Finished> {
-    const { child, finished } = this.start([...spectrum, ...words])
+    const { child, finished } = this.start([...this.spectrum, ...words])
     child.stdin.end(input)
     return finished
   }

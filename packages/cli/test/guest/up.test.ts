@@ -4,7 +4,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { build, checkout, digest, nothing, Place, spectrum } from './command-line.js'
+import { build, checkout, digest, nothing, Place, spectrumFromSources } from './command-line.js'
 
 let place: Place
 let act: string
@@ -34,7 +34,7 @@ const start = (argv: readonly string[]) => place.start(argv)
 const run = (words: readonly string[], input?: Buffer) => place.run(words, input)
 
 async function upAndReady() {
-  const up = start([...spectrum, 'up', graph, '--json'])
+  const up = start([...spectrumFromSources, 'up', graph, '--json'])
   const ended = up.finished.then(({ complaint }) => complaint)
   await Promise.race([expect.poll(up.shown, { timeout: 100_000 }).toContain('"ready"'), ended])
   expect(up.shown()).toContain('"ready"')
@@ -43,7 +43,7 @@ async function upAndReady() {
 
 /** What is done at a terminal of 100 by 30 characters; afterwards it prints its status, and what the terminal is. */
 function atTerminal(words: readonly string[]) {
-  const quoted = [...spectrum, ...words].map((word) => `'${word}'`).join(' ')
+  const quoted = [...place.spectrum, ...words].map((word) => `'${word}'`).join(' ')
   const script = `tty; stty rows 30 columns 100; ${quoted}; echo "status=$?"; stty -a`
   return start(['script', '-qec', script, '/dev/null'])
 }
@@ -69,7 +69,7 @@ describe('a host from the command line, with a real unit', () => {
     expect(JSON.parse(injected.out.toString())).toMatchObject({ unit: 'left', added: [more] })
 
     const terminal = atTerminal(['exec', '-it', 'left', '--', `${act}/bin/act`, 'screen'])
-    const following = start([...spectrum, 'logs', '-f', '-n', '5000', 'left'])
+    const following = start([...place.spectrum, 'logs', '-f', '-n', '5000', 'left'])
     const reported = run(['exec', '--env', 'A=1', 'left', '--', `${more}/more`, 'report', '42'])
     expect(await reported).toEqual({
       status: 42,
@@ -110,7 +110,7 @@ describe('a host from the command line, with a real unit', () => {
     const { out } = await terminal.finished
     expect(out.toString()).toMatch(/[^-]icanon/)
     await writeFile(graph, (await readFile(graph, 'utf8')).replace(act, `${act}-absent`))
-    const { status, complaint } = await run(['up', graph])
+    const { status, complaint } = await start([...spectrumFromSources, 'up', graph]).finished
     expect([status, complaint]).toEqual([125, expect.stringContaining('absent')])
   })
 })

@@ -6,6 +6,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { connectAgent } from '@spectrum/guest-agent'
 import { type GuestKernelError, initramfsFor, readGuestKernel } from '@spectrum/guest-agent/linux'
 import { openBlobCache, openView, readSharing } from '@spectrum/store-share/linux'
@@ -250,10 +251,10 @@ async function identityOf(
 ): Promise<string> {
   const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => 'unknown')
   const directories = (process.env['PATH'] ?? '/usr/bin:/bin').split(':')
-  const facts = [boot.trim()]
+  // The initramfs is named by the hash of its content, wherever it lies.
+  const facts = [boot.trim(), basename(place.initramfs)]
   for (const path of [
     place.kernel,
-    place.initramfs,
     ...(crosvm === undefined ? [] : [crosvm]),
     ...directories.map((each) => `${each}/${qemuBinary(architecture)}`),
   ]) {

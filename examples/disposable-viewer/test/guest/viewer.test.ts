@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { nixStore, openHost } from '@spectrum/unit-runtime'
 import { expect, it } from 'vitest'
+import { directoriesIn } from '../../../../packages/unit-runtime/test/guest/directories.js'
 import { debianPrograms } from '../../../debian-programs/src/debian-programs.js'
 import { FONTS } from '../../../debian-programs/src/fonts.js'
 import { view } from '../../src/viewer.js'
@@ -33,7 +34,7 @@ it('a document is opened in a machine of its own, comes out as pixels and letter
   const poppler = await debianPrograms('poppler', ['/usr/bin/pdftoppm', '/usr/bin/pdftotext'], {
     data: FONTS,
   })
-  const options = { stateDirectory: `${root}/state`, cacheDirectory: `${root}/cache` }
+  const options = await directoriesIn(root)
   await using host = (await openHost({ store: nixStore(), ...options }))._unsafeUnwrap()
   const seen = (await view(host, poppler, pdf()))._unsafeUnwrap()
   expect(seen.text.trim()).toBe('hello')

@@ -8,6 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { findGuestKernel } from '@spectrum/unit-runtime/linux'
 import { bundle } from '../../../kvm-ioctl/test/guest/lab/run-in-lab.js'
+import { knowMonitors } from '../../../unit-runtime/test/guest/directories.js'
 
 export const checkout = fileURLToPath(new URL('../../../../', import.meta.url))
 const loader = pathToFileURL(join(checkout, 'node_modules/tsx/dist/loader.mjs')).href
@@ -49,6 +50,7 @@ export class Place {
     const path = await mkdtemp(join(tmpdir(), name))
     const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'spectrum')
     const kernel = (await findGuestKernel(process.env, cache))._unsafeUnwrap()
+    await knowMonitors(join(path, 'cache/spectrum'))
     const program = await bundle(sources, path)
     return new Place(path, [process.execPath, program], {
       ...process.env,

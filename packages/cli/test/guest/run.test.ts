@@ -6,7 +6,7 @@ import { build, digest, nothing, Place } from './command-line.js'
 
 let closure: string
 const places: Place[] = []
-/** Where no test is. A command that is the first in a place finds out which monitor boots, which takes seconds. */
+/** Where no test is. Each has the command as one file, which takes as long to make as a short test. */
 const idle: Place[] = []
 
 beforeAll(async () => {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -17,6 +17,7 @@ import {
   type UnitOptions,
 } from '../../src/index.js'
 import { defaultPlaces, findGuestKernel } from '../../src/linux.js'
+import { directoriesIn, knowMonitors } from './directories.js'
 import { findRemains } from './remains.js'
 
 const run = promisify(execFile)
@@ -30,8 +31,7 @@ let host: Host | undefined
 
 beforeAll(async () => {
   root = await mkdtemp(`${tmpdir()}/bad-input-`)
-  stateDirectory = `${root}/state`
-  cacheDirectory = `${root}/cache`
+  ;({ stateDirectory, cacheDirectory } = await directoriesIn(root))
   closures = await buildDemoClosures()
 })
 afterAll(() => rm(root, { recursive: true }))
@@ -150,10 +150,7 @@ describe('bad input', () => {
     await mkdir(small)
     await run('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'spectrum-test', small])
     try {
-      // Verdicts are kept in the cache: without them every small cache would try the monitors again.
-      await open()
-      await host?.stop()
-      await cp(`${cacheDirectory}/monitors`, `${small}/monitors`, { recursive: true })
+      await knowMonitors(small)
       const opened = await openHost({ store: nixStore(), stateDirectory, cacheDirectory: small })
       host = opened._unsafeUnwrap()
       const error = (await host.start(graphOf()))._unsafeUnwrapErr()

@@ -12,6 +12,7 @@ import {
 } from '@spectrum/unit-runtime'
 import type { Result } from 'neverthrow'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { directoriesIn } from './directories.js'
 import { addProgram } from './real-store.js'
 import { findRemains } from './remains.js'
 
@@ -29,8 +30,7 @@ beforeAll(async () => {
   host = (
     await openHost({
       store: nixStore(),
-      stateDirectory: `${root}/state`,
-      cacheDirectory: `${root}/cache`,
+      ...(await directoriesIn(root)),
       disposables: { memoryBytes: 512 * MIB, refills: 2 },
     })
   )._unsafeUnwrap()

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { closure, compose, defineUnit, type Host, nixStore, openHost, type Unit } from '../../src/index.js'
+import { directoriesIn } from './directories.js'
 import { addProgram, addToStore } from './real-store.js'
 
 const BLOCK = 4096
@@ -41,7 +42,7 @@ beforeAll(async () => {
   granted = await word('granted', 'granted\n')
   injected = await word('injected', 'injected\n')
   secret = await word('secret', SECRET)
-  const places = { stateDirectory: `${root}/state`, cacheDirectory: `${root}/cache` }
+  const places = await directoriesIn(root)
   host = (await openHost({ store: nixStore(), injection: 'view', ...places }))._unsafeUnwrap()
   const graph = compose({
     hostile: defineUnit('hostile', { store: closure(tool, granted) }),

@@ -2,6 +2,7 @@ import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { buildTestPrograms } from '../../../guest-agent/test/support/built.js'
 import { type Host, type LinuxHostOptions, nixStore, openHost } from '../../src/index.js'
+import { type Directories, directoriesIn } from './directories.js'
 import { addToStore } from './real-store.js'
 import { findRemains, type Remains } from './remains.js'
 
@@ -10,13 +11,13 @@ export class RealHost implements AsyncDisposable {
   private constructor(
     readonly host: Host,
     /** Where hosts of this place have their state and their cache. */
-    readonly directories: { readonly stateDirectory: string; readonly cacheDirectory: string },
+    readonly directories: Directories,
     private readonly root: string,
   ) {}
 
   static async open(name: string, options: Partial<LinuxHostOptions> = {}): Promise<RealHost> {
     const root = await mkdtemp(`${tmpdir()}/${name}-`)
-    const directories = { stateDirectory: `${root}/state`, cacheDirectory: `${root}/cache` }
+    const directories = await directoriesIn(root)
     const opened = await openHost({ store: nixStore(), ...directories, ...options })
     if (opened.isErr()) await rm(root, { recursive: true })
     return new RealHost(opened._unsafeUnwrap(), directories, root)

@@ -5,6 +5,7 @@ import { openBlobCache } from '@spectrum/store-share/linux'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildDemoClosures } from '../../../../examples/demo/src/closures.js'
 import { closure, compose, defineUnit, type Host, nixStore, openHost, type Unit } from '../../src/index.js'
+import { directoriesIn } from './directories.js'
 import { findRemains } from './remains.js'
 
 let root: string
@@ -35,8 +36,7 @@ beforeAll(async () => {
   closures = await buildDemoClosures()
   const opened = await openHost({
     store: nixStore(),
-    stateDirectory: `${root}/state`,
-    cacheDirectory: `${root}/cache`,
+    ...(await directoriesIn(root)),
   })
   host = opened._unsafeUnwrap()
   const graph = compose({

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { buildDemoClosures } from '../../../../examples/demo/src/closures.js'
 import { closure, compose, defineUnit, type Host, nixStore, openHost, type Unit } from '../../src/index.js'
+import { directoriesIn } from './directories.js'
 import { findRemains } from './remains.js'
 
 let root: string
@@ -17,7 +18,7 @@ const listed = async () => (await unit.storeListing())._unsafeUnwrap()
 beforeAll(async () => {
   root = await mkdtemp(`${tmpdir()}/view-`)
   closures = await buildDemoClosures()
-  const places = { stateDirectory: `${root}/state`, cacheDirectory: `${root}/cache` }
+  const places = await directoriesIn(root)
   host = (await openHost({ store: nixStore(), injection: 'view', ...places }))._unsafeUnwrap()
   const graph = compose({ left: defineUnit('left', { store: closure(closures.left) }) })._unsafeUnwrap()
   unit = (await host.start(graph))._unsafeUnwrap().left

@@ -19,7 +19,7 @@ const together = [
   'packages/cli/test/!(examples|fetch-kernel|lint-rule|setup).test.ts',
   'packages/crosvm-spec/test/!(control-client|fake-executable|readme|spawn).test.ts',
   'packages/guest-agent/test/!(agent|interrupted-files|linux).test.ts',
-  'packages/kvm-ioctl/test/{generated,generated-coverage,patience}.test.ts',
+  'packages/kvm-ioctl/test/{generated-coverage,patience}.test.ts',
   'packages/store-share/test/!(blob-cache|command).test.ts',
   'packages/store-share/test/{cache,nix,sources,trust}/!(database|decompress).test.ts',
   'packages/unit-graph/test/**/*.test.ts',

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, it } from 'vitest'
 import { makeExt4 } from '../support/image.js'
 import { guestKernel, TestMachine } from '../support/machine.js'
 
@@ -11,15 +11,18 @@ let directory: string
 
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'guest-agent-disk-'))
-  for (const name of ['good', 'silent']) makeExt4(join(directory, name), 6 << 20)
+  for (const name of ['used', 'good', 'silent']) makeExt4(join(directory, name), 6 << 20)
 })
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-it('answers, and ends its unit in order, while a disk that it is to mount does not answer', async () => {
+// One machine for each of two processors.
+it.concurrent('answers, and ends its unit in order, while a disk that it is to mount does not answer', async ({
+  expect,
+}) => {
   await using machine = await TestMachine.boot({
     kernel: await guestKernel({ volumes: true }),
-    volumes: { good: join(directory, 'good') },
+    volumes: { good: join(directory, 'used') },
     hotplugSlots: 1,
   })
   const agent = (await machine.connect())._unsafeUnwrap()
@@ -48,7 +51,9 @@ it('answers, and ends its unit in order, while a disk that it is to mount does n
   expect(report).toMatchObject({ killed: 0, unmounted: 1, notUnmounted: 0 })
 })
 
-it('gives up a disk that does not answer while it is unmounted, unmounts the others, and answers meanwhile', async () => {
+it.concurrent('gives up a disk that does not answer while it is unmounted, unmounts the others, and answers meanwhile', async ({
+  expect,
+}) => {
   await using machine = await TestMachine.boot({
     kernel: await guestKernel({ volumes: true }),
     volumes: { good: join(directory, 'good'), silent: join(directory, 'silent') },

@@ -246,7 +246,8 @@ describe('a unit with devices (software emulation)', () => {
   })
 })
 
-it('reads the same images from disks, without mapping them (software emulation)', async () => {
+// From here each test has a machine of its own: one for each of two processors.
+it.concurrent('reads the same images from disks, without mapping them (software emulation)', async () => {
   const block = await guestKernel({ transport: 'block' })
   expect(block.modules.map(({ name }) => name)).not.toContain('virtio_pmem')
   const disks = [at('blob'), at('hot'), at('image')]
@@ -265,7 +266,7 @@ it('reads the same images from disks, without mapping them (software emulation)'
   expect((await print('/proc/mounts')).toString()).not.toContain('dax')
 })
 
-describe('a unit whose kernel lacks something (software emulation)', () => {
+describe.concurrent('a unit whose kernel lacks something (software emulation)', () => {
   const without = async (names: readonly string[]) => {
     const modules = kernel.modules.filter((module) => !names.includes(module.name))
     await using machine = await TestMachine.boot({ kernel: { ...kernel, modules }, pmem: [at('hot')] })

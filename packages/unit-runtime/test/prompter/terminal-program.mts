@@ -1,5 +1,4 @@
 // A program of its own, at a terminal: it asks one question and says what came of it.
-// From the files themselves: all of the package takes seconds to load.
 import { openTerminal } from '../../src/linux/terminal.js'
 import { terminalPrompter } from '../../src/prompter/terminal-prompter.js'
 

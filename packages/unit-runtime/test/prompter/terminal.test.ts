@@ -1,16 +1,20 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createRequire } from 'node:module'
-import { fileURLToPath, pathToFileURL } from 'node:url'
-import { expect, it } from 'vitest'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { bundle } from '../../../kvm-ioctl/test/guest/lab/run-in-lab.js'
 
-const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
-const program = fileURLToPath(new URL('terminal-program.mts', import.meta.url))
-const env = {
-  ...process.env,
-  TSX_TSCONFIG_PATH: fileURLToPath(new URL('../../../../tsconfig.base.json', import.meta.url)),
-}
-const command = [process.execPath, '--import', loader, program]
+let folder: string
+let command: readonly string[]
+
+beforeAll(async () => {
+  folder = await mkdtemp(`${tmpdir()}/terminal-`)
+  const program = await bundle(fileURLToPath(new URL('terminal-program.mts', import.meta.url)), folder)
+  command = [process.execPath, program]
+})
+afterAll(() => rm(folder, { recursive: true }))
 
 it.concurrent.each([
   ['allow\n', 'answer: allow'],
@@ -21,7 +25,6 @@ it.concurrent.each([
   // `script` gives a command a terminal of its own; a shell is its only way to start one.
   const line = command.map((word) => `'${word}'`).join(' ')
   const child = spawn('script', ['--quiet', '--return', '--command', line, '/dev/null'], {
-    env,
     stdio: 'pipe',
   })
   const killer = setTimeout(() => child.kill('SIGKILL'), 50_000)
@@ -31,7 +34,7 @@ it.concurrent.each([
   child.stdout.on('data', (chunk) => {
     shown += chunk
     // Once it could be read; again, where a busy machine was slower than whoever types.
-    if (shown.includes('Type allow')) typing ??= setInterval(() => child.stdin.write(typed), 1500)
+    if (shown.includes('Type allow')) typing ??= setInterval(() => child.stdin.write(typed), 300)
   })
   const end = await once(child, 'close')
   clearInterval(typing)
@@ -41,7 +44,7 @@ it.concurrent.each([
 })
 
 it.concurrent('a program without a terminal is told so', async () => {
-  const child = spawn('setsid', ['--wait', ...command], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn('setsid', ['--wait', ...command], { stdio: ['ignore', 'pipe', 'inherit'] })
   let said = ''
   child.stdout.on('data', (chunk) => {
     said += chunk

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -29,9 +30,9 @@ const together = [
   'packages/wayland-proxy/test/{frame,policy,rules}/*.test.ts',
 ]
 const slow = ['**/node_modules/**', '**/test/guest/**', '**/test/long/**']
-// Vitest would leave one processor of two idle. The time guards against a hang, on a busy machine too; how fast
-// anything is, benchmarks say.
-const fast = { maxWorkers: '100%', testTimeout: 60_000 }
+// Vitest would leave one processor of two idle, and a third of what both could do, because tests wait. The time guards
+// against a hang, on a busy machine too; how fast anything is, benchmarks say.
+const fast = { maxWorkers: availableParallelism() + 1, testTimeout: 60_000 }
 
 export default defineConfig({
   resolve: { alias },

@@ -32,8 +32,8 @@ const WORK = [
 ] as const
 
 const FLOODS: readonly (readonly [string, Flood])[] = [
-  ['a reader that does not read motions', 'motion'],
-  ['a reader that does not read what must not be merged', 'modifiers'],
+  ['motions', 'motion'],
+  ['what must not be merged', 'modifiers'],
 ]
 
 function print(name: string, own: number, other: number, unit: string, places = 0): void {
@@ -99,11 +99,12 @@ async function measureBacklogs(ways: Ways): Promise<void> {
       for (const { processes } of [own, theirs]) for (const one of processes) one.kill()
     }
     for (const [what, key] of [
-      ['the first', 'first'],
-      ['each further', 'further'],
+      [`for a reader that does not read ${title}, the first beside one that reads`, 'first'],
+      [`for a reader that does not read ${title}, each further`, 'further'],
+      [`for a reader that reads ${title}, the first of a process`, 'reading'],
     ] as const) {
       const [own, other] = [median(found.ours, key), median(found.waypipe, key)]
-      print(`memory for ${title}, ${what}, against waypipe`, own, other, 'MiB', 2)
+      print(`memory ${what}, against waypipe`, own, other, 'MiB', 2)
     }
     if (flood === 'motion')
       print(

@@ -5,8 +5,9 @@ import { workOf } from './processes.js'
 import type { Way, Ways } from './ways.js'
 
 const SYNCS = Number(process.env['BENCH_SYNCS'] ?? 1_000)
-const COMMITS = Number(process.env['BENCH_COMMITS'] ?? 50_000)
-const CHURN = Number(process.env['BENCH_CHURN'] ?? 50_000)
+// Some tenths of a second each: in much less, what V8 compiles meanwhile and who got which processor would decide.
+const COMMITS = Number(process.env['BENCH_COMMITS'] ?? 200_000)
+const CHURN = Number(process.env['BENCH_CHURN'] ?? 200_000)
 /** Ids that are free again are told in 12 bytes each: who leaves more unread than libwayland holds is cut off there. */
 const CHURN_UNREAD = 10_000
 const POOLS = Number(process.env['BENCH_POOLS'] ?? 2_000)
